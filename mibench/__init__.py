@@ -1,0 +1,104 @@
+"""mibench measures mutual-information estimators: tasks with known MI, estimators, a runner, reports.
+
+The names below are the public interface. They are imported on first use, so that ``import mibench`` and the command
+line's ``--help`` stay free of torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from mibench.critics import Critic, ModuleCritic
+    from mibench.errors import MibenchError, StoreError, UsageError
+    from mibench.interfaces import Estimator, Task
+    from mibench.lookup import (
+        get_estimator,
+        get_task,
+        list_critics,
+        list_estimators,
+        list_negatives,
+        list_tasks,
+    )
+    from mibench.negatives import NegativeSampler
+    from mibench.registry import (
+        load_plugins,
+        register_critic,
+        register_estimator,
+        register_negatives,
+        register_task,
+    )
+    from mibench.runner import run
+    from mibench.scores import Scores
+    from mibench.store import load_curves, load_runs, load_sessions
+
+_HOME = {
+    "Critic": "critics",
+    "Estimator": "interfaces",
+    "MibenchError": "errors",
+    "ModuleCritic": "critics",
+    "NegativeSampler": "negatives",
+    "Scores": "scores",
+    "StoreError": "errors",
+    "Task": "interfaces",
+    "UsageError": "errors",
+    "get_estimator": "lookup",
+    "get_task": "lookup",
+    "list_critics": "lookup",
+    "list_estimators": "lookup",
+    "list_negatives": "lookup",
+    "list_tasks": "lookup",
+    "load_curves": "store",
+    "load_plugins": "registry",
+    "load_runs": "store",
+    "load_sessions": "store",
+    "register_critic": "registry",
+    "register_estimator": "registry",
+    "register_negatives": "registry",
+    "register_task": "registry",
+    "run": "runner",
+}
+
+__all__ = [
+    "Critic",
+    "Estimator",
+    "MibenchError",
+    "ModuleCritic",
+    "NegativeSampler",
+    "Scores",
+    "StoreError",
+    "Task",
+    "UsageError",
+    "__version__",
+    "get_estimator",
+    "get_task",
+    "list_critics",
+    "list_estimators",
+    "list_negatives",
+    "list_tasks",
+    "load_curves",
+    "load_plugins",
+    "load_runs",
+    "load_sessions",
+    "register_critic",
+    "register_estimator",
+    "register_negatives",
+    "register_task",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module on first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'mibench' has no attribute '{name}'")
+    value = getattr(importlib.import_module(f"mibench.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,172 @@
+"""Every column of the stored tables, documented once; the Parquet schema and the docs are made from this list."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any, Literal
+
+SCHEMA_VERSION = 1
+"""Version of the tables' layout, written into every file's metadata."""
+
+ColumnType = Literal["string", "float64", "int64", "timestamp"]
+Status = Literal["ok", "diverged", "timeout", "crashed"]
+
+RESULT_STATUSES: tuple[Status, ...] = ("ok", "diverged")
+"""Statuses of runs that ended with a result; divergence is one."""
+
+FAILURE_STATUSES: tuple[Status, ...] = ("timeout", "crashed")
+"""Statuses of runs that ended without a result; they are tried again with ``--retry-failed``."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A column: its name, its type, and what it means with its unit. All may be null where a run gave no value."""
+
+    name: str
+    type: ColumnType
+    doc: str
+
+
+RUNS: tuple[Column, ...] = (
+    Column("run_id", "string", "first 32 hex digits of the sha256 of the canonical specification"),
+    Column("stair", "int64", "index of the MI level in a staircase, from 0; 0 for constant MI"),
+    Column("task", "string", "task name without version"),
+    Column("task_version", "int64", "version of the task"),
+    Column("task_params", "string", "task parameters as JSON, defaults included; without mi in a staircase"),
+    Column("dim_x", "int64", "columns of x"),
+    Column("dim_y", "int64", "columns of y"),
+    Column("schedule", "string", "MI levels of a staircase as JSON, nats; [] for constant MI"),
+    Column("mi_true", "float64", "true mutual information of this row, nats"),
+    Column("mi_method", "string", "how the truth is known: closed-form, quadrature, enumeration, monte-carlo"),
+    Column("mi_se", "float64", "standard error of the truth, nats; 0 where exact"),
+    Column("unit", "string", "unit of every information column: nats"),
+    Column("estimator", "string", "estimator name without version"),
+    Column("estimator_version", "int64", "version of the estimator"),
+    Column("estimator_params", "string", "estimator parameters as JSON, defaults included"),
+    Column("kind", "string", "lower, upper or plug-in"),
+    Column("ceiling", "float64", "largest value that the estimator can take on a training batch, nats; inf if none"),
+    Column("critic", "string", "critic name without version"),
+    Column("critic_version", "int64", "version of the critic"),
+    Column("critic_params", "string", "critic parameters as JSON, defaults included"),
+    Column("hidden", "string", "hidden layers, depth x width; null where the critic has none"),
+    Column("activation", "string", "activation of the hidden layers; null where the critic has none"),
+    Column("dropout", "string", "dropout probability, or one per hidden layer joined by '/'; null as above"),
+    Column("negatives", "string", "negative sampler without version"),
+    Column("negatives_version", "int64", "version of the negative sampler"),
+    Column("negatives_params", "string", "negative sampler's parameters as JSON, defaults included"),
+    Column("n_negatives", "int64", "negatives per row of the training batch, M"),
+    Column("fixed_points", "float64", "positive pairs among a batch's negatives, mean over the window"),
+    Column(
+        "predicted_ceiling",
+        "float64",
+        "cap that the sampler puts on NWJ and DV: log(N / k) with k positive "
+        "pairs expected among N negatives, nats; inf for clean samplers",
+    ),
+    Column(
+        "predicted_optimum",
+        "float64",
+        "value of the best critic for NWJ and DV under this sampler, "
+        "E[log r - log(1 - k/N + (k/N) r)], nats; null where the density ratio is unknown",
+    ),
+    Column("regime", "string", "stream: fresh pairs at every step"),
+    Column("batch", "int64", "batch size N"),
+    Column("steps", "int64", "training steps asked for, all stairs together"),
+    Column("lr", "float64", "Adam's learning rate; null for critics without parameters"),
+    Column("weight_decay", "float64", "Adam's L2 penalty; null as above"),
+    Column("window", "int64", "steps at the end of a stair that the training estimates are taken over"),
+    Column("every", "int64", "steps between two points of the curve"),
+    Column("seed", "int64", "seed; all randomness of a run derives from its id, which holds the seed"),
+    Column("protocol", "int64", "version of the training and evaluation protocol"),
+    Column("status", "string", "ok, diverged (a result), timeout or crashed"),
+    Column("estimate_train", "float64", "mean estimate over the training batches of the window, nats"),
+    Column("estimate_train_median", "float64", "median over the same batches, nats"),
+    Column("estimate_train_sd", "float64", "standard deviation over the same batches, nats"),
+    Column("estimate_train_iqr", "float64", "interquartile range over the same batches, nats"),
+    Column(
+        "estimate_fresh",
+        "float64",
+        "mean estimate over fresh batches of the training size at the end of the stair, same sampler, nats",
+    ),
+    Column("estimate_fresh_median", "float64", "median over the same fresh batches, nats"),
+    Column("estimate_fresh_sd", "float64", "standard deviation over the same fresh batches, nats"),
+    Column("estimate_fresh_large", "float64", "estimate on one large fresh pool with clean negatives, nats"),
+    Column("fresh_pool", "int64", "pairs in that pool"),
+    Column("fresh_pool_negatives", "int64", "negatives per row in that pool"),
+    Column("bias", "float64", "estimate_train - mi_true, nats"),
+    Column("ess", "float64", "effective share of a row's negatives, mean over the window's checkpoints, in [1/M, 1]"),
+    Column("nonfinite_steps", "int64", "steps of the stair whose estimate or loss was not finite"),
+    Column(
+        "diverged_at",
+        "int64",
+        "step at which divergence was established, counted from the run's start; null where it was not",
+    ),
+    Column("divergence", "string", "why: non-finite, or median (three consecutive 200-step medians over truth + 2)"),
+    Column("wide", "int64", "1 where the interquartile range of the window is over 5 nats, else 0"),
+    Column("steps_done", "int64", "training steps done when the row was made, all stairs so far"),
+    Column("seconds", "float64", "wall time of the run: its pack's time divided by the pack's runs"),
+    Column("seconds_per_step", "float64", "training time per step and run, without the evaluations"),
+    Column("pack_size", "int64", "runs trained together with this one"),
+    Column("peak_rss_mb", "float64", "peak resident memory of the worker process, MB"),
+    Column("device", "string", "cpu or cuda"),
+    Column("threads", "int64", "threads of the worker process"),
+    Column(
+        "matmul_mode",
+        "string",
+        "float32 matrix products: highest (the default kernels) or medium (the faster "
+        "kernels, taken only where a probe finds them at float32 accuracy)",
+    ),
+    Column("torch_version", "string", "version of torch"),
+    Column("mibench_version", "string", "version of mibench"),
+    Column("session_id", "string", "invocation that made the row; see the sessions table"),
+    Column("finished_at", "timestamp", "when the row was made, UTC"),
+    Column("error", "string", "traceback, signal or limit of a failed run; null otherwise"),
+    Column("spec", "string", "canonical JSON of the specification, from which run_id is made"),
+)
+
+CURVES: tuple[Column, ...] = (
+    Column("run_id", "string", "as in runs"),
+    Column("step", "int64", "training steps done"),
+    Column("stair", "int64", "as in runs"),
+    Column("mi_true", "float64", "true mutual information at this step, nats"),
+    Column("estimate_train", "float64", "mean estimate over the training batches since the previous point, nats"),
+    Column("estimate_train_median", "float64", "median over the same batches, nats"),
+    Column("estimate_fresh", "float64", "estimate on one fresh batch of the training size, nats"),
+    Column("ess", "float64", "effective share of a row's negatives on the point's training batch"),
+    Column("loss", "float64", "mean training loss since the previous point"),
+)
+
+SESSIONS: tuple[Column, ...] = (
+    Column("session_id", "string", "identifier of one invocation"),
+    Column("started_at", "timestamp", "start of the invocation, UTC"),
+    Column("command", "string", "the command line, or the name of the Python function"),
+    Column("plugins", "string", "plug-in files with their sha256, as JSON"),
+    Column("hostname", "string", "name of the machine"),
+    Column("platform", "string", "operating system and architecture"),
+    Column("cpu", "string", "processor model"),
+    Column("cores", "int64", "processors available"),
+    Column("gpu", "string", "CUDA device, null without one"),
+    Column("python_version", "string", "version of Python"),
+    Column("packages", "string", "versions of the packages that numbers depend on, as JSON"),
+    Column("mibench_version", "string", "version of mibench"),
+)
+
+TABLES: dict[str, tuple[Column, ...]] = {"runs": RUNS, "curves": CURVES, "sessions": SESSIONS}
+
+
+def unknown_columns(table: str, names: Iterable[str]) -> list[str]:
+    """Return the names that are no columns of a table, sorted."""
+    return sorted(set(names) - {c.name for c in TABLES[table]})
+
+
+def empty_row(table: str, **values: Any) -> dict[str, Any]:
+    """Return a row with every column of the table, null where no value is given.
+
+    Raises
+    ------
+    KeyError
+        For a value whose column does not exist.
+    """
+    if unknown := unknown_columns(table, values):
+        raise KeyError(f"{table} has no column {', '.join(unknown)}")
+    return {c.name: values.get(c.name) for c in TABLES[table]}

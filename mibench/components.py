@@ -1,0 +1,80 @@
+"""A specification with its components built: what training works on."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+
+from mibench.critics import Architecture, Critic
+from mibench.interfaces import Estimator, Task
+from mibench.kernels import Activation
+from mibench.negatives import NegativeSampler
+from mibench.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS
+from mibench.scorers import Scorer
+from mibench.specs import RunSpec, parse_hidden
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run's specification and its components."""
+
+    spec: RunSpec
+    tasks: tuple[Task, ...]  # one per stair
+    estimator: Estimator
+    critic: Critic
+    sampler: NegativeSampler
+
+    @classmethod
+    def from_spec(cls, spec: RunSpec) -> Run:
+        """Build the components that a specification names.
+
+        Raises
+        ------
+        UsageError
+            Where a component is unknown or refuses its parameters.
+        """
+        fixed = dict(spec.task_params)
+        levels = [{"mi": mi} for mi in spec.schedule] or [{}]
+        return cls(
+            spec=spec,
+            tasks=tuple(TASKS.create(spec.task, {**fixed, **level}) for level in levels),
+            estimator=ESTIMATORS.create(spec.estimator, dict(spec.estimator_params)),
+            critic=CRITICS.create(spec.critic, dict(spec.critic_params)),
+            sampler=NEGATIVES.create(spec.negatives, dict(spec.negatives_params)),
+        )
+
+
+def architecture(spec: RunSpec) -> Architecture:
+    """Read a run's options as an architecture; the defaults stand where the critic uses none."""
+    if spec.hidden is None:
+        return Architecture()
+    depth, width = parse_hidden(spec.hidden)
+    rates = tuple(float(rate) for rate in (spec.dropout or "0").split("/"))
+    return Architecture(
+        depth=depth,
+        width=width,
+        activation=cast("Activation", spec.activation),
+        dropout=rates * depth if len(rates) == 1 else rates,
+    )
+
+
+def build_optimiser(scorer: Scorer, specs: Sequence[RunSpec]) -> torch.optim.Optimizer | None:
+    """Fused Adam over the flat parameters, one group per neighbourhood of equal rates; None without parameters.
+
+    The weight decay is Adam's L2 penalty, as in the papers, not the decoupled one.
+    """
+    if scorer.parameters.numel() == 0:
+        return None
+    groups = []
+    for (lr, weight_decay), members in itertools.groupby(
+        range(len(specs)), lambda r: (specs[r].lr or 0.0, specs[r].weight_decay or 0.0)
+    ):
+        rows = list(members)
+        part = scorer.parameters[rows[0] : rows[-1] + 1]
+        part.grad = scorer.gradients[rows[0] : rows[-1] + 1]
+        groups.append({"params": [part], "lr": lr, "weight_decay": weight_decay})
+    return torch.optim.Adam(groups, fused=True)

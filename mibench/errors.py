@@ -1,0 +1,75 @@
+"""Every exception that mibench raises on purpose.
+
+MibenchError
+├── UsageError                 bad input: one sentence and a next step; exit code 2
+│   ├── UnknownNameError       a name that no registry holds, with the nearest ones
+│   ├── DuplicateNameError     two components claim one versioned name
+│   └── PluginError            a plug-in that cannot be imported
+└── StoreError                 a results file that is truncated, foreign or of another schema; exit code 2
+    └── StoreWriteError        a result that cannot be written (a full disk); exit code 1
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class MibenchError(Exception):
+    """Base of all errors with a message meant for the user."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class UsageError(MibenchError):
+    """Bad input. The message is one sentence that says what is wrong and what to do."""
+
+
+class UnknownNameError(UsageError):
+    """A name that is not registered.
+
+    Parameters
+    ----------
+    what
+        The kind of thing that was looked up, for example ``"estimator"``.
+    name
+        The name as the user wrote it.
+    known
+        The names that would have been found.
+    hint
+        The next step when no known name is near.
+    """
+
+    def __init__(self, what: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        self.name = name
+        super().__init__(f"unknown {what} '{name}'{did_you_mean(name, known, hint)}")
+
+
+class DuplicateNameError(UsageError):
+    """Two components claim the same versioned name."""
+
+
+class PluginError(UsageError):
+    """A plug-in that cannot be imported."""
+
+
+class StoreError(MibenchError):
+    """A results file or folder that cannot be read as it is. The message names it."""
+
+
+class StoreWriteError(StoreError):
+    """A result could not be written; what was stored before is intact."""
+
+    exit_code: ClassVar[int] = 1
+
+
+def did_you_mean(name: str, known: Iterable[str], hint: str = "") -> str:
+    """Return ``"; did you mean 'x'?"``, or the hint as a clause, or the known names."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    if near:
+        return "; did you mean " + " or ".join(f"'{n}'" for n in near) + "?"
+    if hint:
+        return f"; {hint}"
+    return f"; known: {', '.join(names)}" if names else ""

@@ -1,0 +1,124 @@
+"""Evaluation of trained critics: fresh batches, large pools streamed in blocks, and what the sampler allows.
+
+Notable: a pool of n pairs has n (n - 1) negatives; they are visited in blocks of rows, of which an estimator keeps a few
+numbers per row, totalled in float64. Neither time nor memory is spent on the whole matrix.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from mibench.interfaces import Estimator, Task
+from mibench.negatives import NegativeSampler, partial_derangements
+from mibench.scorers import Scorer
+from mibench.scores import Scores
+from mibench.streams import stream
+
+PAIRS_POOL = 2**15
+"""Pairs in the pool where a row has one negative."""
+
+CHEAP_POOL = 2**13
+"""Pairs in the all-pairs pool of critics that embed each side once."""
+
+COSTLY_POOL = 2**11
+"""Pairs in the all-pairs pool of critics that look at every pair, and of estimators that need the whole matrix."""
+
+_TRUTH_DRAWS = 2**15
+
+
+@dataclasses.dataclass(frozen=True)
+class Pool:
+    """The large fresh pool of a run: its size and its negatives per row."""
+
+    pairs: int
+    negatives: int
+
+
+def choose_pool(estimator: Estimator, *, per_row: int, cheap: bool) -> Pool:
+    """Return the pool for a run whose rows have ``per_row`` negatives.
+
+    Parameters
+    ----------
+    estimator
+        Where it has no per-row form, the pool is one whose matrix fits in memory.
+    per_row
+        Negatives per row of the training batch.
+    cheap
+        Whether the critic scores all pairs at the cost of its sides.
+    """
+    if per_row == 1:
+        return Pool(PAIRS_POOL, 1)
+    pairs = CHEAP_POOL if cheap and estimator.by_rows else COSTLY_POOL
+    return Pool(pairs, pairs - 1)
+
+
+@torch.no_grad()
+def evaluate_pool(
+    scorer: Scorer, run: int, estimators: Sequence[Estimator], x: Tensor, y: Tensor, *, block: int | None = None
+) -> list[float]:
+    """Estimates on all pairs of a pool, for several estimators of one critic at once, nats.
+
+    Parameters
+    ----------
+    scorer, run
+        The critic: one run of a pack.
+    estimators
+        What to evaluate. Those with a per-row form are streamed; for the others the whole matrix is kept.
+    x, y
+        The pool, (n, dim_x) and (n, dim_y).
+    block
+        Rows visited at once; the scorer's choice by default.
+    """
+    n, prepared = len(x), scorer.prepare(run, x, y)
+    streamed = [e for e in estimators if e.by_rows]
+    statistics: list[list[Tensor]] = [[] for _ in streamed]
+    matrix = []
+    for start in range(0, n, step := block or scorer.block_rows(n)):
+        scored = scorer.block(prepared, start, min(start + step, n))
+        if streamed:
+            scores = Scores.from_matrix(scored, offset=start)
+            for kept, estimator in zip(statistics, streamed, strict=True):
+                kept.append(estimator.rows(scores).double())
+        if len(streamed) < len(estimators):
+            matrix.append(scored)
+    values = {id(e): float(e.reduce(torch.cat(kept))) for e, kept in zip(streamed, statistics, strict=True)}
+    if matrix:
+        whole = Scores.from_matrix(torch.cat(matrix).double())
+        values.update({id(e): float(e.estimate(whole)) for e in estimators if not e.by_rows})
+    return [values[id(e)] for e in estimators]
+
+
+@torch.no_grad()
+def evaluate_pairs(
+    scorer: Scorer, run: int, estimator: Estimator, x: Tensor, y: Tensor, generator: torch.Generator
+) -> float:
+    """Estimate on a pool with one clean negative per row, drawn by a random cycle, nats; totals in float64."""
+    partner = partial_derangements(1, len(x), 0, generator)[0]
+    pos, neg = scorer.pairs(run, x, y), scorer.pairs(run, x, y[partner])
+    return float(estimator.estimate(Scores.from_pairs(pos.double(), neg.double().unsqueeze(-1))))
+
+
+@torch.no_grad()
+def predicted_optimum(task: Task, sampler: NegativeSampler, batch: int, run_id: str, stair: int) -> float | None:
+    """Value of the best critic for NWJ and DV under a sampler that leaves k positives among N negatives, nats.
+
+    ``E_p[log r - log(1 - k/N + (k/N) r)]``, the Kullback-Leibler divergence between the pairs and what the sampler calls
+    negatives; at most log(N / k), and the true MI for a clean sampler. Estimated on 2^15 pairs; None where the density
+    ratio r is unknown.
+    """
+    share = sampler.positives(batch) / batch
+    if share == 0:
+        return task.mi
+    if not task.has_log_ratio:
+        return None
+    x, y = task.sample(_TRUTH_DRAWS, stream(run_id, "truth", stair))
+    log_ratio = task.log_ratio(x, y).double()
+    if share == 1:
+        return 0.0
+    mixture = torch.logaddexp(torch.full_like(log_ratio, math.log1p(-share)), log_ratio + math.log(share))
+    return float((log_ratio - mixture).mean())

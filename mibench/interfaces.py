@@ -1,0 +1,170 @@
+"""What a task and an estimator are: the two base classes that third parties derive from.
+
+A task or an estimator is one class in one file. Its annotated fields are its parameters, its docstring's first line is
+what ``mibench list`` shows, and the decorator gives it its versioned name.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from mibench.parameters import Parametrised
+from mibench.scores import Scores
+
+Kind = Literal["lower", "upper", "plug-in"]
+Truth = Literal["closed-form", "quadrature", "enumeration", "monte-carlo"]
+
+
+class Task(Parametrised):
+    """A joint distribution whose mutual information is known.
+
+    A subclass has a field or property ``mi`` (nats), the dimensions ``dim_x`` and ``dim_y``, and `sample`; it
+    overrides `log_ratio` wherever the density ratio is known. A field named ``mi`` makes MI a knob: grids and
+    staircases set it.
+    """
+
+    mi_method: ClassVar[Truth] = "closed-form"
+    """How the truth is known."""
+
+    mi_se: ClassVar[float] = 0.0
+    """Standard error of the truth in nats; 0.0 where it is exact."""
+
+    default_levels: ClassVar[tuple[float, ...]] = ()
+    """MI levels (nats) that a grid takes where the user names none; empty without a knob."""
+
+    if TYPE_CHECKING:  # a field in some subclasses, a property in others
+
+        @property
+        def mi(self) -> float:
+            """Mutual information, nats."""
+
+    @property
+    def dim_x(self) -> int:
+        """Number of columns of x."""
+        raise NotImplementedError
+
+    @property
+    def dim_y(self) -> int:
+        """Number of columns of y."""
+        raise NotImplementedError
+
+    def sample(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Draw n fresh pairs.
+
+        Parameters
+        ----------
+        n
+            Number of pairs.
+        generator
+            The only source of randomness; its device is where the pairs are made. The same state gives the same
+            pairs.
+
+        Returns
+        -------
+        x, y
+            Floating-point tensors (n, dim_x) and (n, dim_y).
+        """
+        raise NotImplementedError
+
+    def log_ratio(self, x: Tensor, y: Tensor) -> Tensor:
+        """Exact ``log p(x, y) / (p(x) p(y))`` of each row, shape (n,), nats.
+
+        Raises
+        ------
+        NotImplementedError
+            Where the density ratio is not known.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no known density ratio")
+
+    @property
+    def has_log_ratio(self) -> bool:
+        """Whether the exact critic exists."""
+        return type(self).log_ratio is not Task.log_ratio
+
+    @classmethod
+    def has_knob(cls) -> bool:
+        """Whether MI is a parameter that the user sets."""
+        return "mi" in cls.parameter_names()
+
+
+class Estimator(Parametrised):
+    """A functional of critic scores: a loss to minimise and an estimate to report, both in nats.
+
+    A subclass states `kind` and implements either
+
+    - `rows` and `reduce`, so that pools of any size can be evaluated block by block, or
+    - `estimate` alone, where the value is no function of per-row statistics.
+
+    `loss` defaults to the negative estimate. All are pure functions of `Scores`: leading axes are runs and must never
+    be mixed.
+    """
+
+    kind: ClassVar[Kind]
+    """``lower``: a bound in expectation for every critic; ``upper``; or ``plug-in``: no bound."""
+
+    oracle_offset: ClassVar[float] = 0.0
+    """The optimal critic minus the log density ratio, a constant in nats (1 for NWJ)."""
+
+    default_negatives: ClassVar[str] = "shuffle"
+    """The negative sampler that a grid takes where the user names none."""
+
+    state_size: ClassVar[int] = 0
+    """Numbers a run carries from step to step (MINE's running average); 0 for a stateless loss."""
+
+    def rows(self, scores: Scores) -> Tensor:
+        """Per-row statistics, shape (..., N, k): all that `reduce` needs to know of a row's scores."""
+        raise NotImplementedError
+
+    def reduce(self, rows: Tensor) -> Tensor:
+        """Turn the statistics of all rows, (..., N, k), into the estimate, shape (...), nats."""
+        raise NotImplementedError
+
+    def estimate(self, scores: Scores) -> Tensor:
+        """The reported value, shape (...), nats."""
+        return self.reduce(self.rows(scores))
+
+    def loss(self, scores: Scores) -> Tensor:
+        """What training minimises, shape (...)."""
+        return -self.estimate(scores)
+
+    def initial_state(self) -> tuple[float, ...]:
+        """The `state_size` numbers that a run starts with."""
+        return ()
+
+    def stateful_loss(self, scores: Scores, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss of one step and the state after it; only for estimators with a `state_size`.
+
+        Parameters
+        ----------
+        scores
+            Scores of the step's batch.
+        state
+            Shape (..., state_size), a row per run.
+
+        Returns
+        -------
+        loss, state
+            Shapes (...) and (..., state_size); no gradient flows through the state.
+        """
+        return self.loss(scores), state
+
+    def ceiling(self, n: int, m: int) -> float:
+        """Largest value that the estimate can take on a batch, nats; ``inf`` where there is none.
+
+        Parameters
+        ----------
+        n
+            Batch size.
+        m
+            Classes: one positive and m - 1 negatives in every row.
+        """
+        return math.inf
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether pools can be evaluated block by block."""
+        return type(self).rows is not Estimator.rows and type(self).estimate is Estimator.estimate

@@ -1,0 +1,173 @@
+"""Negative samplers: which y a row is contrasted with.
+
+Notable: this axis decides what a bound can return. A random permutation of the batch keeps one fixed point on average,
+so that one of N negatives is a positive pair and no critic's ratio can pass N: a ceiling of log N that belongs to the
+sampler. Without fixed points there is no ceiling, and what appears is variance.
+
+A sampler says where the negatives of row i lie in a pool of y: the batch's own y first, then `extra` fresh ones.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from mibench.errors import UsageError
+from mibench.parameters import Parametrised
+from mibench.registry import register_negatives
+
+
+class NegativeSampler(Parametrised):
+    """Base of the negative samplers; a subclass implements `per_row` and `draw`."""
+
+    all_pairs: ClassVar[bool] = False
+    """Whether the negatives of a row are all other rows of the batch; then `draw` is never called."""
+
+    def per_row(self, batch: int) -> int:
+        """Negatives of a row, M, at batch size ``batch``."""
+        raise NotImplementedError
+
+    def extra(self, batch: int) -> int:
+        """Fresh y drawn beside each batch."""
+        return 0
+
+    def draw(self, y: Tensor, batch: int, generator: torch.Generator) -> Tensor:
+        """Choose the negatives of several batches at once.
+
+        Parameters
+        ----------
+        y
+            Pool of each batch, shape (steps, batch + extra, dim_y); row i of the batch has its positive at i.
+        batch
+            Batch size N.
+        generator
+            The only source of randomness.
+
+        Returns
+        -------
+        Tensor
+            Indices into the pool, shape (steps, N, M), int64.
+        """
+        raise NotImplementedError
+
+    def positives(self, batch: int) -> float:
+        """Positive pairs expected among the N negatives of a batch, k."""
+        return 0.0
+
+    def predicted_ceiling(self, batch: int) -> float:
+        """Cap that the sampler puts on NWJ and DV, ``log(N / k)`` nats; ``inf`` for a clean sampler."""
+        k = self.positives(batch)
+        return math.log(batch / k) if k > 0 else math.inf
+
+
+def partial_derangements(steps: int, n: int, fixed: int, generator: torch.Generator) -> Tensor:
+    """Draw random permutations of ``n`` with exactly ``fixed`` fixed points, shape (steps, n).
+
+    The fixed points are a uniform subset; the others form one uniformly random cycle, in which every element is
+    equally likely to follow every other.
+    """
+    order = _permutations(steps, n, generator)
+    image = order.clone()
+    image[:, fixed:] = order[:, fixed:].roll(-1, 1)
+    return torch.empty_like(order).scatter_(1, order, image)
+
+
+def _permutations(steps: int, n: int, generator: torch.Generator) -> Tensor:
+    """Uniformly random permutations, shape (steps, n): the order of random keys of 53 bits."""
+    keys = torch.rand(steps, n, generator=generator, device=generator.device, dtype=torch.float64)
+    return keys.argsort(1)
+
+
+@register_negatives("shuffle", aliases=("permutation",))
+class Shuffle(NegativeSampler):
+    """One y of the batch per row by a random permutation; fixed points are kept and counted.
+
+    Parameters
+    ----------
+    fixed
+        Exact number of fixed points; None for a uniformly random permutation (one on average).
+
+    Source: Belghazi et al. (2018), algorithm 1, as most public codes implement it; the ceiling log(N / k) is in
+    `NegativeSampler.predicted_ceiling`.
+    """
+
+    fixed: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.fixed is not None and self.fixed < 0:
+            raise UsageError(f"negative sampler 'shuffle': fixed must be at least 0, not {self.fixed}")
+
+    def per_row(self, batch: int) -> int:
+        """One negative per row."""
+        if self.fixed is not None and (self.fixed > batch or self.fixed == batch - 1):
+            raise UsageError(
+                f"negative sampler 'shuffle': no permutation of {batch} has exactly {self.fixed} fixed points"
+            )
+        return 1
+
+    def draw(self, y: Tensor, batch: int, generator: torch.Generator) -> Tensor:
+        """Random permutations, shape (steps, N, 1)."""
+        if self.fixed is None:
+            return _permutations(y.shape[0], batch, generator).unsqueeze(-1)
+        return partial_derangements(y.shape[0], batch, self.fixed, generator).unsqueeze(-1)
+
+    def positives(self, batch: int) -> float:
+        """One on average, or the number asked for."""
+        return 1.0 if self.fixed is None else float(self.fixed)
+
+
+@register_negatives("derangement")
+class Derangement(NegativeSampler):
+    """One y of the batch per row by a random cyclic permutation, which has no fixed point."""
+
+    def per_row(self, batch: int) -> int:
+        """One negative per row."""
+        return 1
+
+    def draw(self, y: Tensor, batch: int, generator: torch.Generator) -> Tensor:
+        """Random cycles, shape (steps, N, 1)."""
+        return partial_derangements(y.shape[0], batch, 0, generator).unsqueeze(-1)
+
+
+@register_negatives("all-pairs")
+class AllPairs(NegativeSampler):
+    """Every other y of the batch is a negative of a row: M = N - 1."""
+
+    all_pairs = True
+
+    def per_row(self, batch: int) -> int:
+        """N - 1 negatives per row."""
+        return batch - 1
+
+
+@register_negatives("independent")
+class Independent(NegativeSampler):
+    """Fresh draws from p(y), M for each row.
+
+    Parameters
+    ----------
+    m
+        Negatives per row, at least 1.
+    """
+
+    m: int = 1
+
+    def __post_init__(self) -> None:
+        if self.m < 1:
+            raise UsageError(f"negative sampler 'independent': m must be at least 1, not {self.m}")
+
+    def per_row(self, batch: int) -> int:
+        """As many as asked for."""
+        return self.m
+
+    def extra(self, batch: int) -> int:
+        """M fresh y for each of the N rows."""
+        return batch * self.m
+
+    def draw(self, y: Tensor, batch: int, generator: torch.Generator) -> Tensor:
+        """The fresh y in order, shape (steps, N, M)."""
+        index = torch.arange(batch, batch * (1 + self.m), device=y.device)
+        return index.view(1, batch, self.m).expand(y.shape[0], -1, -1)

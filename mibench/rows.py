@@ -1,0 +1,119 @@
+"""Rows of the runs table, made from a trained pack."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from mibench.arithmetic import matmul_mode
+from mibench.columns import empty_row
+from mibench.components import Run
+from mibench.evaluation import choose_pool, evaluate_pairs, evaluate_pool, predicted_optimum
+from mibench.interfaces import Task
+from mibench.series import WIDE_IQR, Series, find_divergence, summarise
+from mibench.specs import RunSpec, params_json
+
+if TYPE_CHECKING:
+    from mibench.training import Pack
+
+
+def spec_columns(spec: RunSpec) -> dict[str, Any]:
+    """Columns that a specification alone fills; the same for a run that gave no result."""
+    names: dict[str, Any] = {}
+    for what in ("task", "estimator", "critic", "negatives"):
+        name, _, version = getattr(spec, what).rpartition("-v")
+        names |= {what: name, f"{what}_version": int(version)}
+        names[f"{what}_params"] = params_json(getattr(spec, f"{what}_params"))
+    return {
+        **names,
+        **{name: getattr(spec, name) for name in ("hidden", "activation", "dropout", "regime", "batch", "steps")},
+        **{name: getattr(spec, name) for name in ("lr", "weight_decay", "window", "every", "seed", "protocol")},
+        "run_id": spec.run_id,
+        "schedule": json.dumps(list(spec.schedule)),
+        "unit": "nats",
+        "spec": spec.canonical,
+    }
+
+
+def truth_columns(run: Run, stair: int) -> dict[str, Any]:
+    """Columns that follow from a run's components without training."""
+    task, batch = run.tasks[stair], run.spec.batch
+    per_row = run.sampler.per_row(batch)
+    return {
+        "stair": stair,
+        "dim_x": task.dim_x,
+        "dim_y": task.dim_y,
+        "mi_true": task.mi,
+        "mi_method": task.mi_method,
+        "mi_se": task.mi_se,
+        "kind": run.estimator.kind,
+        "ceiling": run.estimator.ceiling(n=batch, m=per_row + 1),
+        "n_negatives": per_row,
+        "predicted_ceiling": run.sampler.predicted_ceiling(batch),
+    }
+
+
+def result_row(pack: Pack, r: int, stair: int, fresh: Series) -> dict[str, Any]:
+    """One row of the runs table: a trained run at the end of a stair.
+
+    Parameters
+    ----------
+    pack
+        The trained pack.
+    r
+        The run's place in it.
+    stair
+        The stair that has just ended.
+    fresh
+        Estimates on the final fresh batches, nats.
+    """
+    run, task = pack.runs[r], pack.runs[r].tasks[stair]
+    spec, history = run.spec, pack.history
+    start, stop = stair * spec.steps_per_stair, (stair + 1) * spec.steps_per_stair
+    estimates, losses = history.estimates(r, start, stop), history.losses(r, start, stop)
+    window, final = summarise(estimates[-spec.window :]), summarise(fresh)
+    divergence = find_divergence(estimates, losses, task.mi)
+    return empty_row(
+        "runs",
+        **spec_columns(spec),
+        **truth_columns(run, stair),
+        **_pool_columns(pack, r, task, stair),
+        status="diverged" if divergence else "ok",
+        estimate_train=window.mean,
+        estimate_train_median=window.median,
+        estimate_train_sd=window.sd,
+        estimate_train_iqr=window.iqr,
+        estimate_fresh=final.mean,
+        estimate_fresh_median=final.median,
+        estimate_fresh_sd=final.sd,
+        bias=window.mean - task.mi,
+        fixed_points=history.fixed_points(r, stop - spec.window, stop),
+        predicted_optimum=predicted_optimum(task, run.sampler, spec.batch, spec.run_id, stair),
+        ess=history.ess(r, stop - spec.window, stop),
+        nonfinite_steps=history.nonfinite(r, start, stop),
+        diverged_at=start + divergence.step if divergence else None,
+        divergence=divergence.reason if divergence else None,
+        wide=int(window.iqr > WIDE_IQR),
+        steps_done=stop,
+        seconds_per_step=history.training_seconds / stop / len(pack.runs),
+        pack_size=len(pack.runs),
+        device=pack.device.type,
+        threads=torch.get_num_threads(),
+        matmul_mode=matmul_mode(),
+        torch_version=torch.__version__,
+    )
+
+
+def _pool_columns(pack: Pack, r: int, task: Task, stair: int) -> dict[str, Any]:
+    """The estimate on a large fresh pool with clean negatives."""
+    run = pack.runs[r]
+    pool = choose_pool(run.estimator, per_row=run.sampler.per_row(run.spec.batch), cheap=run.critic.cheap_pool)
+    generator = pack.stream(run, "pool", stair)
+    x, y = (side.to(pack.scorer.dtype) for side in task.sample(pool.pairs, generator))
+    if pool.negatives == 1:
+        value = evaluate_pairs(pack.scorer, r, run.estimator, x, y, generator)
+    else:
+        (value,) = evaluate_pool(pack.scorer, r, [run.estimator], x, y)
+    return {"estimate_fresh_large": value, "fresh_pool": pool.pairs, "fresh_pool_negatives": pool.negatives}

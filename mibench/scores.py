@@ -1,0 +1,121 @@
+"""Critic scores of positive and negative pairs, and the log-space helpers that estimators are written with.
+
+Shapes: ``R`` stands for any leading axes (stacked runs), ``N`` for the batch size, ``M`` for the negatives of a row.
+Everything stays in log space: an exponential is taken only of something that was shifted first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import torch
+from torch import Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """Scores of one batch.
+
+    Parameters
+    ----------
+    pos
+        ``p_i = T(x_i, y_i)``, shape (..., N).
+    neg
+        ``q_ij = T(x_i, y'_ij)``, shape (..., N, M).
+    """
+
+    pos: Tensor
+    neg: Tensor
+
+    @classmethod
+    def from_pairs(cls, pos: Tensor, neg: Tensor) -> Scores:
+        """Scores with explicit negatives.
+
+        Parameters
+        ----------
+        pos
+            Shape (..., N).
+        neg
+            Shape (..., N, M).
+
+        Raises
+        ------
+        ValueError
+            Where the shapes do not fit.
+        """
+        if neg.ndim != pos.ndim + 1 or neg.shape[:-1] != pos.shape:
+            raise ValueError(f"pos {tuple(pos.shape)} and neg {tuple(neg.shape)} must be (..., N) and (..., N, M)")
+        return cls(pos, neg)
+
+    @classmethod
+    def from_matrix(cls, matrix: Tensor, *, offset: int = 0) -> Scores:
+        """All pairs of a batch: positives on the diagonal, every other entry of row i a negative of row i.
+
+        Parameters
+        ----------
+        matrix
+            ``T(x_i, y_j)``, shape (..., N, N); or, with an offset, a block of B rows (..., B, N).
+        offset
+            Index of the block's first row: the positive of row b stands in column ``offset + b``.
+
+        Raises
+        ------
+        ValueError
+            Where the positives would lie outside the matrix, or a row has no negative.
+        """
+        rows, columns = matrix.shape[-2:]
+        if columns < 2 or offset < 0 or offset + rows > columns:
+            raise ValueError(f"rows {offset}..{offset + rows} of a matrix with {columns} columns have no positives")
+        pos = torch.diagonal(matrix, offset=offset, dim1=-2, dim2=-1)  # (..., B)
+        # Row after row, the entries between two positives are exactly N consecutive ones.
+        flat = matrix.reshape(*matrix.shape[:-2], rows * columns)
+        first, last = offset, offset + (rows - 1) * (columns + 1)
+        middle = flat[..., first + 1 : last + 1].unflatten(-1, (rows - 1, columns + 1))[..., :-1] if rows > 1 else None
+        parts = [flat[..., :first]] if first else []
+        parts += [middle.flatten(-2)] if middle is not None else []
+        parts += [flat[..., last + 1 :]] if last + 1 < rows * columns else []
+        neg = parts[0] if len(parts) == 1 else torch.cat(parts, -1)
+        return cls(pos, neg.unflatten(-1, (rows, columns - 1)))
+
+    @property
+    def n(self) -> int:
+        """Rows of the batch, N."""
+        return self.pos.shape[-1]
+
+    @property
+    def m(self) -> int:
+        """Classes of the contrastive problem: the positive and its M negatives, ``m = M + 1``."""
+        return self.neg.shape[-1] + 1
+
+
+def log_mean_exp(values: Tensor, dim: int | tuple[int, ...] = -1) -> Tensor:
+    """``log mean exp`` over one or more axes, without overflow.
+
+    Parameters
+    ----------
+    values
+        Any shape; finite values of any size, or ``-inf``.
+    dim
+        The axes that are averaged over.
+    """
+    dims = (dim,) if isinstance(dim, int) else dim
+    count = math.prod(values.shape[d] for d in dims)
+    return torch.logsumexp(values, dims) - math.log(count)
+
+
+def log_mean_negatives(scores: Scores) -> Tensor:
+    """``log mean_ij exp q_ij`` over all negatives of a batch, shape (...)."""
+    return log_mean_exp(scores.neg, (-2, -1))
+
+
+def effective_sample_size(scores: Scores) -> Tensor:
+    """Effective share of a row's negatives, averaged over the rows, shape (...), in [1/M, 1].
+
+    ``ESS_i = 1 / (M sum_j w_ij^2)`` with ``w_i = softmax_j(q_ij - p_i)``; M counts the negatives alone, and the
+    positive's score cancels. Source: FlatNCE (Chen et al., 2021), section 4, with K the number of negatives.
+    """
+    count = scores.neg.shape[-1]
+    log_sum = torch.logsumexp(scores.neg, -1)  # (..., N)
+    log_sum_squares = torch.logsumexp(2 * scores.neg, -1)
+    return torch.exp(2 * log_sum - log_sum_squares - math.log(count)).mean(-1)

@@ -1,0 +1,233 @@
+"""Training of one pack: R stacked runs from specifications to rows and curves.
+
+Notable: the loop knows no estimator, critic or sampler by name. A step is forward, objective, backward, optimiser; on
+CUDA those four are captured once as a graph and replayed (`mibench.cuda`). Evaluation has random streams of its own, so
+that it never moves a run's training.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mibench.components import Run, architecture, build_optimiser
+from mibench.history import History
+from mibench.objective import Objective
+from mibench.rows import result_row
+from mibench.scorers import OracleScorer, Scorer, Shape, as_scores
+from mibench.scores import effective_sample_size
+from mibench.sources import Feed, StreamSource, block_steps
+from mibench.specs import RunSpec
+from mibench.streams import Purpose, stream
+
+FINAL_BATCHES = 32
+"""Fresh batches that a run is evaluated on at the end of each stair."""
+
+Progress = Callable[[int], None]
+Step = Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor, Tensor]]
+
+
+@dataclasses.dataclass(frozen=True)
+class RunResult:
+    """What a run came to.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    rows
+        One row of the runs table per stair, without what only the worker knows.
+    curve
+        Columns of the curves table, one array each.
+    """
+
+    spec: RunSpec
+    rows: list[dict[str, Any]]
+    curve: dict[str, NDArray[Any]]
+
+
+def train_pack(specs: Sequence[RunSpec], *, device: str = "cpu", progress: Progress | None = None) -> list[RunResult]:
+    """Train runs that share a `mibench.packs.pack_key`, and evaluate them.
+
+    Parameters
+    ----------
+    specs
+        The runs.
+    device
+        ``cpu`` or ``cuda``.
+    progress
+        Called now and then with the number of steps done since the last call, summed over the runs.
+
+    Returns
+    -------
+    list of RunResult
+        In the order of ``specs``; a run's numbers do not depend on the others.
+    """
+    # Runs that can share an objective or an optimiser group are made neighbours.
+    order = sorted(range(len(specs)), key=lambda i: _neighbourhood(specs[i]))
+    pack = Pack([Run.from_spec(specs[i]) for i in order], torch.device(device))
+    results = dict(zip(order, pack.train(progress or _ignore), strict=True))
+    return [results[i] for i in range(len(specs))]
+
+
+def _neighbourhood(spec: RunSpec) -> tuple[str, ...]:
+    return spec.estimator, str(spec.estimator_params), str(spec.lr), str(spec.weight_decay)
+
+
+def _ignore(steps: int) -> None:
+    """Progress that nobody watches."""
+
+
+class Pack:
+    """R stacked runs and everything that they share.
+
+    Parameters
+    ----------
+    runs
+        The runs; equal estimators and learning rates are best neighbours.
+    device
+        Where they are trained.
+    """
+
+    def __init__(self, runs: Sequence[Run], device: torch.device) -> None:
+        first = runs[0]
+        self.runs, self.device, self.sampler = runs, device, first.sampler
+        self.batch, self.steps_per_stair = first.spec.batch, first.spec.steps_per_stair
+        self.shape = Shape(
+            runs=len(runs),
+            batch=self.batch,
+            pool=self.batch + self.sampler.extra(self.batch),
+            dim_x=first.tasks[0].dim_x,
+            dim_y=first.tasks[0].dim_y,
+            device=device,
+        )
+        estimators = [run.estimator for run in runs]
+        self.scorer: Scorer = first.critic.build(self.shape, architecture(first.spec), estimators)
+        for r, run in enumerate(runs):
+            self.scorer.initialise(r, stream(run.spec.run_id, "init"))
+        self.objective = Objective(estimators, self.batch, all_pairs=self.sampler.all_pairs, device=device)
+        self.optimiser = build_optimiser(self.scorer, [run.spec for run in runs])
+        self.history = History(len(runs), first.spec.steps, device)
+
+    def train(self, progress: Progress) -> list[RunResult]:
+        """Train and evaluate stair after stair."""
+        started = time.perf_counter()
+        take_step = self._stepper()
+        rows: list[list[dict[str, Any]]] = [[] for _ in self.runs]
+        for stair in range(self.runs[0].spec.stairs):
+            if isinstance(self.scorer, OracleScorer):
+                self.scorer.tasks = [run.tasks[stair] for run in self.runs]
+            self._train_stair(stair, take_step, progress)
+            fresh = self._final_batches(stair)
+            for r in range(len(self.runs)):
+                rows[r].append(result_row(self, r, stair, fresh[:, r].cpu().double().numpy()))
+        share = (time.perf_counter() - started) / len(self.runs)
+        for row in (row for run_rows in rows for row in run_rows):
+            row["seconds"] = share
+        return [
+            RunResult(run.spec, rows[r], self.history.curve(r, run.spec.run_id, run.tasks))
+            for r, run in enumerate(self.runs)
+        ]
+
+    @torch.no_grad()
+    def step(self, x: Tensor, y: Tensor, index: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Take one training step; critics without parameters are only evaluated.
+
+        Parameters
+        ----------
+        x, y, index
+            Batches (R, N, dim_x), pools of y (R, B, dim_y), and negatives (R, N, M) or None for all pairs.
+
+        Returns
+        -------
+        loss, estimate, raw
+            Shapes (R,) and (R,), and the raw scores, all from before the step.
+        """
+        raw = self.scorer.forward(x, y, index, train=self.optimiser is not None)
+        if self.optimiser is None:
+            return (*self.objective.evaluate(raw), raw)
+        loss, estimate, gradient = self.objective.step(raw)
+        self.scorer.backward(gradient)
+        self.optimiser.step()
+        return loss, estimate, raw
+
+    def _stepper(self) -> Step:
+        if self.device.type != "cuda" or self.optimiser is None:
+            return self.step
+        from mibench.cuda import captured_step
+
+        return captured_step(self)
+
+    def _train_stair(self, stair: int, take_step: Step, progress: Progress) -> None:
+        feed = self.feed(stair, "data", "negatives", "marginal")
+        fresh = self.feed(stair, "fresh", "fresh-negatives", "fresh-marginal")
+        first, every = stair * self.steps_per_stair, self.runs[0].spec.every
+        longest = block_steps(self.batch, self.shape.dim_x, self.shape.dim_y)
+        done = 0
+        while done < self.steps_per_stair:
+            count = min(longest, self.steps_per_stair - done)
+            clock = _Clock(self)
+            x, y, index = feed.block(count)
+            self.history.count_fixed_points(first + done, index)
+            for s in range(count):
+                done += 1
+                loss, estimate, raw = take_step(x[:, s], y[:, s], None if index is None else index[:, s])
+                self.history.record(first + done - 1, loss, estimate)
+                if (first + done) % every == 0 or done == self.steps_per_stair:
+                    clock.stop()
+                    scores = as_scores(raw, self.batch, all_pairs=self.sampler.all_pairs)
+                    ess = effective_sample_size(scores)
+                    self.history.add_point(first + done, stair, self._fresh_estimates(fresh), ess)
+                    clock.start()
+            clock.stop()
+            progress(count * len(self.runs))
+
+    def feed(self, stair: int, data: Purpose, negatives: Purpose, marginal: Purpose) -> Feed:
+        """Build the source of all runs' batches on one stair, from the streams named."""
+        return Feed(
+            sources=[StreamSource(run.tasks[stair], self.stream(run, data, stair)) for run in self.runs],
+            marginals=[StreamSource(run.tasks[stair], self.stream(run, marginal, stair)) for run in self.runs],
+            sampler=self.sampler,
+            generators=[self.stream(run, negatives, stair) for run in self.runs],
+            batch=self.batch,
+            dtype=self.scorer.dtype,
+        )
+
+    def stream(self, run: Run, purpose: Purpose, stair: int) -> torch.Generator:
+        """Return one of a run's random streams on the pack's device."""
+        return stream(run.spec.run_id, purpose, stair, self.device)
+
+    def _fresh_estimates(self, feed: Feed) -> Tensor:
+        """Estimates (R,) on one fresh batch of the training size."""
+        x, y, index = feed.block(1)
+        with torch.no_grad():
+            raw = self.scorer.forward(x[:, 0], y[:, 0], None if index is None else index[:, 0], train=False)
+        return self.objective.evaluate(raw)[1]
+
+    def _final_batches(self, stair: int) -> Tensor:
+        """Estimates on the fresh batches at the end of a stair, (FINAL_BATCHES, R)."""
+        feed = self.feed(stair, "final", "final-negatives", "final-marginal")
+        return torch.stack([self._fresh_estimates(feed) for _ in range(FINAL_BATCHES)])
+
+
+class _Clock:
+    """Adds the time between start and stop to the pack's training time."""
+
+    def __init__(self, pack: Pack) -> None:
+        self._pack = pack
+        self.start()
+
+    def start(self) -> None:
+        self._started = time.perf_counter()
+
+    def stop(self) -> None:
+        if self._pack.device.type == "cuda":
+            torch.cuda.synchronize()
+        self._pack.history.training_seconds += time.perf_counter() - self._started
+        self._started = time.perf_counter()
