@@ -73,8 +73,11 @@ def build_optimiser(scorer: Scorer, specs: Sequence[RunSpec]) -> torch.optim.Opt
     for (lr, weight_decay), members in itertools.groupby(
         range(len(specs)), lambda r: (specs[r].lr or 0.0, specs[r].weight_decay or 0.0)
     ):
-        rows = list(members)
-        part = scorer.parameters[rows[0] : rows[-1] + 1]
-        part.grad = scorer.gradients[rows[0] : rows[-1] + 1]
-        groups.append({"params": [part], "lr": lr, "weight_decay": weight_decay})
+        runs = list(members)
+        parts = []
+        for place in scorer.places(runs[0], runs[-1] + 1):
+            part = scorer.parameters[place]
+            part.grad = scorer.gradients[place]
+            parts.append(part)
+        groups.append({"params": parts, "lr": lr, "weight_decay": weight_decay})
     return torch.optim.Adam(groups, fused=True)

@@ -4,12 +4,16 @@ Notable:
 
 - A leading axis S stacks independent networks of one shape; products are batched over it and never mix it.
 - Parameters are views into one flat tensor (S, P), gradients into another, so that one fused optimiser step serves
-  all. Every block starts at a multiple of 16 numbers: kernels then treat a run alike wherever it lies in its pack.
+  all.
+- Hidden and output widths are padded with zeros to a multiple of 16, and every block of parameters starts at one.
+  Vector kernels treat a tensor's last few numbers apart, and products of odd width depend on how many are stacked; so
+  padded, a run's numbers are the same wherever it lies in its pack. Zero weights stay zero under training.
 - Activations are overwritten in place; both derivatives can be read off the activation's output.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Literal
@@ -20,6 +24,7 @@ from torch import Tensor
 Activation = Literal["relu", "elu"]
 
 _ALIGNMENT = 16
+_SMALL_PRODUCT = 16**3  # multiplications up to which torch chooses kernels by the size of the stack
 _aten = torch.ops.aten
 
 
@@ -42,71 +47,170 @@ def activation_backward_(gradient: Tensor, output: Tensor, activation: Activatio
     return gradient
 
 
+def _stackable(a: Tensor, b: Tensor) -> bool:
+    """Whether a batched product gives each matrix the bits that it would have alone.
+
+    Narrow results and small products are computed by other kernels, chosen by the size of the whole stack.
+    """
+    (_, n, k), m = a.shape, b.shape[2]
+    return m % _ALIGNMENT == 0 and n * k * m > _SMALL_PRODUCT
+
+
+def product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
+    """``a b`` for stacked matrices (S, n, k) and (S, k, m); the bits do not depend on S."""
+    if len(a) == 1 or _stackable(a, b):
+        return torch.bmm(a, b, out=out)
+    out = a.new_empty(len(a), a.shape[1], b.shape[2]) if out is None else out
+    for s in range(len(a)):
+        torch.bmm(a[s : s + 1], b[s : s + 1], out=out[s : s + 1])
+    return out
+
+
+def add_product_(total: Tensor, a: Tensor, b: Tensor) -> None:
+    """``total += a b`` for stacked matrices; the bits do not depend on S."""
+    if len(a) == 1 or _stackable(a, b):
+        total.baddbmm_(a, b)
+        return
+    for s in range(len(a)):
+        total[s : s + 1].baddbmm_(a[s : s + 1], b[s : s + 1])
+
+
+def affine(bias: Tensor, a: Tensor, b: Tensor, out: Tensor) -> Tensor:
+    """``bias + a b`` for stacked matrices; the bits do not depend on S."""
+    if len(a) == 1 or _stackable(a, b):
+        return torch.baddbmm(bias, a, b, out=out)
+    for s in range(len(a)):
+        torch.baddbmm(bias[s : s + 1], a[s : s + 1], b[s : s + 1], out=out[s : s + 1])
+    return out
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """One parameter of S stacked networks: where it lies in the flat vector, and its shape in one network."""
+
+    start: int
+    stacked: int
+    shape: tuple[int, ...]
+
+    @property
+    def stride(self) -> int:
+        """Numbers from one network to the next."""
+        return aligned(math.prod(self.shape))
+
+    def rows(self, first: int, last: int) -> slice:
+        """Where networks first..last lie in the flat vector."""
+        return slice(self.start + first * self.stride, self.start + last * self.stride)
+
+    def view(self, flat: Tensor) -> Tensor:
+        """View the block as (S, *shape)."""
+        rows = flat[self.rows(0, self.stacked)].view(self.stacked, self.stride)
+        shaped: Tensor = rows[:, : math.prod(self.shape)].unflatten(1, self.shape)
+        return shaped
+
+
 class Layout:
-    """Places parameter blocks one after another in a flat vector; built before the vector is allocated."""
+    """Places parameter blocks one after another in a flat vector; built before the vector is allocated.
+
+    A block holds one parameter of all stacked networks side by side: batched products want contiguous stacks.
+    """
 
     def __init__(self) -> None:
+        self.blocks: list[Block] = []
         self.size = 0
 
-    def add(self, *shape: int) -> tuple[slice, tuple[int, ...]]:
-        """Reserve a block and return where it lies."""
-        start, count = self.size, math.prod(shape)
-        self.size += aligned(count)
-        return slice(start, start + count), shape
-
-
-Block = tuple[slice, tuple[int, ...]]
-
-
-def view(flat: Tensor, block: Block) -> Tensor:
-    """View a block of every row of a flat tensor (S, P): shape (S, *shape)."""
-    where, shape = block
-    rows: Tensor = flat[:, where].unflatten(1, shape)
-    return rows
+    def add(self, stacked: int, *shape: int) -> Block:
+        """Reserve a block for ``stacked`` networks."""
+        block = Block(self.size, stacked, shape)
+        self.blocks.append(block)
+        self.size += stacked * block.stride
+        return block
 
 
 class Linear:
-    """Affine map of S stacked networks: ``a W + b`` with W (S, n_in, n_out) and b (S, 1, n_out)."""
+    """Affine map of S stacked networks: ``a W + b`` with W (S, n_in, n_out) and b (S, 1, n_out).
 
-    def __init__(self, layout: Layout, n_in: int, n_out: int, *, fan_in: int | None = None, bias: bool = True) -> None:
-        self._weight_block = layout.add(n_in, n_out)
-        self._bias_block = layout.add(1, n_out) if bias else None
+    Parameters
+    ----------
+    layout
+        Where the blocks are reserved.
+    stacked
+        Number of networks S.
+    n_in, n_out
+        Sizes before padding.
+    fan_in
+        What the initial weights' bound is made of; n_in by default.
+    bias
+        Whether there is one.
+    pad_in, pad_out
+        Whether input and output are padded to a multiple of 16.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        stacked: int,
+        n_in: int,
+        n_out: int,
+        *,
+        fan_in: int | None = None,
+        bias: bool = True,
+        pad_in: bool = True,
+        pad_out: bool = True,
+    ) -> None:
+        rows, columns = aligned(n_in) if pad_in else n_in, aligned(n_out) if pad_out else n_out
+        self._weight_block = layout.add(stacked, rows, columns)
+        self._bias_block = layout.add(stacked, 1, columns) if bias else None
         self._bound = 1 / math.sqrt(fan_in or n_in)
-        self.n_out = n_out
+        self.real = slice(n_in), slice(n_out)
+        self.n_out = columns
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether there is a bias."""
+        return self._bias_block is not None
 
     def attach(self, parameters: Tensor, gradients: Tensor) -> None:
-        """Point the weights into the flat vectors (S, P)."""
-        self.weight, self.weight_gradient = view(parameters, self._weight_block), view(gradients, self._weight_block)
+        """Point the weights and their gradients into the flat vectors."""
+        self.weight, self.weight_gradient = self._weight_block.view(parameters), self._weight_block.view(gradients)
         if self._bias_block is not None:
-            self.bias, self.bias_gradient = view(parameters, self._bias_block), view(gradients, self._bias_block)
+            self.bias, self.bias_gradient = self._bias_block.view(parameters), self._bias_block.view(gradients)
 
     def initialise(self, s: int, generator: torch.Generator) -> None:
         """Draw network s's weights and bias uniformly within ``1 / sqrt(fan_in)``, torch's default for layers.
 
         The draws are made where the generator is, so that they do not depend on the device of the weights.
         """
-        for block in (self.weight[s], *((self.bias[s],) if self._bias_block is not None else ())):
+        rows, columns = self.real
+        blocks = [self.weight[s, rows, columns]]
+        if self.has_bias:
+            blocks.append(self.bias[s, 0, columns])
+        for block in blocks:
             drawn = torch.empty(block.shape, device=generator.device)
             block.copy_(drawn.uniform_(-self._bound, self._bound, generator=generator))
 
     def forward(self, a: Tensor, out: Tensor, which: slice) -> Tensor:
         """Map (S, n, n_in) to ``out`` (S, n, n_out) with the networks ``which``."""
-        if self._bias_block is None:
-            return torch.bmm(a, self.weight[which], out=out)
-        return torch.baddbmm(self.bias[which], a, self.weight[which], out=out)
+        if not self.has_bias:
+            return product(a, self.weight[which], out)
+        return affine(self.bias[which], a, self.weight[which], out)
 
-    def backward(self, a: Tensor, gradient: Tensor, which: slice) -> None:
-        """Add the parameters' gradients, given the input and the gradient of the output."""
-        self.weight_gradient[which].baddbmm_(a.transpose(1, 2), gradient)
-        if self._bias_block is not None:
+    def backward(self, a: Tensor, gradient: Tensor, which: slice, *, add: bool) -> None:
+        """Set the parameters' gradients, given the input and the gradient of the output; or add to them."""
+        if add:
+            add_product_(self.weight_gradient[which], a.transpose(1, 2), gradient)
+        else:
+            product(a.transpose(1, 2), gradient, self.weight_gradient[which])
+        if self.has_bias and add:
             self.bias_gradient[which].add_(gradient.sum(1, keepdim=True))
+        elif self.has_bias:
+            torch.sum(gradient, 1, keepdim=True, out=self.bias_gradient[which])
 
 
 class HiddenLayers:
     """The hidden layers after the first: ``width -> width``, activated, ``depth - 1`` of them."""
 
-    def __init__(self, layout: Layout, depth: int, width: int, activation: Activation) -> None:
-        self.layers = [Linear(layout, width, width) for _ in range(depth - 1)]
+    def __init__(self, layout: Layout, stacked: int, depth: int, width: int, activation: Activation) -> None:
+        self.layers = [Linear(layout, stacked, width, width) for _ in range(depth - 1)]
         self.activation = activation
 
     def forward(self, activations: Sequence[Tensor], which: slice) -> None:
@@ -114,7 +218,9 @@ class HiddenLayers:
         for layer, a, out in zip(self.layers, activations[:-1], activations[1:], strict=True):
             activate_(layer.forward(a, out, which), self.activation)
 
-    def backward(self, activations: Sequence[Tensor], gradient: Tensor, spare: Tensor, which: slice) -> Tensor:
+    def backward(
+        self, activations: Sequence[Tensor], gradient: Tensor, spare: Tensor, which: slice, *, add: bool
+    ) -> Tensor:
         """Carry the gradient of the last activation back to the first layer's pre-activation.
 
         ``gradient`` and ``spare`` are both overwritten; the returned tensor is one of them.
@@ -123,8 +229,8 @@ class HiddenLayers:
             reversed(self.layers), reversed(activations[:-1]), reversed(activations[1:]), strict=True
         ):
             activation_backward_(gradient, output, self.activation)
-            layer.backward(a, gradient, which)
-            torch.bmm(gradient, layer.weight[which].transpose(1, 2), out=spare)
+            layer.backward(a, gradient, which, add=add)
+            product(gradient, layer.weight[which].transpose(1, 2), spare)
             gradient, spare = spare, gradient
         return activation_backward_(gradient, activations[0], self.activation)
 
@@ -132,11 +238,13 @@ class HiddenLayers:
 class MLP:
     """S stacked perceptrons ``n_in -> depth x width -> n_out`` on S batches of n rows each."""
 
-    def __init__(self, layout: Layout, n_in: int, hidden: tuple[int, int], n_out: int, activation: Activation) -> None:
+    def __init__(
+        self, layout: Layout, stacked: int, n_in: int, hidden: tuple[int, int], n_out: int, activation: Activation
+    ) -> None:
         depth, width = hidden
-        self.first = Linear(layout, n_in, width)
-        self.inner = HiddenLayers(layout, depth, width, activation)
-        self.last = Linear(layout, width, n_out)
+        self.first = Linear(layout, stacked, n_in, width, pad_in=False)
+        self.inner = HiddenLayers(layout, stacked, depth, width, activation)
+        self.last = Linear(layout, stacked, width, n_out)
         self._buffers: dict[int, list[Tensor]] = {}
 
     @property
@@ -148,7 +256,7 @@ class MLP:
         """Activations, output and two gradient buffers for batches of n rows."""
         if n not in self._buffers:
             like = self.first.weight
-            stacked, width = like.shape[0], self.first.n_out
+            stacked, width = like.shape[0], self.first.n_out  # padded
             widths = [width] * (len(self.inner.layers) + 1) + [self.last.n_out, width, width]
             self._buffers[n] = [like.new_empty(stacked, n, w) for w in widths]
         return self._buffers[n]
@@ -162,12 +270,13 @@ class MLP:
         return self.last.forward(activations[-1], output, every)
 
     def backward(self, inputs: Tensor, gradient: Tensor) -> None:
-        """Add the gradients of all parameters, given the inputs of the last forward and its output's gradient."""
+        """Set the gradients of all parameters, given the inputs of the last forward and its output's gradient."""
         every = slice(None)
         *activations, _, first, second = self._buffers_for(inputs.shape[1])
-        self.last.backward(activations[-1], gradient, every)
-        torch.bmm(gradient, self.last.weight.transpose(1, 2), out=first)
-        self.first.backward(inputs, self.inner.backward(activations, first, second, every), every)
+        self.last.backward(activations[-1], gradient, every, add=False)
+        product(gradient, self.last.weight.transpose(1, 2), first)
+        inner = self.inner.backward(activations, first, second, every, add=False)
+        self.first.backward(inputs, inner, every, add=False)
 
     def apply(self, inputs: Tensor, s: int) -> Tensor:
         """Map (n, n_in) with network s alone, into fresh memory: for evaluation."""

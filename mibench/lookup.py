@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mibench.interfaces import Estimator, Task
 from mibench.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS
+
+if TYPE_CHECKING:
+    from mibench.interfaces import Estimator, Task
 
 
 def get_task(name: str, **params: Any) -> Task:

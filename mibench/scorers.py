@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from mibench.interfaces import Task
-from mibench.kernels import MLP, Activation, HiddenLayers, Layout, Linear, activate_, view
+from mibench.kernels import MLP, Activation, HiddenLayers, Layout, Linear, activate_, product
 from mibench.scores import Scores
 
 _CHUNK_ROWS = 1024
@@ -58,15 +58,23 @@ class Scorer(ABC):
     ----------
     shape
         Sizes of the pack.
-    size
-        Numbers that a run's parameters take in the flat tensor; 0 for critics without any.
+    layout
+        The parameters' blocks; empty for critics without any.
     """
 
-    def __init__(self, shape: Shape, size: int) -> None:
+    def __init__(self, shape: Shape, layout: Layout) -> None:
         self.shape = shape
         self.dtype = torch.float32
-        self.parameters = torch.zeros(shape.runs, size, device=shape.device)  # (R, P)
+        self.parameters = torch.zeros(layout.size, device=shape.device)
         self.gradients = torch.zeros_like(self.parameters)
+        self._layout = layout
+
+    def places(self, first: int, last: int) -> list[slice]:
+        """Where the parameters of runs first..last lie in the flat tensor: one piece for all runs, else many."""
+        if last - first == self.shape.runs:
+            return [slice(None)]
+        per_run = [block.stacked // self.shape.runs for block in self._layout.blocks]
+        return [b.rows(first * k, last * k) for b, k in zip(self._layout.blocks, per_run, strict=True)]
 
     @abstractmethod
     def initialise(self, run: int, generator: torch.Generator) -> None:
@@ -142,30 +150,18 @@ class DotScorer(Scorer):
     ) -> None:
         self._scale = scale
         self._twins = hidden is not None and shape.dim_x == shape.dim_y and shape.pool == shape.batch
-        layout_x = Layout()
+        layout, runs, dims = Layout(), shape.runs, (shape.dim_x, shape.dim_y)
+        self._towers: tuple[MLP, ...] = ()
         if hidden is None:
-            self._linear = Linear(layout_x, shape.dim_x, shape.dim_y, bias=False)
-            super().__init__(shape, layout_x.size)
-            self._linear.attach(self.parameters, self.gradients)
-            self._towers: tuple[MLP, ...] = ()
-            return
-        tower_x = MLP(layout_x, shape.dim_x, hidden, embed, activation)
-        layout_y = Layout()
-        tower_y = MLP(layout_y, shape.dim_y, hidden, embed, activation)
-        super().__init__(shape, layout_x.size + layout_y.size)
-        if self._twins:  # towers of one shape are stacked themselves: network 2r is g of run r, 2r + 1 is h
-            self._towers = (tower_x,)
-            self._attach(tower_x, self.parameters.view(2 * shape.runs, -1), self.gradients.view(2 * shape.runs, -1))
+            self._linear = Linear(layout, runs, *dims, bias=False, pad_in=False)
+        elif self._twins:  # towers of one shape are stacked themselves: network 2r is g of run r, 2r + 1 is h
+            self._towers = (MLP(layout, 2 * runs, shape.dim_x, hidden, embed, activation),)
         else:
-            self._towers = (tower_x, tower_y)
-            cut = layout_x.size
-            self._attach(tower_x, self.parameters[:, :cut], self.gradients[:, :cut])
-            self._attach(tower_y, self.parameters[:, cut:], self.gradients[:, cut:])
-
-    @staticmethod
-    def _attach(tower: MLP, parameters: Tensor, gradients: Tensor) -> None:
-        for linear in tower.linears:
-            linear.attach(parameters, gradients)
+            self._towers = tuple(MLP(layout, runs, dim, hidden, embed, activation) for dim in dims)
+        super().__init__(shape, layout)
+        linears = [linear for tower in self._towers for linear in tower.linears] or [self._linear]
+        for linear in linears:
+            linear.attach(self.parameters, self.gradients)
 
     def initialise(self, run: int, generator: torch.Generator) -> None:
         """Draw g, then h; see `Scorer.initialise`."""
@@ -187,7 +183,7 @@ class DotScorer(Scorer):
             g, h = g / self._norms[0], h / self._norms[1]
         self._embedded, self._index = (g, h), index
         if index is None:
-            raw = torch.bmm(g, h.transpose(1, 2))
+            raw = product(g, h.transpose(1, 2))
         else:
             batch = x.shape[1]
             positives = (g * h[:, :batch]).sum(-1)
@@ -198,7 +194,7 @@ class DotScorer(Scorer):
     def _embed(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         if not self._towers:
             self._inputs: tuple[Tensor, ...] = (x, y)
-            return torch.bmm(x, self._linear.weight), y
+            return product(x, self._linear.weight), nn.functional.pad(y, (0, self._linear.n_out - y.shape[-1]))
         if self._twins:
             both = torch.stack((x, y), 1).flatten(0, 1)  # (2R, N, d)
             self._inputs = (both,)
@@ -209,19 +205,18 @@ class DotScorer(Scorer):
 
     def backward(self, gradient: Tensor) -> None:
         """Chain rule through the product, the normalisation and the towers; see `Scorer.backward`."""
-        self.gradients.zero_()
         g, h = self._embedded
         if self._scale is not None:
             gradient = gradient * self._scale
         if self._index is None:
-            dg, dh = torch.bmm(gradient, h), torch.bmm(gradient.transpose(1, 2), g)
+            dg, dh = product(gradient, h), product(gradient.transpose(1, 2), g)
         else:
             dg, dh = self._pairs_backward(gradient, g, h, self._index)
         if self._scale is not None:
             dg = (dg - g * (g * dg).sum(-1, keepdim=True)) / self._norms[0]
             dh = (dh - h * (h * dh).sum(-1, keepdim=True)) / self._norms[1]
         if not self._towers:
-            self._linear.backward(self._inputs[0], dg, slice(None))
+            self._linear.backward(self._inputs[0], dg, slice(None), add=False)
         elif self._twins:
             self._towers[0].backward(self._inputs[0], torch.stack((dg, dh), 1).flatten(0, 1))
         else:
@@ -241,7 +236,7 @@ class DotScorer(Scorer):
     def prepare(self, run: int, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Embed both sides of one run's pool, (n, E) each."""
         if not self._towers:
-            return x @ self._linear.weight[run], y
+            return x @ self._linear.weight[run, :, : y.shape[-1]], y
         (tower_x, sx), (tower_y, sy) = self._tower(run, 0), self._tower(run, 1)
         g = torch.cat([tower_x.apply(part, sx) for part in x.split(_CHUNK_ROWS)])
         h = torch.cat([tower_y.apply(part, sy) for part in y.split(_CHUNK_ROWS)])
@@ -269,16 +264,16 @@ class JointScorer(Scorer):
 
     def __init__(self, shape: Shape, *, hidden: tuple[int, int], activation: Activation) -> None:
         depth, width = hidden
-        layout, fan_in = Layout(), shape.dim_x + shape.dim_y
-        self._first_x = Linear(layout, shape.dim_x, width, fan_in=fan_in, bias=False)
-        self._first_y = Linear(layout, shape.dim_y, width, fan_in=fan_in)
-        self._inner = HiddenLayers(layout, depth, width, activation)
-        self._last = Linear(layout, width, 1)
-        super().__init__(shape, layout.size)
+        layout, runs, fan_in = Layout(), shape.runs, shape.dim_x + shape.dim_y
+        self._first_x = Linear(layout, runs, shape.dim_x, width, fan_in=fan_in, bias=False, pad_in=False)
+        self._first_y = Linear(layout, runs, shape.dim_y, width, fan_in=fan_in, pad_in=False)
+        self._inner = HiddenLayers(layout, runs, depth, width, activation)
+        self._last = Linear(layout, runs, width, 1, pad_out=False)
+        super().__init__(shape, layout)
         self._linears = [self._first_x, self._first_y, *self._inner.layers, self._last]
         for linear in self._linears:
             linear.attach(self.parameters, self.gradients)
-        self._width, self._depth, self._activation = width, depth, activation
+        self._width, self._depth, self._activation = self._first_x.n_out, depth, activation
         self._slots: dict[tuple[int, int, int], list[Tensor]] = {}
 
     def initialise(self, run: int, generator: torch.Generator) -> None:
@@ -289,46 +284,40 @@ class JointScorer(Scorer):
     def forward(self, x: Tensor, y: Tensor, index: Tensor | None, *, train: bool) -> Tensor:
         """Score a batch; see `Scorer.forward`."""
         self._x, self._y = x, y
-        self._u = torch.bmm(x, self._first_x.weight)  # (R, N, H)
-        self._v = torch.baddbmm(self._first_y.bias, y, self._first_y.weight)  # (R, B, H)
-        runs, batch, pool = x.shape[0], x.shape[1], y.shape[1]
-        if index is None:
-            self._rows: tuple[Tensor, Tensor] | None = None
-            raw = x.new_empty(runs, batch, pool)
-        else:
-            self._rows = _flat_rows(index, batch, pool)
-            raw = x.new_empty(runs, batch * (1 + index.shape[2]))
-        self._chunks = self._plan(raw)
-        self._kept = raw.numel() * self._width * self._depth <= _KEPT_NUMBERS
+        runs, batch, pool, every = x.shape[0], x.shape[1], y.shape[1], slice(None)
+        self._u = self._first_x.forward(x, x.new_empty(runs, batch, self._width), every)
+        self._v = self._first_y.forward(y, y.new_empty(runs, pool, self._width), every)
+        self._partners = None if index is None else _partners(index, pool)  # (R, N, K)
+        cells = x.new_empty(runs, batch, pool if self._partners is None else self._partners.shape[2])
+        self._chunks = self._plan(cells)
+        self._kept = cells.numel() * self._width * self._depth <= _KEPT_NUMBERS
         for slot, (which, piece) in enumerate(self._chunks):
             activations = self._fill(which, piece, slot)
-            raw[which, piece] = self._scores(activations[-1], which).view_as(raw[which, piece])
-        return raw
+            target = cells[which, piece]
+            target.copy_(self._scores(activations[-1], which).view_as(target))
+        return cells if index is None else torch.cat((cells[:, :, 0], cells[:, :, 1:].flatten(1)), 1)
 
-    def _plan(self, raw: Tensor) -> list[tuple[slice, slice]]:
-        """Cut the scores into chunks (runs, rows); a row is a row of the matrix or a pair."""
-        per_row = raw.shape[2] if raw.ndim == 3 else 1
-        rows, every = raw.shape[1], slice(None)
-        if raw.is_cuda or rows * per_row <= _CHUNK_ROWS:
-            return [(every, slice(0, rows))]
-        step = max(1, _CHUNK_ROWS // per_row)
+    def _plan(self, cells: Tensor) -> list[tuple[slice, slice]]:
+        """Cut the scores (R, N, K) into chunks: slices of the runs and of the rows of x, each with its K partners."""
+        _, rows, partners = cells.shape
+        if cells.is_cuda or rows * partners <= _CHUNK_ROWS:
+            return [(slice(None), slice(0, rows))]
+        step = max(1, _CHUNK_ROWS // partners)
         pieces = [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
-        return [(slice(run, run + 1), piece) for run in range(raw.shape[0]) for piece in pieces]
+        return [(slice(run, run + 1), piece) for run in range(len(cells)) for piece in pieces]
 
     def _fill(self, which: slice, piece: slice, slot: int) -> list[Tensor]:
         """Compute the activations of one chunk into its slot."""
-        u, v = self._u[which], self._v[which]
-        stacked, per_row = u.shape[0], v.shape[1] if self._rows is None else 1
-        n = (piece.stop - piece.start) * per_row
-        activations = self._slot(slot, stacked, n)
-        first = activations[0]
-        if self._rows is None:
-            cells = first.view(stacked, -1, per_row, self._width)
-            torch.add(u[:, piece].unsqueeze(2), v.unsqueeze(1), out=cells)
+        u, v = self._u[which, piece].unsqueeze(2), self._v[which].unsqueeze(1)  # (S, rows, 1, H), (S, 1, B, H)
+        partners = v.shape[2] if self._partners is None else self._partners.shape[2]
+        activations = self._slot(slot, len(u), u.shape[1] * partners)
+        first = activations[0].view(len(u), -1, partners, self._width)
+        if self._partners is None:
+            torch.add(u, v, out=first)
         else:
-            rows_u, rows_v = (rows[which, piece].flatten() for rows in self._rows)
-            torch.index_select(self._u.flatten(0, 1), 0, rows_u, out=first.view(-1, self._width))
-            first.view(-1, self._width).add_(self._v.flatten(0, 1).index_select(0, rows_v))
+            rows = self._partners[which, piece].flatten()
+            torch.index_select(self._v.view(-1, self._width), 0, rows, out=first.view(-1, self._width))
+            first.add_(u)
         activate_(first, self._activation)
         self._inner.forward(activations, which)
         return activations
@@ -344,39 +333,51 @@ class JointScorer(Scorer):
         return self._slots[key]
 
     def _scores(self, activation: Tensor, which: slice) -> Tensor:
-        """``a w + b`` for each run of a chunk, (S, n): one product of a matrix and a vector per run."""
+        """``a w + b``, (S, n): an inner product per row, which no other row can touch."""
         weight, bias = self._last.weight[which], self._last.bias[which]
-        return torch.stack([torch.mv(a, w[:, 0]) + b[0] for a, w, b in zip(activation, weight, bias, strict=True)])
+        scores: Tensor = torch.linalg.vecdot(activation, weight.transpose(1, 2)).add_(bias[:, 0])
+        return scores
 
     def backward(self, gradient: Tensor) -> None:
         """Chain rule chunk by chunk; see `Scorer.backward`."""
-        self.gradients.zero_()
-        du, dv = torch.zeros_like(self._u), torch.zeros_like(self._v)
+        du, dv = torch.empty_like(self._u), torch.zeros_like(self._v)
+        if self._partners is not None:  # back from the layout of raw scores to one row of x after the other
+            batch = self._u.shape[1]
+            negatives = gradient[:, batch:].unflatten(1, (batch, -1))
+            gradient = torch.cat((gradient[:, :batch].unsqueeze(2), negatives), 2)
         for slot, (which, piece) in enumerate(self._chunks):
             d = gradient[which, piece].flatten(1)  # (S, n)
             stacked, n = d.shape
             activations = self._slot(slot, stacked, n) if self._kept else self._fill(which, piece, slot)
             first, second = self._memory(_SPARE, stacked, n, 2)
-            for a, row, weight, bias in zip(
-                activations[-1], d, self._last.weight_gradient[which], self._last.bias_gradient[which], strict=True
-            ):
-                weight[:, 0].addmv_(a.T, row)
-                bias.add_(row.sum())
+            add = piece.start > 0  # the first chunk of a run sets its gradients
+            self._last_backward(activations[-1], d, which, add=add)
             torch.mul(d.unsqueeze(-1), self._last.weight[which].transpose(1, 2), out=first)
-            self._unload(self._inner.backward(activations, first, second, which), which, piece, du, dv)
-        self._first_x.backward(self._x, du, slice(None))
-        self._first_y.backward(self._y, dv, slice(None))
+            inner = self._inner.backward(activations, first, second, which, add=add)
+            self._unload(inner, which, piece, du, dv)
+        self._first_x.backward(self._x, du, slice(None), add=False)
+        self._first_y.backward(self._y, dv, slice(None), add=False)
+
+    def _last_backward(self, activation: Tensor, d: Tensor, which: slice, *, add: bool) -> None:
+        """Gradients of the output layer, one product of a row vector and a matrix per run."""
+        weights, biases = self._last.weight_gradient[which], self._last.bias_gradient[which]
+        for a, row, weight, bias in zip(activation, d, weights, biases, strict=True):
+            if add:
+                weight.T.addmm_(row.unsqueeze(0), a)
+                bias.add_(row.sum())
+            else:
+                torch.mm(row.unsqueeze(0), a, out=weight.T)
+                bias.copy_(row.sum())
 
     def _unload(self, gradient: Tensor, which: slice, piece: slice, du: Tensor, dv: Tensor) -> None:
         """Add the gradient of a chunk's pre-activations to those of the factors."""
-        if self._rows is None:
-            cells = gradient.unflatten(1, (piece.stop - piece.start, -1))  # (S, rows, B, H)
-            du[which, piece] = cells.sum(2)
+        cells = gradient.unflatten(1, (piece.stop - piece.start, -1))  # (S, rows, K, H)
+        du[which, piece] = cells.sum(2)
+        if self._partners is None:
             dv[which] += cells.sum(1)
         else:
-            rows_u, rows_v = (rows[which, piece].flatten() for rows in self._rows)
-            du.view(-1, self._width).index_add_(0, rows_u, gradient.flatten(0, 1))
-            dv.view(-1, self._width).index_add_(0, rows_v, gradient.flatten(0, 1))
+            rows = self._partners[which, piece].flatten()
+            dv.view(-1, self._width).index_add_(0, rows, gradient.flatten(0, 1))
 
     def prepare(self, run: int, x: Tensor, y: Tensor) -> tuple[int, Tensor, Tensor]:
         """Apply the first layer to both sides of one run's pool, (n, H) each."""
@@ -401,7 +402,7 @@ class JointScorer(Scorer):
         a = activate_(hidden, self._activation)
         for layer in self._inner.layers:
             a = activate_(torch.addmm(layer.bias[run], a, layer.weight[run]), self._activation)
-        return torch.mv(a, self._last.weight[run, :, 0]) + self._last.bias[run, 0]
+        return self._scores(a.unsqueeze(0), slice(run, run + 1))[0]
 
     def block_rows(self, n: int) -> int:
         """Rows of a block such that its activations stay in the cache."""
@@ -420,7 +421,7 @@ class OracleScorer(Scorer):
     """
 
     def __init__(self, shape: Shape, offsets: Sequence[float]) -> None:
-        super().__init__(shape, 0)
+        super().__init__(shape, Layout())
         self.dtype = torch.float64
         self._offsets = offsets
         self.tasks: Sequence[Task] = ()
@@ -477,8 +478,8 @@ class ModuleScorer(Scorer):
         with torch.random.fork_rng(devices=[]):
             sizes = [p.shape for p in build().parameters()]
         layout = Layout()
-        self._blocks = [layout.add(*size) for size in sizes]
-        super().__init__(shape, layout.size)
+        self._blocks = [layout.add(shape.runs, *size) for size in sizes]
+        super().__init__(shape, layout)
         self._build = build
         self._modules: list[nn.Module] = [nn.Identity()] * shape.runs
         self._generators: list[torch.Generator] = [torch.Generator()] * shape.runs
@@ -487,11 +488,10 @@ class ModuleScorer(Scorer):
         """Build one run's module under its own stream and move its parameters into the flat tensor."""
         with _seeded(generator, self.shape.device):
             module = self._build().to(self.shape.device)
-        rows, gradients = self.parameters[run : run + 1], self.gradients[run : run + 1]
         for parameter, block in zip(module.parameters(), self._blocks, strict=True):
-            view(rows, block)[0].copy_(parameter.data)
-            parameter.data = view(rows, block)[0]
-            parameter.grad = view(gradients, block)[0]
+            place = block.view(self.parameters)[run]
+            parameter.data = place.copy_(parameter.data)
+            parameter.grad = block.view(self.gradients)[run]
         self._modules[run], self._generators[run] = module, generator
 
     def forward(self, x: Tensor, y: Tensor, index: Tensor | None, *, train: bool) -> Tensor:
@@ -568,14 +568,12 @@ def _seeded(generator: torch.Generator, device: torch.device) -> Iterator[None]:
         yield
 
 
-def _flat_rows(index: Tensor, batch: int, pool: int) -> tuple[Tensor, Tensor]:
-    """Rows of x and of the pool that each pair is made of, both (R, N + N M), counted through the stacked runs."""
-    runs, _, m = index.shape
-    order = torch.arange(batch, device=index.device)
-    run = torch.arange(runs, device=index.device).unsqueeze(1)
-    rows_x = torch.cat((order, order.repeat_interleave(m))).expand(runs, -1)
-    rows_y = torch.cat((order.expand(runs, -1), index.flatten(1)), 1)
-    return rows_x + run * batch, rows_y + run * pool
+def _partners(index: Tensor, pool: int) -> Tensor:
+    """Each row's own y and then its negatives, (R, N, 1 + M), as rows of the pool counted through the stacked runs."""
+    runs, batch, _ = index.shape
+    own = torch.arange(batch, device=index.device).view(1, -1, 1).expand(runs, -1, -1)
+    run = torch.arange(runs, device=index.device).view(-1, 1, 1)
+    return torch.cat((own, index), 2) + run * pool
 
 
 def _gather(pool: Tensor, index: Tensor) -> Tensor:

@@ -43,9 +43,11 @@ def linears(scorer: Scorer, run: int) -> list[tuple[Tensor, Tensor | None, Tenso
     """Weights, biases and their gradients of one run's layers, in torch's order of a reference module's parameters."""
 
     def of(linear: Linear, s: int) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
-        if linear._bias_block is None:
-            return linear.weight[s], None, linear.weight_gradient[s], None
-        return linear.weight[s], linear.bias[s, 0], linear.weight_gradient[s], linear.bias_gradient[s, 0]
+        rows, columns = linear.real
+        weight, gradient = linear.weight[s, rows, columns], linear.weight_gradient[s, rows, columns]
+        if not linear.has_bias:
+            return weight, None, gradient, None
+        return weight, linear.bias[s, 0, columns], gradient, linear.bias_gradient[s, 0, columns]
 
     if isinstance(scorer, DotScorer) and not scorer._towers:
         return [of(scorer._linear, run)]
@@ -97,7 +99,7 @@ CASES = [
 def test_scores_and_gradients_equal_those_of_a_plain_module(
     critic: Critic, dims: tuple[int, int], activation: str, negatives: str, depth: int
 ) -> None:
-    architecture = Architecture(depth=depth, width=16, activation=activation)
+    architecture = Architecture(depth=depth, width=20, activation=activation)
     shape = shape_of(*dims, extra=3 * BATCH if negatives == "extra" else 0)
     scorer = critic.build(shape, architecture, [Estimator()] * RUNS)
     for run in range(RUNS):
@@ -157,6 +159,19 @@ def test_joint_chunks_and_recomputation_change_nothing(negatives: str, monkeypat
         monkeypatch.setattr("mibench.scorers._KEPT_NUMBERS", kept)
         for one, other in zip(whole, train(), strict=True):
             torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_padding_stays_zero_under_training() -> None:
+    scorer = Joint().build(shape_of(5, 3), Architecture(depth=2, width=20), [Estimator()] * RUNS)
+    for run in range(RUNS):
+        scorer.initialise(run, torch.Generator().manual_seed(run))
+    real = scorer.parameters != 0
+    x, y, index = inputs(scorer.shape, "one")
+    for _ in range(3):
+        scorer.backward(scorer.forward(x, y, index, train=True))
+        assert not scorer.gradients[~real].any()
+        scorer.parameters.add_(scorer.gradients)
+    assert scorer.gradients[real].count_nonzero() > 0.5 * real.sum()
 
 
 def test_dropout_goes_through_plain_modules_with_the_runs_own_stream() -> None:

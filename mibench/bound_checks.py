@@ -1,0 +1,144 @@
+"""Conformance checks of what an estimator promises: that a bound keeps its side, and that better critics are seen.
+
+Notable: whether a bound keeps its word is tested against the same positives: an estimate minus the mean log ratio of
+its own batch has the bias of the estimate, without the noise of the sample. Over-estimates of one percent are seen.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Iterable, Iterator
+
+import torch
+from torch import Tensor
+
+from mibench.findings import Failed
+from mibench.interfaces import Estimator
+from mibench.scores import Scores
+from mibench.tasks.gaussian import Gaussian20D
+
+_BATCHES = 16
+_TOLERANCE = 0.005
+"""Nats by which a bound may miss the truth besides its statistical error: in-batch negatives cost up to 0.0022."""
+
+_STANDARD_ERRORS = 4.0
+_LEVELS = (0.0, 0.5, 1.5)
+_CHANGES: tuple[tuple[str, Callable[[Tensor], Tensor]], ...] = (
+    ("shifted by -10", lambda t: t - 10),
+    ("shifted by -1", lambda t: t - 1),
+    ("shifted by +1", lambda t: t + 1),
+    ("shifted by +10", lambda t: t + 10),
+    ("halved", lambda t: 0.5 * t),
+    ("of the wrong sign", lambda t: -t),
+    ("that is zero", torch.zeros_like),
+)
+"""Critics that are not exact, made of the exact one."""
+
+Batches = Iterable[tuple[Tensor, float]]
+"""Score matrices (1, N, N), each with the mean log ratio of its positives."""
+
+
+def gaussian_batches(mi: float, *, n: int = 1024, batches: int = _BATCHES) -> Iterator[tuple[Tensor, float]]:
+    """Yield matrices of exact log ratios, (1, n, n) in float64, and the mean log ratio of their positives.
+
+    Parameters
+    ----------
+    mi
+        Mutual information of a pair of correlated Gaussian numbers, nats.
+    n, batches
+        Batch size, and how many.
+    """
+    task = Gaussian20D(mi=mi, dim=1)
+    generator = torch.Generator().manual_seed(7)
+    for _ in range(batches):
+        x, y = (t.double() for t in task.sample(n, generator))
+        matrix = task.log_ratio(x.unsqueeze(1), y.unsqueeze(0)).unsqueeze(0)
+        yield matrix, float(matrix.diagonal(dim1=1, dim2=2).mean())
+
+
+def _symbol_batches(n: int = 1024, batches: int = _BATCHES) -> Iterator[tuple[Tensor, float]]:
+    """As `gaussian_batches` for X = Y uniform on n / 2 symbols: high information, a few equal pairs in a batch."""
+    generator = torch.Generator().manual_seed(8)
+    truth = math.log(n / 2)
+    for _ in range(batches):
+        symbols = torch.randint(n // 2, (n,), generator=generator)
+        same = symbols.unsqueeze(0) == symbols.unsqueeze(1)
+        yield torch.where(same, truth, truth - 40.0).double().unsqueeze(0), truth
+
+
+def _excess(functional: Callable[[Scores], Tensor], batches: Batches) -> tuple[float, float]:
+    """Mean and standard error of a value minus the mean log ratio of the same batch, nats."""
+    excess = [float(functional(Scores.from_matrix(matrix))) - control for matrix, control in batches]
+    return statistics.fmean(excess), statistics.stdev(excess) / math.sqrt(len(excess))
+
+
+def check_exact(estimator: Estimator) -> str:
+    """Check the value with the exact critic against the truth, at N = 1024 with all pairs."""
+    def functional(scores: Scores) -> Tensor:
+        offset = estimator.oracle_offset
+        return estimator.estimate(Scores(scores.pos + offset, scores.neg + offset))
+
+    mean = 0.0
+    for mi in _LEVELS:
+        mean, error = _excess(functional, gaussian_batches(mi))
+        margin = _TOLERANCE + _STANDARD_ERRORS * error
+        if math.isnan(mean):
+            raise Failed(f"the estimate with the exact critic is NaN at {mi} nats, N = 1024")
+        if estimator.kind == "lower" and mean > margin:
+            raise Failed(
+                f"a lower bound must not pass the truth, but with the exact critic at {mi} nats, N = 1024, all pairs, "
+                f"it is {mean:.4f} +- {error:.4f} nats above it; correct the value or declare it a plug-in"
+            )
+        if estimator.kind == "upper" and mean < -margin:
+            raise Failed(
+                f"an upper bound must not fall below the truth, but with the exact critic at {mi} nats, N = 1024, all "
+                f"pairs, it is {-mean:.4f} +- {error:.4f} nats below it; correct the value or declare it a plug-in"
+            )
+    promise = "a plug-in promises no bound; it" if estimator.kind == "plug-in" else "it keeps its side and"
+    return (
+        f"{promise} is {mean:+.3f} nats off the truth with the exact critic at {_LEVELS[-1]} nats, N = 1024, all pairs"
+    )
+
+
+def check_any_critic(estimator: Estimator) -> str:
+    """Check that a lower bound stays below the truth for critics that are not exact."""
+    if estimator.kind != "lower":
+        return "only lower bounds promise something for critics that are not exact"
+    offset = estimator.oracle_offset
+    for name, change in _CHANGES:
+        batches = ((change(matrix) + offset, control) for matrix, control in gaussian_batches(1.5, n=512, batches=8))
+        _expect_lower(estimator, name, "the Gaussian at 1.5 nats, N = 512", batches)
+    symbols = ((matrix + offset, control) for matrix, control in _symbol_batches())
+    _expect_lower(estimator, "that is exact", "512 equally likely symbols, N = 1024", symbols)
+    return "it stays below the truth for shifted, halved, reversed and zero critics, and on symbols at 6.2 nats"
+
+
+def _expect_lower(estimator: Estimator, name: str, where: str, batches: Batches) -> None:
+    mean, error = _excess(estimator.estimate, batches)
+    if not mean <= _TOLERANCE + _STANDARD_ERRORS * error:
+        raise Failed(
+            f"a lower bound holds for every critic, but with a critic {name} on {where} it is {mean:.3f} +- "
+            f"{error:.3f} nats above the truth; correct the value or declare it a plug-in"
+        )
+
+
+def check_better(estimator: Estimator) -> str:
+    """Check that the exact critic is told from a zero critic, by the loss and by a lower bound's value."""
+    offset = estimator.oracle_offset
+    matrix, _ = next(gaussian_batches(1.5, batches=1))
+    exact, zero = Scores.from_matrix(matrix + offset), Scores.from_matrix(torch.zeros_like(matrix) + offset)
+    if estimator.kind == "lower" and not float(estimator.estimate(exact)) > float(estimator.estimate(zero)):
+        raise Failed(
+            f"the exact critic gives {float(estimator.estimate(exact)):.3f} nats and a zero critic "
+            f"{float(estimator.estimate(zero)):.3f}; a better critic must give a higher lower bound: check the sign"
+        )
+    if not float(estimator.loss(exact)) < float(estimator.loss(zero)):
+        raise Failed(
+            f"the loss is {float(estimator.loss(exact)):.3f} for the exact critic and "
+            f"{float(estimator.loss(zero)):.3f} for a zero one; it is minimised, so the exact critic must have the "
+            "lower loss: check the sign"
+        )
+    return "the exact critic has a lower loss than a zero critic" + (
+        ", and a higher value" if estimator.kind == "lower" else ""
+    )

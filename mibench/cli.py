@@ -1,0 +1,341 @@
+"""The command line: a thin face of the Python interface.
+
+Notable: nothing heavy is imported at module level, so that ``--help``, ``list`` and completion answer at once. Every
+error that the user can mend is one sentence on stderr: exit code 2 for bad input, 1 where runs failed or could not be
+stored, 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mibench import __version__
+from mibench.columns import FAILURE_STATUSES
+from mibench.errors import MibenchError, UnknownNameError, UsageError, did_you_mean
+from mibench.parameters import split_name
+from mibench.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS, Entry, Registry, broken, load_plugins
+
+if TYPE_CHECKING:
+    from mibench.plan import Plan
+
+app = typer.Typer(
+    name="mibench",
+    help="Measure mutual-information estimators: train critics over grids, keep every run, report bias and saturation.",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+results_app = typer.Typer(help="Look after a results folder.")
+app.add_typer(results_app, name="results")
+
+# typer does not export the base of its errors about arguments; BadParameter is one of them.
+_ArgumentError: type[Exception] = typer.BadParameter.__mro__[1]
+
+_REGISTRIES: dict[str, Registry[Any]] = {
+    "tasks": TASKS,
+    "estimators": ESTIMATORS,
+    "critics": CRITICS,
+    "negatives": NEGATIVES,
+}
+_LISTS = (*_REGISTRIES, "grids")
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Parameters
+    ----------
+    args
+        Arguments; those of the process by default.
+    """
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(args=args, prog_name="mibench", standalone_mode=False)
+    except MibenchError as error:
+        return _complain(str(error), error.exit_code)
+    except _ArgumentError as error:
+        message = error.format_message().rstrip(".") if hasattr(error, "format_message") else str(error)
+        return _complain(f"{message}; see 'mibench --help'", 2)
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    if code == 130:
+        return _complain("interrupted; the same command goes on with what is missing", 130)
+    return code if isinstance(code, int) else 0
+
+
+def _complain(message: str, code: int) -> int:
+    """Write one line to stderr, whatever the message's own line breaks."""
+    print(f"mibench: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _names(registry: Registry[Any]) -> Callable[[str], list[str]]:
+    """Complete the names of a registry."""
+    return lambda incomplete: [e.name for e in registry.entries() if e.name.startswith(incomplete)]
+
+
+def _list_names(incomplete: str) -> list[str]:
+    return [name for name in _LISTS if name.startswith(incomplete)]
+
+
+def _grid_names(incomplete: str) -> list[str]:
+    from mibench.grid import shipped_grids
+
+    return [grid.name for grid in shipped_grids() if grid.name.startswith(incomplete)]
+
+
+def _figure_names(incomplete: str) -> list[str]:
+    from mibench.report import resolve_names
+
+    return [name for name in (*resolve_names(["all"]), "all") if name.startswith(incomplete)]
+
+
+def _all_names(incomplete: str) -> list[str]:
+    return [name for registry in _REGISTRIES.values() for name in _names(registry)(incomplete)]
+
+
+Many = list[str] | None
+Plugins = Annotated[Many, typer.Option("--plugin", metavar="PATH", help="Python file or folder with more components.")]
+Results = Annotated[Path, typer.Option("--results", help="The results folder.")]
+
+
+def _option(name: str, text: str, names: Callable[[str], list[str]] | None = None) -> Any:
+    return typer.Option(name, help=text, autocompletion=names, rich_help_panel="Grid (repeat an option for a product)")
+
+
+@app.callback(invoke_without_command=True)
+def _start(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
+    if version:
+        print(__version__)
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command("run")
+def run_command(
+    grid: Annotated[
+        str | None,
+        typer.Argument(help="TOML file or shipped grid; options replace its own.", autocompletion=_grid_names),
+    ] = None,
+    task: Annotated[Many, _option("--task", "Task, for example gaussian20d:dim=10.", _names(TASKS))] = None,
+    mi: Annotated[Many, _option("--mi", "True mutual information in nats, or as 2bits.")] = None,
+    schedule: Annotated[Many, _option("--schedule", "A staircase of MI levels: 2,4,6,8,10.")] = None,
+    estimator: Annotated[Many, _option("--estimator", "Estimator, as nwj or smile:tau=5.", _names(ESTIMATORS))] = None,
+    batch: Annotated[Many, _option("--batch", "Batch size N.  [default: 64]")] = None,
+    critic: Annotated[Many, _option("--critic", "Critic.  [default: joint]", _names(CRITICS))] = None,
+    hidden: Annotated[Many, _option("--hidden", "Hidden layers, depth x width.  [default: 2x256]")] = None,
+    activation: Annotated[Many, _option("--activation", "relu or elu.  [default: relu]")] = None,
+    dropout: Annotated[Many, _option("--dropout", "Dropout, one rate or one per layer: 0.5/0.3.  [default: 0]")] = None,
+    weight_decay: Annotated[Many, _option("--weight-decay", "Adam's L2 penalty.  [default: 0]")] = None,
+    negatives: Annotated[
+        Many, _option("--negatives", "Negative sampler.  [default: the estimator's]", _names(NEGATIVES))
+    ] = None,
+    steps: Annotated[Many, _option("--steps", "Training steps, all stairs together.  [default: the budget's]")] = None,
+    lr: Annotated[Many, _option("--lr", "Adam's learning rate.  [default: 5e-4]")] = None,
+    seeds: Annotated[str | None, _option("--seeds", "How many seeds: 0, 1, ...  [default: the budget's]")] = None,
+    seed: Annotated[Many, _option("--seed", "A seed by its number.")] = None,
+    window: Annotated[Many, _option("--window", "Last steps of a stair that estimates are taken over.")] = None,
+    every: Annotated[Many, _option("--every", "Steps between two points of a curve.")] = None,
+    budget: Annotated[str | None, _option("--budget", "quick, standard or paper: steps and seeds.")] = None,
+    plugin: Plugins = None,
+    results: Results = Path("results"),
+    jobs: Annotated[int | None, typer.Option(help="Worker processes.  [default: one per processor]")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    timeout: Annotated[float, typer.Option(help="Seconds after which a run is killed.")] = 3600.0,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train failed runs again.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    shard: Annotated[str | None, typer.Option(help="Only part I of N of the grid: 3/40.")] = None,
+    engine: Annotated[str, typer.Option(help="local or dask.")] = "local",
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler.")] = None,
+) -> None:
+    """Train the runs of a grid that are not stored yet; the same command again goes on where it stopped."""
+    from mibench import terminal
+    from mibench.grid import load_grid, override, resolve
+    from mibench.options import OPTION_NAMES, read_shard
+    from mibench.runner import execute, rows_of
+    from mibench.sessions import available_cores
+
+    given = {name: value for name, value in locals().items() if name in OPTION_NAMES and value}
+    if schedule:
+        given["schedule"] = [one.split(",") for one in schedule]
+    load_plugins(plugin or (), strict=True)
+    part = read_shard(shard) if shard else None
+    specs = resolve(override(load_grid(grid) if grid else {}, given))
+    with terminal.progress_bar() as progress:
+
+        def show_plan(plan: Plan) -> None:
+            print(plan, flush=True)
+            if not dry_run:
+                progress(0, plan.work)
+
+        outcome = execute(
+            specs,
+            results=results,
+            jobs=available_cores() if jobs is None else jobs,
+            device=device,
+            timeout=timeout,
+            retry_failed=retry_failed,
+            shard=part,
+            dry_run=dry_run,
+            engine=engine,
+            scheduler=scheduler,
+            command=shlex.join(["mibench", *sys.argv[1:]]),
+            on_plan=show_plan,
+            on_progress=progress,
+        )
+    if dry_run:
+        return
+    rows = rows_of(outcome.plan.specs, results)
+    terminal.show_results(rows)
+    terminal.say_next(rows, results)
+    if rows["status"].isin(FAILURE_STATUSES).any():
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_command(
+    what: Annotated[
+        str | None, typer.Argument(help="tasks, estimators, critics, negatives or grids.", autocompletion=_list_names)
+    ] = None,
+    plugin: Plugins = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List what there is, with one line on each."""
+    from mibench import terminal
+    from mibench.grid import shipped_grids
+
+    if what is not None and what not in _LISTS:
+        raise UsageError(f"there is no list of '{what}'{did_you_mean(what, _LISTS)}")
+    load_plugins(plugin or ())
+    entries = {name: registry.entries() for name, registry in _REGISTRIES.items() if what in (None, name)}
+    grids = shipped_grids() if what in (None, "grids") else []
+    if as_json:
+        listed: dict[str, Any] = {name: [_as_json(e) for e in found] for name, found in entries.items()}
+        if grids:
+            listed["grids"] = [{"name": g.name, "summary": g.summary, "path": str(g.path)} for g in grids]
+        print(json.dumps({**listed, "broken": [dataclasses.asdict(b) for b in broken()]}, indent=2))
+        return
+    for name, found in entries.items():
+        terminal.show_entries(name, found)
+    if grids:
+        terminal.show_table(("grids", "summary"), [(grid.name, grid.summary) for grid in grids])
+    terminal.show_broken(broken())
+
+
+def _as_json(entry: Entry) -> dict[str, Any]:
+    return {"id": entry.id, **dataclasses.asdict(entry)}
+
+
+@app.command("info")
+def info_command(
+    name: Annotated[str, typer.Argument(help="Name, for example nwj or smile:tau=1.", autocompletion=_all_names)],
+    plugin: Plugins = None,
+) -> None:
+    """Say all about one component: its docstring, parameters and ceiling."""
+    from mibench import terminal
+
+    load_plugins(plugin or ())
+    plain, _ = split_name(name)
+    found = [registry for registry in _REGISTRIES.values() if _holds(registry, plain)]
+    if not found:
+        known = [n for registry in _REGISTRIES.values() for e in registry.entries() for n in (e.name, *e.aliases)]
+        raise UnknownNameError("name", plain, known, "see 'mibench list'")
+    for registry in found:
+        terminal.show_component(registry, name)
+
+
+def _holds(registry: Registry[Any], name: str) -> bool:
+    try:
+        registry.entry(name)
+    except UnknownNameError:
+        return False
+    return True
+
+
+@app.command("check")
+def check_command(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Python files or folders of plug-ins.")],
+) -> None:
+    """Check that plug-ins keep what the engine and the reports rely on."""
+    from mibench import terminal
+    from mibench.testing import check_plugin
+
+    findings = [finding for path in paths for finding in check_plugin(path)]
+    terminal.show_findings(findings)
+    failed = sum(not finding.passed for finding in findings)
+    print(f"{len(findings) - failed} checks passed, {failed} failed")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command("report")
+def report_command(
+    names: Annotated[Many, typer.Argument(help="Figures, or all.", autocompletion=_figure_names)] = None,
+    results: Results = Path("results"),
+    output: Annotated[Path, typer.Option(help="Where figures and tables go.")] = Path("reports"),
+    where: Annotated[Many, typer.Option(metavar="COLUMN=VALUE,...", help="Only these rows, as batch=64,128.")] = None,
+) -> None:
+    """Draw figures from stored rows, each with its table and caption."""
+    from mibench.options import read_conditions
+    from mibench.report import draw_reports
+
+    done = draw_reports(names or ["all"], results=results, output=output, where=read_conditions(where or ()))
+    if not any(result.files for result in done):
+        raise UsageError("; ".join(dict.fromkeys(result.reason for result in done)))
+    for result in done:
+        if result.reason:
+            print(f"no {result.name}: {result.reason}")
+        for file in result.files:
+            print(file)
+
+
+@results_app.command("ls")
+def results_ls(results: Results = Path("results")) -> None:
+    """List what a results folder holds."""
+    from mibench import terminal
+    from mibench.store import load_runs
+
+    terminal.show_contents(load_runs(results))
+
+
+@results_app.command("merge")
+def results_merge(
+    sources: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Results folders to copy from.")],
+    results: Results = Path("results"),
+) -> None:
+    """Copy into a results folder what others hold and it lacks."""
+    from mibench.maintenance import merge
+
+    merged = merge(results, sources)
+    print(f"{merged.runs} runs in {merged.packs} packs and {merged.sessions} sessions were copied to {results}")
+
+
+@results_app.command("compact")
+def results_compact(results: Results = Path("results")) -> None:
+    """Turn the many files of a results folder into few."""
+    from mibench.maintenance import compact
+
+    done = compact(results)
+    print(f"{done.files_before} files became {done.files_after}; {done.duplicates} copies of runs were dropped")
+
+
+@results_app.command("verify")
+def results_verify(results: Results = Path("results")) -> None:
+    """Name every file and row of a results folder that is not as it should be."""
+    from mibench.maintenance import verify
+
+    problems = verify(results)
+    for problem in problems:
+        print(problem)
+    print(f"{len(problems)} problems in {results}" if problems else f"{results} is in order")
+    if problems:
+        raise typer.Exit(1)

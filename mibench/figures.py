@@ -1,0 +1,256 @@
+"""The figures' contract and registry, and what several figures share: selecting rows, facets, curves.
+
+A figure is a pure function ``(runs, curves) -> (figure, table, caption)``: the two stored tables in, and out a
+matplotlib figure that carries its caption, the table that it drew, and the caption as text. It raises `UsageError`
+with one sentence where the rows do not suit it. A plug-in adds one by decorating such a function::
+
+    @register_figure("my-figure")
+    def my_figure(runs, curves):
+        ...
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mibench import smoothing, style
+from mibench.errors import DuplicateNameError, UsageError
+from mibench.labels import listing, plural
+from mibench.metrics import finished
+
+MAX_PANELS = 30
+"""Panels that a figure has at most; its caption says how many were left out."""
+
+CURVE = "estimate_train_median"
+"""The curve that is drawn: the median over the training batches since the point before."""
+
+
+class Drawing(NamedTuple):
+    """What a figure's function returns; a plain tuple of the first three will do."""
+
+    figure: Figure
+    """The figure, with its caption printed on it."""
+
+    table: pd.DataFrame
+    """Everything that was drawn."""
+
+    caption: str
+    """The caption as text, a paragraph a line."""
+
+    summary: pd.DataFrame | None = None
+    """A short table to read, where `table` is long."""
+
+
+class Draw(Protocol):
+    """What a figure's function looks like."""
+
+    def __call__(self, runs: pd.DataFrame, curves: pd.DataFrame) -> tuple[Any, ...]:
+        """Draw rows of the runs and curves tables."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FigureEntry:
+    """A registered figure."""
+
+    name: str
+    draw: Draw
+    needs_curves: bool
+
+
+FIGURES: dict[str, FigureEntry] = {}
+"""All figures, in the order of registration."""
+
+
+def register_figure(name: str, *, needs_curves: bool = False) -> Callable[[Draw], Draw]:
+    """Enter a figure's function under a name.
+
+    Parameters
+    ----------
+    name
+        What ``mibench report`` calls it, and the stem of its files.
+    needs_curves
+        Whether it reads the curves table; without, it is given an empty one.
+
+    Raises
+    ------
+    DuplicateNameError
+        Where another function already has that name.
+    """
+
+    def enter(draw: Draw) -> Draw:
+        if name in FIGURES and FIGURES[name].draw is not draw:
+            raise DuplicateNameError(f"the figure name '{name}' is taken; choose another")
+        FIGURES[name] = FigureEntry(name, draw, needs_curves)
+        return draw
+
+    return enter
+
+
+# --- selecting rows -------------------------------------------------------------------------------------------
+
+
+def is_staircase(runs: pd.DataFrame) -> pd.Series:
+    """Mark the rows of runs with a schedule of MI levels."""
+    return ~runs["schedule"].fillna("[]").isin(["[]", "{}", ""])
+
+
+def constant_runs(runs: pd.DataFrame, figure: str) -> pd.DataFrame:
+    """Return the runs with constant MI, failed ones included.
+
+    Raises
+    ------
+    UsageError
+        Where none of them has a result.
+    """
+    return _with_result(runs[~is_staircase(runs)], f"{figure} needs finished runs with constant MI; run a grid first")
+
+
+def staircase_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs with a schedule of MI levels, a row per stair.
+
+    Raises
+    ------
+    UsageError
+        Where none of them has a result.
+    """
+    return _with_result(
+        runs[is_staircase(runs)], "staircase needs finished runs with a schedule of MI levels; run some with --schedule"
+    )
+
+
+def _with_result(runs: pd.DataFrame, otherwise: str) -> pd.DataFrame:
+    if finished(runs).empty:
+        raise UsageError(otherwise)
+    return runs
+
+
+# --- facets ---------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Facet:
+    """One panel's share of the rows."""
+
+    estimator: str
+    setup: str
+    negatives: str
+    task: str
+    batch: int
+    rows: pd.DataFrame
+
+    @property
+    def row_key(self) -> tuple[str, str, str, str]:
+        """What panels of one row have in common."""
+        return self.task, self.estimator, self.setup, self.negatives
+
+
+def facets(runs: pd.DataFrame) -> list[Facet]:
+    """Split labelled runs by task, estimator, other settings, negative sampler and batch size, in this order."""
+    keys = ["task_label", "estimator_label", "setup", "negatives_label", "batch"]
+    found = []
+    for key, rows in runs.groupby(keys):
+        task, estimator, setup, negatives = map(str, key[:4])
+        found.append(Facet(estimator, setup, negatives, task, int(rows["batch"].iloc[0]), rows))
+    return sorted(found, key=lambda f: (f.task, f.estimator, f.setup, sampler_order(f.negatives), f.batch))
+
+
+def sampler_order(label: str) -> tuple[bool, str]:
+    """Sort key of negative samplers: shuffle, the seeds' sampler, comes first."""
+    return not label.startswith("shuffle"), label
+
+
+def arrange(items: Sequence[Facet]) -> tuple[list[list[Facet]], str]:
+    """Lay panels out in rows of up to five batch sizes, or in rows of four where there is one batch size.
+
+    Returns
+    -------
+    rows, note
+        At most `MAX_PANELS` panels, and a sentence for the caption about those left out (empty if none).
+    """
+    kept = items[:MAX_PANELS]
+    note = ""
+    if len(items) > len(kept):
+        note = f"Only the first {len(kept)} of {len(items)} panels are drawn; select rows to see the others."
+    batches = {item.batch for item in kept}
+    if 1 < len(batches) <= 5:
+        rows: dict[tuple[str, str, str, str], list[Facet]] = {}
+        for item in kept:
+            rows.setdefault(item.row_key, []).append(item)
+        return list(rows.values()), note
+    across = len(kept) if len(kept) <= 3 else 4 if len(kept) != 9 else 3
+    return [list(kept[i : i + across]) for i in range(0, len(kept), across)], note
+
+
+def panel_title(facet: Facet) -> str:
+    """Name a panel by estimator, sampler and N, and below by the settings that differ between panels."""
+    first = f"{facet.estimator} · {facet.negatives} · N = {facet.batch:,}"
+    return first + (f"\n{facet.setup}" if facet.setup else "")
+
+
+# --- curves ---------------------------------------------------------------------------------------------------
+
+
+def draw_curve(
+    ax: Axes, steps: pd.Series, values: pd.Series, *, batch: int, start: int, limits: tuple[float, float], colour: str
+) -> pd.DataFrame:
+    """Draw one run's curve, or one stair of it: raw and faint behind, smoothed in front.
+
+    Returns
+    -------
+    DataFrame
+        What was drawn: ``series`` (raw or smoothed), ``step``, ``value``.
+    """
+    at, smoothed = smoothing.smooth_curve(steps, values, batch=batch, start=start)
+    ax.plot(steps, style.drawable(values, limits), color=colour, linewidth=0.6, alpha=0.35, zorder=2)
+    ax.plot(at, style.drawable(smoothed, limits), color=colour, linewidth=1.5, zorder=3)
+    raw = pd.DataFrame({"series": "raw", "step": steps.to_numpy(np.float64), "value": values.to_numpy(np.float64)})
+    return pd.concat([raw, pd.DataFrame({"series": "smoothed", "step": at, "value": smoothed})], ignore_index=True)
+
+
+def smoothing_sentence(runs: pd.DataFrame, within: str = "") -> str:
+    """State the smoothing rule, and where its epochs had to be shortened."""
+    done = finished(runs)
+    stairs = done.groupby("run_id")["stair"].transform("max") + 1
+    short = sorted(
+        {
+            int(b)
+            for b, s in zip(done["batch"], done["steps"] // stairs, strict=True)
+            if smoothing.epoch_steps(int(b), int(s)) < smoothing.epoch_steps(int(b))
+        }
+    )
+    text = (
+        "Faint: the median over the training batches since the point before, one line a run. Bold: the same, smoothed "
+        f"by the rule of Gosch (2020){within}: means over epochs of 51200/N training steps (100 from N = 512 on), then "
+        "averages with weights (11 - d)/11 over up to 10 epochs either side, divided by the sum of the weights."
+    )
+    if short:
+        text += (
+            f" At N = {listing(short)} this would make fewer than {smoothing.MIN_EPOCHS} epochs; they are "
+            f"shortened to make {smoothing.MIN_EPOCHS}."
+        )
+    return text
+
+
+def outside_sentence(far: int, nonfinite: int, what: str) -> str:
+    """State how many values the view does not show; empty where it shows all.
+
+    Parameters
+    ----------
+    far, nonfinite
+        Finite values outside the view, and values that are not finite.
+    what
+        What they are, in the singular.
+    """
+    parts = []
+    if far:
+        parts.append(f"{plural(far, what)} {'lies' if far == 1 else 'lie'} outside the view")
+    if nonfinite:
+        parts.append(f"{plural(nonfinite, what)} {'is' if nonfinite == 1 else 'are'} not finite")
+    return f"{' and '.join(parts)}; the table holds all of them." if parts else ""

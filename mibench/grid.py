@@ -1,0 +1,215 @@
+"""Grids: options that may hold lists, turned into runs with every default resolved.
+
+Notable: everything that can be wrong with a grid is refused here, in one sentence, before any work. Importing
+this module does not import torch; `resolve` does, since components check their own parameters.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mibench import options as read
+from mibench.errors import UsageError, did_you_mean
+from mibench.parameters import split_name
+from mibench.products import REGISTRIES, Components, runs
+from mibench.specs import RunSpec
+
+_SHIPPED = Path(__file__).parent / "grids"
+_TABLES = ("include", "exclude")
+# A later option takes the place of these: two ways to say one thing never stand side by side.
+_REPLACES: Mapping[str, tuple[str, ...]] = {
+    "mi": ("schedule",),
+    "schedule": ("mi",),
+    "seed": ("seeds",),
+    "seeds": ("seed",),
+    "budget": ("steps", "seeds", "window", "every"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ShippedGrid:
+    """A grid file that comes with mibench."""
+
+    name: str
+    summary: str
+    path: Path
+
+
+def shipped_grids() -> list[ShippedGrid]:
+    """Return the grid files that come with mibench, sorted; a file's first line is its summary."""
+    return [
+        ShippedGrid(path.stem, path.read_text(encoding="utf-8").split("\n")[0].lstrip("# "), path)
+        for path in sorted(_SHIPPED.glob("*.toml"))
+    ]
+
+
+def load_grid(source: str | Path) -> dict[str, Any]:
+    """Read a grid file.
+
+    Parameters
+    ----------
+    source
+        Path of a TOML file, or the name of a shipped grid (``"saturation"``).
+
+    Returns
+    -------
+    dict
+        Options as `resolve` takes them, with the tables ``include`` and ``exclude`` as lists of options.
+
+    Raises
+    ------
+    UsageError
+        Where the file is missing or unreadable, is not TOML, or names an option that does not exist.
+    """
+    path = _grid_path(source)
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"grid '{source}' cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"grid '{source}' is not a text file; write it as TOML in UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"grid '{source}' is not valid TOML: {error}") from error
+    _check_names(values, f" in grid '{source}'")
+    return values
+
+
+def _grid_path(source: str | Path) -> Path:
+    shipped = {grid.name: grid.path for grid in shipped_grids()}
+    if str(source) in shipped:
+        return shipped[str(source)]
+    path = Path(source)
+    if path.is_dir():
+        raise UsageError(f"grid '{source}' is a folder; give a TOML file in it")
+    if not path.exists():
+        nearest = did_you_mean(str(source), shipped, "give a TOML file, or a name of 'mibench list grids'")
+        raise UsageError(f"there is no grid '{source}'{nearest}")
+    return path
+
+
+def _check_names(values: Mapping[str, Any], where: str = "") -> None:
+    """Check the names of all options, and that the tables are tables."""
+    for name, value in values.items():
+        read.check_option_name(name, where=where, extra=_TABLES)
+        if name not in _TABLES:
+            continue
+        if not isinstance(value, list | tuple) or not all(isinstance(v, Mapping) for v in value):
+            raise UsageError(f"'{name}'{where} must be tables of options; write [[{name}]]")
+        for table in value:
+            for key in table:
+                read.check_option_name(key, where=f" in [[{name}]]{where}")
+
+
+def override(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a grid with some options replaced, in its ``include`` tables too.
+
+    ``mi`` and ``schedule`` replace each other, so do ``seed`` and ``seeds``, and a ``budget`` replaces the steps,
+    seeds, window and spacing that it stands for.
+
+    Parameters
+    ----------
+    base
+        A grid, as from `load_grid`.
+    changes
+        Options; those that are None are not given.
+    """
+    given = {name: value for name, value in changes.items() if value is not None}
+    replaced = {other for name in given for other in _REPLACES.get(name, ())} - set(given)
+    grid = {**{name: value for name, value in base.items() if name not in replaced}, **given}
+    if "include" in base:
+        gone = replaced | set(given)
+        grid["include"] = [{k: v for k, v in table.items() if k not in gone} for table in base["include"]]
+    return grid
+
+
+def resolve(options: Mapping[str, Any]) -> list[RunSpec]:
+    """Turn a grid into its runs.
+
+    Parameters
+    ----------
+    options
+        Options of `mibench.options.OPTION_NAMES`; each a value or a list of values, of which the product is
+        taken. Those that are None are not given. Each table of ``include`` is a further grid, whose options
+        replace those of the base; where the base names no task or no estimator, it serves the tables alone. Runs
+        that match all options of a table of ``exclude`` are left out.
+
+    Returns
+    -------
+    list of RunSpec
+        Without duplicates, in the order of the product.
+
+    Raises
+    ------
+    UsageError
+        For anything wrong with the grid; the message says what to do.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    _check_names(given)
+    include, exclude = (given.pop(name, ()) for name in _TABLES)
+    complete = {"task", "estimator"} <= given.keys()
+    grids = [given] if complete or not include else []
+    grids += [override(given, table) for table in include]
+    components = Components()
+    excluded = [_matcher(table) for table in exclude]
+    specs: dict[str, RunSpec] = {}
+    for grid in grids:
+        for spec in runs(grid, components):
+            if not any(matches(spec) for matches in excluded):
+                specs.setdefault(spec.run_id, spec)
+    if not specs:
+        raise UsageError("every run of the grid is excluded; take out an [[exclude]] table")
+    return list(specs.values())
+
+
+def _matcher(table: Mapping[str, Any]) -> Callable[[RunSpec], bool]:
+    """Turn a table of ``exclude`` into a test of runs: all options must match, each by any of its values."""
+    if not table:
+        raise UsageError("an [[exclude]] table is empty; name the options of the runs to leave out")
+    tests = [_option_matcher(name, value) for name, value in table.items() if value is not None]
+    return lambda spec: all(test(spec) for test in tests)
+
+
+def _option_matcher(name: str, value: Any) -> Callable[[RunSpec], bool]:
+    if name in ("seeds", "budget"):
+        raise UsageError(f"an [[exclude]] table cannot name {name}; use seed or steps")
+    if name == "schedule":
+        wanted = read.schedules(value)
+        return lambda spec: spec.schedule in wanted
+    values = read.as_list(name, value)
+    if name in REGISTRIES:
+        tests = [_name_matcher(name, text) for text in values]
+        return lambda spec: any(test(spec) for test in tests)
+    if name == "mi":
+        levels = [read.level(item) for item in values]
+        return lambda spec: dict(spec.task_params).get("mi") in levels
+    parsed = [_PLAIN[name](item) for item in values]
+    return lambda spec: getattr(spec, name) in parsed
+
+
+def _name_matcher(option: str, text: Any) -> Callable[[RunSpec], bool]:
+    """``"smile"`` matches every SMILE, ``"smile:tau=5"`` those with that parameter."""
+    name, written = split_name(text)
+    registry = REGISTRIES[option]
+    wanted_id = registry.entry(name).id
+    component = registry.create(text)
+    wanted = {item for item in component.params() if item[0] in written}
+    field = f"{option}_params"
+    return lambda spec: getattr(spec, option) == wanted_id and wanted <= set(getattr(spec, field))
+
+
+_PLAIN: Mapping[str, Callable[[Any], Any]] = {
+    "batch": lambda v: read.whole("batch", v, 2),
+    "steps": lambda v: read.whole("steps", v, 1),
+    "seed": lambda v: read.whole("seed", v, 0),
+    "window": lambda v: read.whole("window", v, 1),
+    "every": lambda v: read.whole("every", v, 1),
+    "lr": lambda v: read.positive("lr", v),
+    "weight_decay": lambda v: read.non_negative("weight_decay", v),
+    "hidden": read.hidden,
+    "activation": read.activation,
+    "dropout": read.dropout,
+}

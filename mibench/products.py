@@ -1,0 +1,184 @@
+"""One product of options, without tables, turned into runs with every default resolved.
+
+Notable: a value is checked even where the critic at hand has no use for it: a slip never passes unnoticed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mibench import options as read
+from mibench.errors import UsageError
+from mibench.options import DEFAULTS, OPTION_NAMES
+from mibench.parameters import Params, split_name
+from mibench.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS, Registry
+from mibench.specs import RunSpec, parse_hidden
+
+if TYPE_CHECKING:
+    from mibench.critics import Critic
+    from mibench.interfaces import Estimator, Task
+
+MAX_RUNS = 1_000_000
+"""A grid with more runs than this is a slip of the pen."""
+
+REGISTRIES: Mapping[str, Registry[Any]] = {
+    "task": TASKS,
+    "estimator": ESTIMATORS,
+    "critic": CRITICS,
+    "negatives": NEGATIVES,
+}
+"""Where the names that options hold are looked up."""
+
+
+class Components:
+    """Components by the text that names them, each built once."""
+
+    def __init__(self) -> None:
+        self._built: dict[tuple[str, str, float | None], Any] = {}
+
+    def get(self, option: str, text: Any, mi: float | None = None) -> Any:
+        """Build the component that an option names; ``mi`` sets a task's level."""
+        key = (option, text, mi)
+        if key not in self._built:
+            if not isinstance(text, str):
+                raise UsageError(f"{option} must be a name, not {text}; see 'mibench list'")
+            self._built[key] = REGISTRIES[option].create(text, None if mi is None else {"mi": mi})
+        return self._built[key]
+
+    def named(self, option: str, text: Any) -> tuple[str, Params]:
+        """Return the versioned name and the resolved parameters of what an option names."""
+        component = self.get(option, text)
+        return REGISTRIES[option].id_of(component), component.params()
+
+
+def runs(grid: Mapping[str, Any], components: Components) -> Iterator[RunSpec]:
+    """Yield the runs of one product."""
+    for name in ("task", "estimator"):
+        if name not in grid:
+            raise UsageError(f"no {name} is given; name one with --{name}, see 'mibench list {name}s'")
+    for pair in (("mi", "schedule"), ("seed", "seeds")):
+        if set(pair) <= grid.keys():
+            raise UsageError(f"{pair[0]} and {pair[1]} exclude each other; give one of them")
+    full = {**DEFAULTS, **grid}
+    if isinstance(full["budget"], list | tuple):
+        raise UsageError("budget takes one name, not a list; give steps as a list instead")
+    seeds = _seeds(full)
+    levels = _levels(full)
+    names = [n for n in OPTION_NAMES if n in full and n not in ("mi", "schedule", "seed", "seeds", "budget")]
+    lists = [read.as_list(name, full[name]) for name in names]
+    count = math.prod(map(len, lists)) * len(seeds) * max(len(levels or ()), 1)
+    if count > MAX_RUNS:
+        raise UsageError(f"the grid has {count} runs, more than {MAX_RUNS}; split it")
+    for values in itertools.product(*lists):
+        chosen = dict(zip(names, values, strict=True))
+        for stairs, task in _tasks(chosen["task"], levels, components):
+            spec = _spec({**chosen, "budget": full["budget"]}, stairs, task, components)
+            yield from (dataclasses.replace(spec, seed=seed) for seed in seeds)
+
+
+def _seeds(grid: Mapping[str, Any]) -> Sequence[int]:
+    if "seed" in grid:
+        return [read.whole("seed", value, 0) for value in read.as_list("seed", grid["seed"])]
+    if isinstance(grid.get("seeds"), list | tuple):
+        raise UsageError("seeds takes how many, not a list; name them with seed")
+    return range(read.whole("seeds", grid.get("seeds", read.budget(grid["budget"]).seeds), 1))
+
+
+def _levels(grid: Mapping[str, Any]) -> list[tuple[float, ...]] | None:
+    """Read the MI levels: staircases as they are, constants as tuples of one; None without any."""
+    if "schedule" in grid:
+        return read.schedules(grid["schedule"])
+    if "mi" in grid:
+        return [(read.level(value),) for value in read.as_list("mi", grid["mi"])]
+    return None
+
+
+def _tasks(
+    text: Any, levels: list[tuple[float, ...]] | None, components: Components
+) -> Iterator[tuple[tuple[float, ...], Task]]:
+    """Yield for each level a staircase (empty for constant MI) and the task at its first level."""
+    if not isinstance(text, str):
+        raise UsageError(f"task must be a name, not {text}; see 'mibench list tasks'")
+    name, written = split_name(text)
+    task_class = TASKS.get(name)
+    if levels is not None and not task_class.has_knob():
+        raise UsageError(f"task '{name}' has no mi that could be set; leave mi and schedule out")
+    if levels is not None and "mi" in written:
+        raise UsageError(f"task '{text}' names its mi, and the grid does too; give it once")
+    if levels is None and task_class.has_knob() and "mi" not in written:
+        levels = [(value,) for value in task_class.default_levels]
+    if not levels:
+        yield (), components.get("task", text)
+        return
+    for stairs in levels:
+        tasks = [components.get("task", text, mi) for mi in stairs]  # every level is checked
+        yield (stairs if len(stairs) > 1 else ()), tasks[0]
+
+
+def _spec(chosen: Mapping[str, Any], stairs: tuple[float, ...], task: Task, components: Components) -> RunSpec:
+    """Resolve and check one combination of options; its seed is still 0."""
+    from mibench.critics import Oracle
+
+    estimator: Estimator = components.get("estimator", chosen["estimator"])
+    critic: Critic = components.get("critic", chosen["critic"])
+    sampler_name = chosen.get("negatives") or critic.default_negatives or estimator.default_negatives
+    negatives, negatives_params = components.named("negatives", sampler_name)
+    estimator_id, estimator_params = components.named("estimator", chosen["estimator"])
+    critic_id, critic_params = components.named("critic", chosen["critic"])
+    if isinstance(critic, Oracle) and not task.has_log_ratio:
+        raise UsageError(f"task '{chosen['task']}' has no known density ratio; use another critic than '{critic_id}'")
+    batch = read.whole("batch", chosen["batch"], 2)
+    components.get("negatives", sampler_name).per_row(batch)  # refuses what the batch cannot hold
+    steps, window, every = _lengths(chosen, max(len(stairs), 1))
+    return RunSpec(
+        task=TASKS.id_of(task),
+        task_params=tuple(p for p in task.params() if not (stairs and p[0] == "mi")),
+        schedule=stairs,
+        estimator=estimator_id,
+        estimator_params=estimator_params,
+        critic=critic_id,
+        critic_params=critic_params,
+        negatives=negatives,
+        negatives_params=negatives_params,
+        batch=batch,
+        steps=steps,
+        window=window,
+        every=every,
+        seed=0,
+        **_training(chosen, critic.uses),
+    )
+
+
+def _lengths(chosen: Mapping[str, Any], stairs: int) -> tuple[int, int, int]:
+    """Resolve the steps, the window and the spacing of the curve."""
+    if "steps" in chosen:
+        steps = read.whole("steps", chosen["steps"], 1)
+        if steps % stairs:
+            raise UsageError(f"steps {steps} cannot be shared evenly by {stairs} stairs; use a multiple of {stairs}")
+    else:
+        steps = -(-read.budget(chosen["budget"]).steps // stairs) * stairs
+    per_stair = steps // stairs
+    window = read.whole("window", chosen.get("window", max(1, min(1000, per_stair // 2))), 1)
+    if window > per_stair:
+        raise UsageError(f"a window of {window} steps is longer than a stair of {per_stair}; use a shorter one")
+    every = read.whole("every", chosen.get("every", max(1, steps // 200)), 1)
+    if every > steps:
+        raise UsageError(f"every {every} is more than the {steps} steps of a run; use a smaller spacing")
+    return steps, window, every
+
+
+def _training(chosen: Mapping[str, Any], uses: frozenset[str]) -> dict[str, Any]:
+    """Options of the critic and its optimiser; None where this critic has no use for one, wrong or not."""
+    hidden = read.hidden(chosen["hidden"])
+    values = {
+        "hidden": hidden,
+        "activation": read.activation(chosen["activation"]),
+        "dropout": read.dropout(chosen["dropout"], parse_hidden(hidden)[0] if "dropout" in uses else None),
+        "weight_decay": read.non_negative("weight_decay", chosen["weight_decay"]),
+        "lr": read.positive("lr", chosen["lr"]),
+    }
+    return {name: value if name in uses else None for name, value in values.items()}

@@ -1,0 +1,262 @@
+"""Reports: stored rows -> figures with captions and the tables that they drew, four files a figure.
+
+Notable:
+
+- ``NAME.png`` and ``NAME.svg`` hold the figure, ``NAME.csv`` everything that it drew, ``NAME.md`` its caption and a
+  table to read. The same rows give the same bytes: no dates, no random ids.
+- A figure that the rows do not suit is left out with one sentence that says why, and stops no other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from mibench import figure_curves, figure_divergence, figure_saturation, store, style
+from mibench.errors import UnknownNameError, UsageError, did_you_mean
+from mibench.figures import FIGURES, Drawing
+from mibench.labels import COMPONENTS, plural, with_labels
+
+BUILT_IN = (figure_saturation, figure_curves, figure_divergence)
+"""The modules whose import registers mibench's own figures."""
+
+_ALIASES = {"mi": "mi_true", "seeds": "seed"}
+_MAX_TABLE_ROWS = 60
+_DPI = 160
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportResult:
+    """What became of one report: its files, or the sentence that says why there are none."""
+
+    name: str
+    files: tuple[Path, ...] = ()
+    reason: str = ""
+
+
+def report(
+    names: Sequence[str] = ("all",),
+    *,
+    results: str | Path = "results",
+    output: str | Path = "reports",
+    where: Mapping[str, Sequence[object]] | None = None,
+) -> list[Path]:
+    """Draw reports of a results folder and return the files written.
+
+    Parameters
+    ----------
+    names, results, output, where
+        As in `draw_reports`.
+
+    Raises
+    ------
+    UsageError
+        As `draw_reports`, and where the rows suit none of the reports.
+    """
+    done = draw_reports(names, results=results, output=output, where=where)
+    files = [file for result in done for file in result.files]
+    if not files:
+        raise UsageError("; ".join(dict.fromkeys(result.reason for result in done)))
+    return files
+
+
+def draw_reports(
+    names: Sequence[str] = ("all",),
+    *,
+    results: str | Path = "results",
+    output: str | Path = "reports",
+    where: Mapping[str, Sequence[object]] | None = None,
+) -> list[ReportResult]:
+    """Draw reports of a results folder.
+
+    Parameters
+    ----------
+    names
+        Registered figures, or ``"all"``.
+    results
+        Folder of stored runs.
+    output
+        Folder that the files are written to; made where it does not exist.
+    where
+        Rows to keep, as in `select`.
+
+    Raises
+    ------
+    UsageError
+        For names that do not exist, where no run is stored or none is selected, and where the files cannot be
+        written.
+    StoreError
+        For results that cannot be read.
+    """
+    wanted = resolve_names(names)
+    runs = store.load_runs(results)
+    if runs.empty:
+        raise UsageError(f"'{results}' holds no runs; make some with 'mibench run' first")
+    runs = select(runs, where or {})
+    curves = pd.DataFrame(columns=["run_id"])
+    if any(FIGURES[name].needs_curves for name in wanted):
+        curves = store.load_curves(results, list(runs["run_id"].unique()))
+    return render(runs, curves, wanted, output)
+
+
+def render(
+    runs: pd.DataFrame, curves: pd.DataFrame, names: Sequence[str] = ("all",), output: str | Path = "reports"
+) -> list[ReportResult]:
+    """Draw reports of given rows.
+
+    Parameters
+    ----------
+    runs, curves
+        Rows of the two tables, in any order; `curves` may be empty where no figure needs it.
+    names, output
+        As in `draw_reports`.
+
+    Raises
+    ------
+    UsageError
+        For names that do not exist, and where the files cannot be written.
+    """
+    done = []
+    runs, curves = _ordered(runs), _ordered(curves)
+    for name in resolve_names(names):
+        try:
+            drawing = Drawing(*FIGURES[name].draw(runs, curves))
+        except UsageError as error:
+            done.append(ReportResult(name, reason=str(error)))
+        else:
+            done.append(ReportResult(name, _write(name, drawing, Path(output))))
+    return done
+
+
+def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows in the order of their keys, so that nothing depends on the order they were stored in."""
+    keys = [c for c in ("run_id", "stair", "step") if c in table]
+    return table.sort_values(keys, kind="stable", ignore_index=True)
+
+
+def resolve_names(names: Sequence[str]) -> list[str]:
+    """Return registered figures for names that may hold ``"all"``, each once, in the order given.
+
+    Raises
+    ------
+    UnknownNameError
+        For a name that no figure has.
+    """
+    found: dict[str, None] = {}
+    for name in names:
+        if name != "all" and name not in FIGURES:
+            raise UnknownNameError("report", name, [*FIGURES, "all"])
+        found.update(dict.fromkeys(FIGURES if name == "all" else [name]))
+    return list(found)
+
+
+def select(runs: pd.DataFrame, where: Mapping[str, Sequence[object]]) -> pd.DataFrame:
+    """Keep the rows whose columns have one of the given values.
+
+    Parameters
+    ----------
+    runs
+        Rows of the runs table.
+    where
+        Values by column (``mi`` stands for ``mi_true``). Numbers may be text. Tasks, estimators, critics and
+        negatives may be given as name, versioned id or as they stand in panel titles (``smile:tau=5``).
+
+    Raises
+    ------
+    UsageError
+        For a column that does not exist, and where no row is left.
+    """
+    kept = runs
+    for given, values in where.items():
+        column = _ALIASES.get(given, given)
+        if column not in runs:
+            raise UsageError(f"runs have no column '{given}'{did_you_mean(given, runs.columns, 'see mibench.columns')}")
+        kept = kept[_matches(runs, column, {_plain(v) for v in values}).loc[kept.index]]
+    if kept.empty:
+        chosen = ", ".join(f"{k} {' or '.join(map(str, v))}" for k, v in where.items())
+        raise UsageError(f"none of {plural(len(runs), 'row')} has {chosen}; select others, see 'mibench results ls'")
+    return kept
+
+
+def _matches(runs: pd.DataFrame, column: str, values: set[object]) -> pd.Series:
+    hit = runs[column].map(_plain).isin(values)
+    if column in COMPONENTS:
+        versioned = runs[column] + "-v" + runs[f"{column}_version"].astype("Int64").astype("string")
+        hit |= versioned.isin(values) | with_labels(runs)[f"{column}_label"].isin(values)
+    return hit.fillna(False).astype(bool)
+
+
+def _plain(value: object) -> object:
+    """Numbers and the text of numbers become equal; other text stays."""
+    try:
+        return float(value)  # type: ignore[arg-type]  # what is no number raises
+    except (TypeError, ValueError):
+        return value
+
+
+def _write(name: str, drawing: Drawing, folder: Path) -> tuple[Path, ...]:
+    """Write a figure's four files."""
+    texts = {
+        "png": _image(drawing.figure, "png"),
+        "svg": _image(drawing.figure, "svg"),
+        "csv": drawing.table.to_csv(index=False, float_format="%.9g", lineterminator="\n").encode(),
+        "md": _markdown(name, drawing).encode(),
+    }
+    files = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for suffix, content in texts.items():
+            files.append(folder / f"{name}.{suffix}")
+            files[-1].write_bytes(content)
+    except OSError as error:
+        raise UsageError(f"reports cannot be written to '{folder}': {error.strerror}; choose another folder") from error
+    return tuple(files)
+
+
+def _image(figure: Figure, form: str) -> bytes:
+    """Render a figure to bytes that depend on nothing but the figure."""
+    buffer = io.BytesIO()
+    metadata = {"Date": None, "Creator": "mibench"} if form == "svg" else {"Software": "mibench"}
+    with style.theme():
+        figure.savefig(buffer, format=form, dpi=_DPI, metadata=metadata)
+    return buffer.getvalue()
+
+
+def _markdown(name: str, drawing: Drawing) -> str:
+    """Caption and table as Markdown: the whole table where it is short, else the figure's summary of it."""
+    table = drawing.table
+    note = f"Everything drawn: `{name}.csv` ({plural(len(table), 'row')})."
+    if len(table) > _MAX_TABLE_ROWS:
+        table = table if drawing.summary is None else drawing.summary
+        if len(table) > _MAX_TABLE_ROWS:
+            note += f" Below: the first {_MAX_TABLE_ROWS} of {plural(len(table), 'row')} that sum it up."
+    paragraphs = [f"# {name}", f"![{name}]({name}.png)", *drawing.caption.split("\n"), note]
+    return "\n\n".join([*paragraphs, markdown_table(table.head(_MAX_TABLE_ROWS))]) + "\n"
+
+
+def markdown_table(table: pd.DataFrame) -> str:
+    """Write a table in Markdown, numbers to four significant digits and right-aligned; empty cells for nulls."""
+    numeric = [pd.api.types.is_numeric_dtype(table[c]) and table[c].dtype != bool for c in table]
+    lines = [
+        "| " + " | ".join(map(str, table.columns)) + " |",
+        "|" + "|".join(" ---: " if right else " --- " for right in numeric) + "|",
+    ]
+    for row in table.itertuples(index=False, name=None):
+        lines.append("| " + " | ".join(map(_cell, row)) + " |")
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if pd.isna(value):
+        return ""
+    if isinstance(value, float):
+        whole = math.isfinite(value) and value.is_integer() and abs(value) < 1e9
+        return str(int(value)) if whole else f"{value:.4g}"
+    return str(value).replace("|", "\\|")

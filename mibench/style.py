@@ -1,0 +1,302 @@
+"""The look of the figures: theme, colours, panels laid out in inches, a caption under them.
+
+Notable:
+
+- Figures are made without pyplot and under a temporary theme, so that a user's own settings and back end are not
+  touched and do not change a figure.
+- An estimator has one colour in every figure, from the palettes of Okabe and Ito and of Tol, which survive colour
+  blindness; MI levels run through viridis, in order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import textwrap
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import matplotlib as mpl
+import matplotlib.style
+import numpy as np
+import numpy.typing as npt
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+
+ESTIMATOR_COLOURS = {
+    "nwj": "#0072B2",
+    "infonce": "#009E73",
+    "dv": "#D55E00",
+    "mine": "#CC79A7",
+    "js": "#E69F00",
+    "js-nwj": "#56B4E9",
+    "smile": "#882255",
+}
+"""Colours of the estimators that ship with mibench."""
+
+_OTHER_COLOURS = ("#332288", "#117733", "#999933", "#AA4499", "#44AA99", "#661100", "#6699CC", "#888888")
+
+LineStyle: TypeAlias = Any  # "--", or (0, (on, off)); the stubs spell it as a union of literals
+
+INK = "#222222"
+MUTED = "#6E6E6E"
+_GRID = "#E9E9E9"
+_CAPTION_SIZE = 7.5
+_LINE_HEIGHT = 1.42 * _CAPTION_SIZE / 72  # inches
+_CHARACTER = 0.515 * _CAPTION_SIZE / 72  # inches; mean width in DejaVu Sans
+
+_THEME = {
+    "font.family": ["DejaVu Sans"],  # ships with matplotlib: the same glyphs everywhere
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8.5,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": "#9A9A9A",
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": _GRID,
+    "grid.linewidth": 0.7,
+    "grid.linestyle": "-",
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "xtick.color": "#4A4A4A",
+    "ytick.color": "#4A4A4A",
+    "text.color": INK,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "lines.solid_capstyle": "round",
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.hashsalt": "mibench",  # the same ids, so the same bytes, for the same rows
+    "svg.fonttype": "path",
+}
+
+
+@contextlib.contextmanager
+def theme() -> Iterator[None]:
+    """Draw or save under mibench's theme, starting from matplotlib's defaults; the caller's settings come back."""
+    settings: Any = {**sns.axes_style("ticks"), **_THEME}
+    with matplotlib.style.context("default"):
+        mpl.rcParams.update(settings)
+        yield
+
+
+def estimator_colours(names: Iterable[str], labels: Iterable[str]) -> dict[str, str]:
+    """Colour of each estimator label; variants of one name are shades of its colour.
+
+    Parameters
+    ----------
+    names, labels
+        Registered name and label of each row, in step.
+    """
+    variants: dict[str, list[str]] = {}
+    for name, label in sorted(set(zip(names, labels, strict=True))):
+        variants.setdefault(name, []).append(label)
+    taken: set[str] = set()
+    colours = {}
+    for name, group in variants.items():
+        base = ESTIMATOR_COLOURS.get(name) or _free_colour(name, taken)
+        for label, place in zip(group, np.linspace(-0.5, 0.5, len(group)) if len(group) > 1 else [0.0], strict=True):
+            target = np.full(3, float(place > 0))  # from dark to light around the colour itself
+            red, green, blue = (1 - abs(place)) * np.array(to_rgb(base)) + abs(place) * target
+            colours[label] = to_hex((red, green, blue))
+    return colours
+
+
+def _free_colour(name: str, taken: set[str]) -> str:
+    """A colour that depends on the name, and on other unknown names only where they collide."""
+    start = zlib.crc32(name.encode())
+    ring = [_OTHER_COLOURS[(start + i) % len(_OTHER_COLOURS)] for i in range(len(_OTHER_COLOURS))]
+    colour = next((c for c in ring if c not in taken), ring[0])
+    taken.add(colour)
+    return colour
+
+
+def level_colours(levels: Iterable[float]) -> dict[float, str]:
+    """Colour of each MI level, dark for low to light green for high."""
+    ordered = sorted(set(levels))
+    places = np.linspace(0.0, 0.78, len(ordered)) if len(ordered) > 1 else np.array([0.25])
+    colormap = mpl.colormaps["viridis"]
+    return {level: to_hex(colormap(place)) for level, place in zip(ordered, places, strict=True)}
+
+
+class Sheet:
+    """A grid of panels laid out in inches, with a title above and room for legend and caption.
+
+    Parameters
+    ----------
+    rows, columns
+        Panels.
+    panel
+        Width and height of a panel's axes, inches. Panels are widened until the caption has a readable line.
+    title
+        Printed at the top left.
+    caption
+        Wrapped under the panels.
+    gutter
+        Inches to the right of every panel, for labels.
+    gap
+        Inches between rows, for titles and tick labels.
+    legend
+        Samples by their names, printed under the title in as many lines as they need.
+    left
+        Inches to the left of every panel, for tick labels and axis label.
+    title_lines
+        Lines of a panel's title.
+    """
+
+    _MIN_WIDTH = 8.2  # inches
+    _MAX_LINE = 12.0  # inches; longer lines of text are hard to follow
+
+    def __init__(
+        self,
+        rows: int,
+        columns: int,
+        *,
+        panel: tuple[float, float],
+        title: str,
+        caption: str,
+        gutter: float = 0.2,
+        gap: float = 0.62,
+        legend: Mapping[str, Line2D],
+        left: float = 0.62,
+        title_lines: int = 1,
+    ) -> None:
+        margin = 0.16
+        wide = max(panel[0], (self._MIN_WIDTH - 2 * margin) / columns - left - gutter)
+        width = 2 * margin + columns * (left + wide + gutter)
+        text = wrap(caption, min(width - 2 * margin, self._MAX_LINE) - 0.1)
+        below = 0.52 + (text.count("\n") + 1) * _LINE_HEIGHT + 0.2
+        lines = math.ceil(sum(0.62 + 0.066 * len(name) for name in legend) / (width - 2 * margin))
+        gap += 0.16 * (title_lines - 1)
+        above = 0.42 + 0.22 * lines + 0.14 + 0.16 * title_lines
+        height = above + rows * panel[1] + (rows - 1) * gap + below
+        self.figure = Figure(figsize=(width, height))
+        FigureCanvasAgg(self.figure)
+        self.axes = np.empty((rows, columns), dtype=object)
+        for i in range(rows):
+            for j in range(columns):
+                x = margin + left + j * (left + wide + gutter)
+                y = height - above - panel[1] - i * (panel[1] + gap)
+                box = (x / width, y / height, wide / width, panel[1] / height)
+                self.axes[i, j] = self.figure.add_axes(box)
+        edge = margin / width
+        self.figure.text(edge, 1 - 0.15 / height, title, va="top", fontsize=12, fontweight="bold")
+        self.figure.text(
+            edge, 0.14 / height, text, va="bottom", fontsize=_CAPTION_SIZE, color="#3C3C3C", linespacing=1.32
+        )
+        self.figure.legend(
+            list(legend.values()),
+            list(legend),
+            loc="upper left",
+            bbox_to_anchor=(edge, 1 - 0.40 / height),
+            ncols=-(-len(legend) // lines),
+            columnspacing=1.4,
+            handlelength=2.0,
+            handletextpad=0.5,
+            borderpad=0.2,
+            borderaxespad=0.0,
+        )
+
+
+def wrap(text: str, inches: float) -> str:
+    """Wrap every paragraph of a caption to a width."""
+    characters = int(inches / _CHARACTER)
+    return "\n".join(line for part in text.split("\n") for line in textwrap.wrap(part, characters))
+
+
+def handle(colour: str = MUTED, style: LineStyle = "-", width: float = 1.6, marker: str = "", **options: Any) -> Line2D:
+    """A legend's sample line."""
+    return Line2D([], [], color=colour, linestyle=style, linewidth=width, marker=marker, **options)
+
+
+def view(values: npt.ArrayLike, anchors: npt.ArrayLike, optional: npt.ArrayLike = ()) -> tuple[float, float]:
+    """Limits of an axis that outliers cannot stretch.
+
+    The 1st to 99th percentile of the finite values, cut to half the anchors' range beyond the anchors, which are
+    always in view. Optional anchors (a truth far above every estimate) are in view where they at most double it.
+
+    Parameters
+    ----------
+    values
+        What is drawn; may hold NaN, infinities and numbers of any size.
+    anchors, optional
+        Lines drawn beside them.
+    """
+    data = np.asarray(values, dtype=np.float64)
+    data = data[np.isfinite(data)]
+    fixed = np.append(np.asarray(anchors, dtype=np.float64), 0.0)
+    fixed = fixed[np.isfinite(fixed)]
+    low, high = float(fixed.min()), float(fixed.max())
+    more = np.asarray(optional, dtype=np.float64)
+    more = more[np.isfinite(more)]
+    top = float(np.clip(np.percentile(data, 99), low, None)) if data.size else high
+    near = more[more <= 2 * max(high, min(top, 4 * max(high, 1.0)))]
+    low, high = min([low, *near]), max([high, *near])
+    span = max(high - low, 1.0)
+    if data.size:
+        first, last = np.percentile(data, [1, 99])
+        low, high = min(low, max(first, low - span / 2)), max(high, min(last, high + span / 2))
+    room = 0.06 * max(high - low, 1e-9)
+    return low - room, high + room
+
+
+def outside(values: npt.ArrayLike, limits: tuple[float, float]) -> tuple[int, int]:
+    """Count finite values outside the limits, and values that are not finite."""
+    data = np.asarray(values, dtype=np.float64)
+    finite = data[np.isfinite(data)]
+    return int(((finite < limits[0]) | (finite > limits[1])).sum()), int(data.size - finite.size)
+
+
+def drawable(values: npt.ArrayLike, limits: tuple[float, float]) -> npt.NDArray[np.float64]:
+    """Values fit for a renderer: just beyond the view where they lie outside it, NaN (a gap) where not finite."""
+    data = np.asarray(values, dtype=np.float64)
+    span = limits[1] - limits[0]
+    return np.where(np.isfinite(data), np.clip(data, limits[0] - span, limits[1] + span), np.nan)
+
+
+def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Move labels apart until neighbours are a gap from each other, as near to their places as that allows."""
+    order = np.argsort(places, kind="stable")
+    gap = min(gap, (high - low) / max(len(order) - 1, 1))
+    steps = gap * np.arange(len(order))
+    # Without the gaps the labels only have to stay in order: isotonic regression by pooling neighbours.
+    pools: list[list[float]] = []
+    for place in np.asarray(places, dtype=np.float64)[order] - steps:
+        pools.append([float(place)])
+        while len(pools) > 1 and np.mean(pools[-2]) > np.mean(pools[-1]):
+            pools[-2:] = [pools[-2] + pools[-1]]
+    level = np.array([float(np.mean(pool)) for pool in pools for _ in pool])
+    out = np.empty(len(order))
+    out[order] = np.clip(level, low, high - (steps[-1] if len(steps) else 0.0)) + steps
+    return [float(v) for v in out]
+
+
+def log_n_line(ax: Axes, batch: int, x: float = 1.0) -> None:
+    """Draw log N as a dotted line, labelled at the right end."""
+    level = float(np.log(batch))
+    ax.axhline(level, color=INK, linestyle=(0, (1, 1.6)), linewidth=1.1, zorder=2.5)
+    ax.annotate(
+        f"log N = {level:.2f}",
+        (x, level),
+        xycoords=("axes fraction", "data"),
+        xytext=(-2, 1.5),
+        textcoords="offset points",
+        ha="right",
+        va="bottom",
+        fontsize=6.8,
+        color=INK,
+        zorder=6,
+        path_effects=[withStroke(linewidth=2.2, foreground="white")],
+    )

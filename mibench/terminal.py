@@ -1,0 +1,282 @@
+"""What the commands print: tables, progress, and sentences.
+
+Notable: on a terminal progress is a bar; elsewhere (a file, a pipe, CI) it is a plain line now and then. Imports of
+rich and pandas stay inside the functions, so that ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import inspect
+import math
+import shlex
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mibench.parameters import split_name
+from mibench.registry import ESTIMATORS, Broken, Entry, Registry
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from mibench.findings import Finding
+    from mibench.interfaces import Estimator
+
+_PLAIN_SECONDS = 30.0
+"""Seconds between two lines of progress where there is no terminal."""
+
+_MOST_LINES = 60
+"""A table of results is cut here; the rows are in the store."""
+
+_WIDTH = 1000
+"""Width where there is no terminal: cells are never broken, so that lines can be searched."""
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console for stdout or stderr."""
+    from rich.console import Console
+
+    found = Console(stderr=stderr, highlight=False)
+    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=_WIDTH)
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = ()) -> None:
+    """Print a table.
+
+    Parameters
+    ----------
+    columns
+        Headers.
+    rows
+        Cells as text.
+    numbers
+        Headers of the columns that are aligned to the right.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for name in columns:
+        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console().print(table)
+
+
+def show_entries(kind: str, entries: Sequence[Entry]) -> None:
+    """Print the components of one kind; where one comes from outside, with their origins."""
+    kinds, origins = any(e.kind for e in entries), not all(map(_builtin, entries))
+    columns = [kind, "version", *(["kind"] if kinds else []), "summary", *(["origin"] if origins else [])]
+    rows = [
+        [
+            ", ".join((e.name, *e.aliases)),
+            f"v{e.version}",
+            *([e.kind or ""] if kinds else []),
+            e.summary,
+            *([("" if _builtin(e) else e.origin)] if origins else []),
+        ]
+        for e in entries
+    ]
+    show_table(columns, rows)
+
+
+def _builtin(entry: Entry) -> bool:
+    return entry.module.startswith("mibench.")
+
+
+def show_broken(broken: Sequence[Broken]) -> None:
+    """Print the plug-ins that could not be imported."""
+    for plugin in broken:
+        console().print(f"broken plug-in {plugin.origin}: {plugin.error}", style="red", markup=False, soft_wrap=True)
+
+
+def show_findings(findings: Sequence[Finding]) -> None:
+    """Print conformance findings, one table per component."""
+    for subject in dict.fromkeys(f.subject for f in findings):
+        rows = [("passed" if f.passed else "FAILED", f.check, f.sentence) for f in findings if f.subject == subject]
+        show_table((subject, "check", "finding"), rows)
+
+
+@contextlib.contextmanager
+def progress_bar() -> Iterator[Callable[[int, int], None]]:
+    """Show progress with an estimate of the time left; yields a function of the work done and its total."""
+    screen = console(stderr=True)
+    if not screen.is_terminal:
+        yield _plain_progress(screen)
+        return
+    import rich.progress as parts
+
+    progress = parts.Progress(
+        parts.TextColumn("training"),
+        parts.BarColumn(),
+        parts.TaskProgressColumn(),
+        parts.TimeElapsedColumn(),
+        parts.TextColumn("left"),
+        parts.TimeRemainingColumn(),
+        console=screen,
+    )
+    bar = progress.add_task("training", total=None)
+
+    def show(done: int, total: int) -> None:
+        if total:
+            progress.start()  # not before there is work, so that the plan's line comes first
+            progress.update(bar, completed=done, total=total)
+
+    try:
+        yield show
+    finally:
+        progress.stop()
+
+
+def _plain_progress(screen: Console) -> Callable[[int, int], None]:
+    start = last = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < _PLAIN_SECONDS or not 0 < done < total:
+            return
+        last = now
+        left = (now - start) * (total - done) / done
+        screen.print(f"{done / total:.0%} done after {_clock(now - start)}, about {_clock(left)} left")
+
+    return show
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def show_results(rows: pd.DataFrame) -> None:
+    """Print one line per configuration: its seeds' estimates, the truth, and what caps them.
+
+    Parameters
+    ----------
+    rows
+        Rows of the runs table.
+    """
+    from mibench.labels import with_labels
+
+    labelled = with_labels(rows)
+    by = ["task_label", "mi_true", "estimator_label", "kind", "batch", "critic_label", "negatives_label", "setup"]
+    lines = [_configuration(group) for _, group in labelled.groupby(by, sort=False, dropna=False)]
+    columns = [name for name in lines[0] if any(line[name] for line in lines)] if lines else []
+    numbers = [c for c in columns if c not in ("task", "estimator", "kind", "critic", "negatives", "setup", "status")]
+    show_table(columns, ([line[c] for c in columns] for line in lines[:_MOST_LINES]), numbers=numbers)
+    if len(lines) > _MOST_LINES:
+        console().print(f"and {len(lines) - _MOST_LINES} more configurations")
+
+
+def _configuration(group: pd.DataFrame) -> dict[str, str]:
+    """Cells of one line: values of several seeds are the mean over seeds, spreads the mean of the runs' own."""
+    first = group.iloc[0]
+    statuses = group["status"].value_counts()
+    return {
+        "task": first["task_label"],
+        "true MI": _number(first["mi_true"], ".3g"),
+        "estimator": first["estimator_label"],
+        "kind": first["kind"],
+        "N": str(int(first["batch"])),
+        "critic": first["critic_label"],
+        "negatives": first["negatives_label"],
+        "setup": first["setup"],
+        "seeds": str(group["seed"].nunique()),
+        "median": _number(group["estimate_train_median"].mean()),
+        "mean ± sd": _pair(group["estimate_train"].mean(), group["estimate_train_sd"].mean()),
+        "fresh": _number(group["estimate_fresh"].mean()),
+        "bias": _number(group["bias"].mean(), "+.2f"),
+        "ceiling": _number(first["ceiling"]),
+        "sampler's cap": _number(first["predicted_ceiling"]),
+        "status": ", ".join(f"{count} {status}" for status, count in statuses.items()),
+    }
+
+
+def _number(value: Any, form: str = ".2f") -> str:
+    import pandas as pd
+
+    if value is None or pd.isna(value) or value in (float("inf"), float("-inf")):
+        return "" if value != float("-inf") else "-inf"
+    return format(value, form) if abs(value) < 1e4 else format(value, ".1e")
+
+
+def _pair(mean: Any, sd: Any) -> str:
+    return f"{_number(mean)} ± {_number(sd)}" if _number(mean) else ""
+
+
+def show_contents(rows: pd.DataFrame) -> None:
+    """Print what a results folder holds: a line per task, estimator, critic and sampler."""
+    runs = rows.drop_duplicates("run_id", keep="last")
+    by = ["task", "estimator", "critic", "negatives"]
+    lines = []
+    for names, group in runs.groupby(by):
+        statuses = group["status"].value_counts()
+        counts = [str(statuses.get(status, 0)) for status in ("ok", "diverged", "timeout", "crashed")]
+        lines.append([*map(str, names), _span(group["batch"]), str(len(group)), *counts])
+    columns = (*by, "N", "runs", "ok", "diverged", "timeout", "crashed")
+    show_table(columns, lines, numbers=columns[4:])
+
+
+def _span(values: pd.Series) -> str:
+    low, high = int(values.min()), int(values.max())
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def say_next(rows: pd.DataFrame, results: Path) -> None:
+    """Print where the rows lie and a command that shows them."""
+    if rows.empty:
+        return
+    runs = rows.drop_duplicates("run_id")
+    figure = "staircase" if rows["stair"].max() > 0 else "saturation" if runs["batch"].nunique() > 1 else "curves"
+    option = "" if str(results) == "results" else f" --results {shlex.quote(str(results))}"
+    print(f"{len(runs)} runs lie in {results / 'runs'}, their curves in {results / 'curves'}")
+    print(f"next: mibench report {figure}{option}")
+
+
+def show_component(registry: Registry[Any], text: str) -> None:
+    """Print all about one component.
+
+    Parameters
+    ----------
+    registry
+        Where it is registered.
+    text
+        Its name as the user wrote it, parameters included.
+    """
+    name, written = split_name(text)
+    entry, cls = registry.entry(name), registry.get(name)
+    if written:
+        registry.create(text)  # refuses parameters that do not fit
+    kind = f", {entry.kind}" if entry.kind else ""
+    print(f"{entry.id} ({registry.what}{kind})\n{entry.origin}\n\n{inspect.cleandoc(cls.__doc__ or '')}\n")
+    fields = [field for field in dataclasses.fields(cls) if field.init]
+    if fields:
+        show_table(("parameter", "type", "default"), [(f.name, str(f.type), _default(f)) for f in fields])
+    if registry is ESTIMATORS:
+        _show_ceilings(registry.create(text))
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    return "required" if field.default is dataclasses.MISSING else str(field.default)
+
+
+def _show_ceilings(estimator: Estimator) -> None:
+    """Print what the estimate can reach at common batch sizes."""
+    print(f"default negatives: {estimator.default_negatives}; parameters: {dict(estimator.params()) or 'none'}")
+    sizes = (64, 128, 256, 512, 1024)
+    rows = [
+        (label, *(_ceiling(estimator.ceiling(n, m(n))) for n in sizes))
+        for label, m in (("one negative a row", lambda n: 2), ("all pairs", lambda n: n))
+    ]
+    headers = [f"N = {n}" for n in sizes]
+    show_table(("ceiling, nats", *headers), rows, numbers=headers)
+
+
+def _ceiling(value: float) -> str:
+    return "none" if value == math.inf else f"{value:.4f}"

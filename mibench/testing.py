@@ -1,0 +1,92 @@
+"""Conformance checks for tasks, estimators, critics, negative samplers, and plug-ins that hold them.
+
+Third parties run them with ``mibench check my_bound.py``, or in their own tests::
+
+    from mibench.testing import check_estimator
+
+    def test_my_bound():
+        for finding in check_estimator(MyBound()):
+            assert finding.passed, finding.sentence
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mibench.critic_checks import check_critic, check_negatives
+from mibench.errors import DuplicateNameError, PluginError, UsageError
+from mibench.estimator_checks import check_estimator
+from mibench.findings import Finding
+from mibench.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS, Registry, load_plugins
+from mibench.task_checks import check_task
+
+__all__ = [
+    "Finding",
+    "check_critic",
+    "check_estimator",
+    "check_negatives",
+    "check_plugin",
+    "check_task",
+]
+
+_CHECKERS: tuple[tuple[Registry[Any], Callable[[Any], list[Finding]]], ...] = (
+    (TASKS, check_task),
+    (ESTIMATORS, check_estimator),
+    (CRITICS, check_critic),
+    (NEGATIVES, check_negatives),
+)
+
+
+def check_plugin(path: str | Path) -> list[Finding]:
+    """Import a plug-in and check everything that it registers, with default parameters.
+
+    Parameters
+    ----------
+    path
+        A Python file, or a folder of them.
+
+    Returns
+    -------
+    list of Finding
+        The import first; a plug-in that cannot be imported, or claims a name that is taken, has that finding alone.
+
+    Raises
+    ------
+    UsageError
+        Where the path does not exist or is no plug-in.
+    """
+    given = Path(path).resolve()
+    if given.is_dir():
+        files = [file for file in sorted(given.glob("*.py")) if file.stem != "__init__"]
+        if files:
+            return [finding for file in files for finding in check_plugin(file)]
+    try:
+        load_plugins([path], strict=True)
+    except PluginError as error:
+        return [_import_finding(given, error)]
+    findings = [Finding(given.name, "import", True, "imported")]
+    for registry, check in _CHECKERS:
+        for entry in registry.entries():
+            if entry.origin == str(given):
+                findings += _check_entry(registry, entry.id, check)
+    if len(findings) == 1:
+        sentence = "nothing is registered; decorate a class with @mibench.register_estimator or one of its siblings"
+        findings.append(Finding(given.name, "registration", False, sentence))
+    return findings
+
+
+def _import_finding(file: Path, error: PluginError) -> Finding:
+    if isinstance(error.__cause__, DuplicateNameError):
+        return Finding(file.name, "name", False, str(error.__cause__))
+    return Finding(file.name, "import", False, str(error))
+
+
+def _check_entry(registry: Registry[Any], name: str, check: Callable[[Any], list[Finding]]) -> list[Finding]:
+    try:
+        component = registry.create(name)
+    except UsageError as error:
+        sentence = f"{error}; give every parameter a default, so that the component can be checked and listed"
+        return [Finding(f"{registry.what} {name}", "defaults", False, sentence)]
+    return check(component)

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here and in child processes
+
+import hypothesis
+import pytest
+
+from mibench import registry
+
+hypothesis.settings.register_profile("mibench", deadline=None, derandomize=True, max_examples=50)
+hypothesis.settings.load_profile("mibench")
+
+
+@pytest.fixture
+def fresh_registries() -> Iterator[None]:
+    """Undo what a test registers or loads."""
+    registries = (registry.TASKS, registry.ESTIMATORS, registry.CRITICS, registry.NEGATIVES)
+    for one in registries:
+        one.entries()
+    before = [(dict(one._entries), dict(one._classes)) for one in registries]
+    loaded, broken = dict(registry._LOADED), list(registry._BROKEN)
+    yield
+    for one, (entries, classes) in zip(registries, before, strict=True):
+        # A built-in that was imported meanwhile keeps its class: its module is not imported again.
+        kept = {key: cls for key, cls in one._classes.items() if key in entries}
+        one._entries, one._classes = entries, {**classes, **kept}
+    registry._LOADED.clear()
+    registry._LOADED.update(loaded)
+    registry._BROKEN[:] = broken
+
+
+PLUGIN = '''
+import mibench
+
+@mibench.register_estimator("{name}", version={version}, aliases={aliases})
+class Mine(mibench.Estimator):
+    """A bound for a test."""
+
+    kind = "lower"
+
+    def estimate(self, scores):
+        return scores.pos.mean(-1) * 0
+'''
+
+
+@pytest.fixture
+def write_plugin(tmp_path: Path) -> Callable[..., Path]:
+    """Write a plug-in file with an estimator that is always 0, and return its path."""
+
+    def write(file: str = "plugin.py", name: str = "zero", version: int = 1, aliases: Sequence[str] = ()) -> Path:
+        path = tmp_path / file
+        path.write_text(PLUGIN.format(name=name, version=version, aliases=tuple(aliases)), encoding="utf-8")
+        return path
+
+    return write

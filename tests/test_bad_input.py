@@ -1,0 +1,170 @@
+"""Bad input through the real command: exit code 2, one sentence on stderr, nothing written, no traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mibench.cli import main
+
+RUN = ("run", "--task", "gaussian20d", "--estimator", "nwj")
+
+# Arguments, and a part of the sentence.
+CASES: dict[str, tuple[tuple[str, ...], str]] = {
+    "unknown task": (("run", "--task", "gausian20d", "--estimator", "nwj"), "did you mean 'gaussian20d'"),
+    "unknown estimator": (("run", "--task", "gaussian20d", "--estimator", "nwk"), "did you mean 'nwj'?"),
+    "unknown critic": ((*RUN, "--critic", "seperable"), "did you mean 'separable'?"),
+    "unknown negatives": ((*RUN, "--negatives", "shufle"), "did you mean 'shuffle'?"),
+    "unknown version": (("run", "--task", "gaussian20d-v7", "--estimator", "nwj"), "did you mean 'gaussian20d-v1'"),
+    "no task": (("run", "--estimator", "nwj"), "no task is given; name one with --task"),
+    "no estimator": (("run", "--task", "gaussian20d"), "no estimator is given; name one with --estimator"),
+    "negative mi": ((*RUN, "--mi", "-1"), "mi must be a finite number of at least 0, not -1"),
+    "infinite mi": ((*RUN, "--mi", "inf"), "mi must be a finite number of at least 0"),
+    "nan mi": ((*RUN, "--mi", "nan"), "mi 'nan' does not parse"),
+    "mi in another unit": ((*RUN, "--mi", "3bans"), "write nats as '5' or bits as '2bits'"),
+    "mi past double precision": ((*RUN, "--mi", "2000"), "past double precision; use at most 640 nats"),
+    "mi and schedule": ((*RUN, "--mi", "2", "--schedule", "2,4"), "mi and schedule exclude each other"),
+    "mi in the name and beside it": (
+        ("run", "--task", "gaussian20d:mi=2", "--estimator", "nwj", "--mi", "3"), "the grid does too; give it once",
+    ),
+    "schedule of one level": ((*RUN, "--schedule", "4"), "schedule '4' has fewer than two levels"),
+    "schedule that does not parse": ((*RUN, "--schedule", "2,,4"), "mi '' does not parse"),
+    "schedule with a negative level": ((*RUN, "--schedule", "2,-4"), "mi must be a finite number of at least 0"),
+    "steps that stairs cannot share": ((*RUN, "--schedule", "2,4,6", "--steps", "100"), "use a multiple of 3"),
+    "batch 0": ((*RUN, "--batch", "0"), "batch must be a whole number of at least 2, not 0"),
+    "batch 1": ((*RUN, "--batch", "1"), "batch must be a whole number of at least 2, not 1"),
+    "batch that is no number": ((*RUN, "--batch", "many"), "batch must be a whole number of at least 2, not many"),
+    "broken batch": ((*RUN, "--batch", "64.5"), "batch must be a whole number of at least 2, not 64.5"),
+    "one bad value among good ones": ((*RUN, "--batch", "64", "--batch", "1"), "batch must be a whole number"),
+    "hidden without a depth": ((*RUN, "--hidden", "256"), "hidden '256' does not parse; write depth x width"),
+    "hidden of zero layers": ((*RUN, "--hidden", "0x256"), "hidden '0x256' does not parse"),
+    "unknown activation": ((*RUN, "--activation", "relo"), "unknown activation 'relo'; did you mean 'relu'"),
+    "dropout of 1": ((*RUN, "--dropout", "1"), "dropout must lie in [0, 1), not 1"),
+    "dropout for too many layers": ((*RUN, "--dropout", "0.1/0.2/0.3"), "3 hidden layers, but there are 2"),
+    "learning rate 0": ((*RUN, "--lr", "0"), "lr must be a finite number above 0, not 0"),
+    "negative learning rate": ((*RUN, "--lr", "-0.1"), "lr must be a finite number above 0"),
+    "negative weight decay": ((*RUN, "--weight-decay", "-1"), "weight_decay must be a finite number of at least 0"),
+    "steps 0": ((*RUN, "--steps", "0"), "steps must be a whole number of at least 1"),
+    "window longer than the run": ((*RUN, "--steps", "10", "--window", "11"), "use a shorter one"),
+    "spacing longer than the run": ((*RUN, "--steps", "10", "--every", "11"), "use a smaller spacing"),
+    "no seeds": ((*RUN, "--seeds", "0"), "seeds must be a whole number of at least 1"),
+    "negative seed": ((*RUN, "--seed", "-1"), "seed must be a whole number of at least 0"),
+    "seed past 63 bits": ((*RUN, "--seed", str(2**63)), "seed must be a whole number of at least 0"),
+    "seed and seeds": ((*RUN, "--seed", "1", "--seeds", "2"), "seed and seeds exclude each other"),
+    "too many runs": ((*RUN, "--seeds", "9999999"), "more than 1000000; split it"),
+    "unknown budget": ((*RUN, "--budget", "standart"), "unknown budget 'standart'; did you mean 'standard'?"),
+    "unknown parameter": (
+        ("run", "--task", "gaussian20d", "--estimator", "smile:tua=5"), "no parameter 'tua'; did you mean 'tau'?",
+    ),
+    "parameter that is no number": (
+        ("run", "--task", "gaussian20d", "--estimator", "smile:tau=x"), "parameter 'tau': 'x' is not a number",
+    ),
+    "parameter out of range": (("run", "--task", "gaussian20d", "--estimator", "smile:tau=0"), "tau must be above 0"),
+    "parameter without a value": (
+        ("run", "--task", "gaussian20d", "--estimator", "smile:tau"), "write parameters as 'smile:key=value",
+    ),
+    "dimension 0": (("run", "--task", "gaussian20d:dim=0", "--estimator", "nwj"), "dim must be at least 1"),
+    "impossible permutation": (
+        (*RUN, "--batch", "4", "--negatives", "shuffle:fixed=3"), "no permutation of 4 has exactly 3 fixed points",
+    ),
+    "unknown option": ((*RUN, "--bach", "64"), "No such option: --bach"),
+    "option without a value": ((*RUN, "--batch"), "--batch"),
+    "unknown command": (("rum",), "No such command 'rum'"),
+    "jobs 0": ((*RUN, "--jobs", "0"), "jobs must be at least 1, not 0"),
+    "jobs that are no number": ((*RUN, "--jobs", "two"), "Invalid value for '--jobs'"),
+    "timeout 0": ((*RUN, "--timeout", "0"), "timeout must be a positive number of seconds"),
+    "unknown device": ((*RUN, "--device", "gpu"), "unknown device 'gpu'"),
+    "unknown engine": ((*RUN, "--engine", "dusk"), "unknown engine 'dusk'; did you mean 'dask'?"),
+    "scheduler without dask": ((*RUN, "--scheduler", "tcp://x:1"), "add --engine dask"),
+    "shard that does not parse": ((*RUN, "--shard", "3-40"), "shard '3-40' does not parse; write I/N"),
+    "shard 0": ((*RUN, "--shard", "0/4"), "shard 0/4 does not exist"),
+    "shard past the last": ((*RUN, "--shard", "5/4"), "shard 5/4 does not exist"),
+    "plug-in that does not exist": ((*RUN, "--plugin", "nowhere.py"), "plug-in 'nowhere.py' does not exist"),
+    "plug-in that breaks": ((*RUN, "--plugin", "broken.py"), "cannot be imported: ZeroDivisionError"),
+    "grid that does not exist": (("run", "satuartion"), "there is no grid 'satuartion'; did you mean 'saturation'"),
+    "grid that is a folder": (("run", "folder"), "grid 'folder' is a folder"),
+    "grid that is no TOML": (("run", "syntax.toml"), "grid 'syntax.toml' is not valid TOML"),
+    "grid with a typo": (("run", "typo.toml"), "unknown option 'bacth' in grid 'typo.toml'; did you mean 'batch'?"),
+    "grid with a typo in a table": (("run", "table.toml"), "unknown option 'estimater' in [[exclude]]"),
+    "grid with a table for a value": (("run", "nested.toml"), "option 'batch' takes a value or a list of values"),
+    "grid with an empty list": (("run", "empty.toml"), "option 'batch' is an empty list"),
+    "grid that is binary": (("run", "binary.toml"), "is not a text file"),
+    "grid that excludes everything": (("run", "nothing.toml"), "every run of the grid is excluded"),
+    "results folder that is a file": ((*RUN, "--results", "typo.toml"), "typo.toml"),
+    "unknown list": (("list", "estimator"), "there is no list of 'estimator'; did you mean 'estimators'?"),
+    "unknown name for info": (("info", "nwk"), "did you mean 'nwj'"),
+    "wrong parameter for info": (("info", "smile:tau=-1"), "tau must be above 0"),
+    "check of nothing": (("check", "nowhere.py"), "plug-in 'nowhere.py' does not exist"),
+    "report of nothing": (("report",), "there is no results folder 'results'"),
+    "report without rows": (("report", "--results", "folder"), "holds no runs; make some with 'mibench run'"),
+    "unknown report": (("report", "saturaton"), "unknown report 'saturaton'; did you mean 'saturation'?"),
+    "condition that does not parse": (("report", "--where", "batch"), "write COLUMN=VALUE"),
+    "results that do not exist": (("results", "ls"), "there is no results folder 'results'"),
+    "merge of nothing": (("results", "merge", "nowhere", "--results", "other"), "nowhere"),
+    "verify of nothing": (("results", "verify"), "results"),
+}  # fmt: skip
+
+FILES = {
+    "broken.py": b"1 / 0\n",
+    "syntax.toml": b'task = "gaussian20d\n',
+    "typo.toml": b'task = "gaussian20d"\nestimator = "nwj"\nbacth = 64\n',
+    "table.toml": b'task = "gaussian20d"\nestimator = "nwj"\n[[exclude]]\nestimater = "nwj"\n',
+    "nested.toml": b'task = "gaussian20d"\nestimator = "nwj"\n[batch]\nn = 64\n',
+    "empty.toml": b'task = "gaussian20d"\nestimator = "nwj"\nbatch = []\n',
+    "binary.toml": b"\xff\xfe\x00",
+    "nothing.toml": b'task = "gaussian20d"\nestimator = "nwj"\n[[exclude]]\nestimator = "nwj-v1"\n',
+}
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_registries: None) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name, content in FILES.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "folder").mkdir()
+    return tmp_path
+
+
+def expect_one_sentence(code: int, out: str, err: str, part: str, folder: Path) -> None:
+    assert code == 2, err
+    assert err.count("\n") == 1, err
+    assert err.startswith("mibench: ")
+    assert part in err
+    assert "Traceback" not in err
+    assert ": 0 done" not in out or "cannot be written" in err or "No such" in err  # refused before the plan
+    assert sorted(p.name for p in folder.rglob("*") if p.suffix != ".pyc" and p.name != "__pycache__") == sorted(
+        [*FILES, "folder"]
+    )
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input_is_one_sentence(case: str, workplace: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    arguments, part = CASES[case]
+    code = main(arguments)
+    out, err = capfd.readouterr()
+    expect_one_sentence(code, out, err, part, workplace)
+
+
+@pytest.mark.parametrize(
+    "case", ["unknown estimator", "batch 1", "grid with a typo", "unknown option", "report of nothing"]
+)
+def test_bad_input_to_a_fresh_process(case: str, workplace: Path) -> None:
+    arguments, part = CASES[case]
+    done = subprocess.run([sys.executable, "-m", "mibench", *arguments], capture_output=True, text=True, check=False)
+    expect_one_sentence(done.returncode, done.stdout, done.stderr, part, workplace)
+
+
+@pytest.mark.parametrize("target", ["/proc/results", "/dev/null/results"])
+def test_a_results_folder_that_cannot_be_written_to(
+    target: str, workplace: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if not os.path.exists(Path(target).parent):  # noqa: PTH110  # pathlib raises below a device
+        pytest.skip(f"this system has no {Path(target).parent}")
+    code = main([*RUN, "--mi", "1", "--steps", "10", "--results", target])
+    out, err = capfd.readouterr()
+    assert "cannot be written to" in err
+    expect_one_sentence(code, out, err, "name another with --results", workplace)

@@ -1,0 +1,298 @@
+"""All built-ins pass the conformance checks, and deliberately wrong plug-ins fail the check that is meant for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import mibench
+from mibench.estimator_checks import _SHAPES, _adversarial
+from mibench.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS
+from mibench.testing import Finding, check_critic, check_estimator, check_negatives, check_plugin, check_task
+
+pytestmark = pytest.mark.usefixtures("fresh_registries")
+
+
+def failures(findings: list[Finding]) -> list[str]:
+    return [f"{f.subject}, {f.check}: {f.sentence}" for f in findings if not f.passed]
+
+
+@pytest.mark.parametrize("name", [*mibench.list_estimators(), "smile:tau=1", "smile:tau=inf", "mine:rate=0"])
+def test_built_in_estimators_conform(name: str) -> None:
+    findings = check_estimator(ESTIMATORS.create(name))
+    assert failures(findings) == []
+    assert len(findings) == 14
+
+
+@pytest.mark.parametrize("name", mibench.list_estimators())
+def test_built_in_ceilings_hold_to_the_last_bits(name: str) -> None:
+    estimator = ESTIMATORS.create(name)
+    for n, m in _SHAPES:
+        for dtype in (torch.float32, torch.float64):
+            slack = 2 * torch.finfo(dtype).eps * max(1.0, estimator.ceiling(n, m + 1))
+            for case, scores in _adversarial(n, m, dtype):
+                assert float(estimator.estimate(scores)) <= estimator.ceiling(n, m + 1) + slack, case
+
+
+@pytest.mark.parametrize("name", [*mibench.list_tasks(), "gaussian20d:dim=1", "gaussian20d:mi=30", "gaussian20d:mi=0"])
+def test_built_in_tasks_conform(name: str) -> None:
+    assert failures(check_task(TASKS.create(name))) == []
+
+
+@pytest.mark.parametrize("name", [*mibench.list_critics(), "separable:embed=7", "cosine:scale=1"])
+def test_built_in_critics_conform(name: str) -> None:
+    assert failures(check_critic(CRITICS.create(name))) == []
+
+
+@pytest.mark.parametrize("name", [*mibench.list_negatives(), "shuffle:fixed=3", "independent:m=3"])
+def test_built_in_negative_samplers_conform(name: str) -> None:
+    assert failures(check_negatives(NEGATIVES.create(name))) == []
+
+
+def test_a_good_plug_in_passes_all_checks() -> None:
+    findings = check_plugin(Path(__file__).parent / "plugins" / "good.py")
+    assert failures(findings) == []
+    assert {f.subject.split()[0] for f in findings} == {"good.py", "task", "estimator", "critic", "negatives"}
+
+
+HEAD = '''
+import math
+import torch
+import mibench
+from mibench.scores import log_mean_exp
+'''
+
+ESTIMATOR = '''
+@mibench.register_estimator("wrong")
+class Wrong(mibench.Estimator):
+    """A bound that is wrong."""
+
+    kind = "lower"
+    oracle_offset = 1.0
+
+    def estimate(self, scores):
+        return scores.pos.mean(-1) - torch.exp(scores.neg - 1).mean((-2, -1))
+'''
+
+
+def changed(old: str, new: str) -> str:
+    assert ESTIMATOR.count(old) == 1
+    return HEAD + ESTIMATOR.replace(old, new)
+
+
+# Source, the check that must fail, and a part of its sentence.
+WRONG: dict[str, tuple[str, str, str]] = {
+    "wrong shape": (
+        changed("torch.exp(scores.neg - 1).mean((-2, -1))", "torch.exp(scores.neg - 1).mean()").replace(
+            "scores.pos.mean(-1)", "scores.pos.mean()"
+        ),
+        "shapes",
+        "it must be (3,): reduce the batch axes only",
+    ),
+    "rows left over": (
+        changed(".mean((-2, -1))", ".mean(-1)").replace("scores.pos.mean(-1)", "scores.pos"), "shapes", "it must be ()"
+    ),
+    "other precision": (changed("scores.pos.mean(-1)", "scores.pos.mean(-1).float()").replace(
+        "- torch.exp(scores.neg - 1)", "- torch.exp(scores.neg - 1).float()"), "shapes", "keep the scores' precision"),
+    "mixing runs of a pack": (
+        changed("scores.pos.mean(-1)", "(2 * scores.pos - scores.pos.mean()).mean(-1)"),
+        "runs are not mixed",
+        "scores of run 0 move runs 1 and 2",
+    ),
+    "wrong sign of the value": (
+        changed("return scores", "return -1 * (scores").rstrip() + ")\n", "better critic", "check the sign"
+    ),
+    "wrong sign of the loss": (
+        HEAD + ESTIMATOR + "\n    def loss(self, scores):\n        return self.estimate(scores)\n",
+        "better critic",
+        "the exact critic must have the lower loss: check the sign",
+    ),
+    "a lower bound that over-estimates by a constant": (
+        changed("return ", "return 0.02 + "),
+        "exact critic",
+        "nats above it; correct the value or declare it a plug-in",
+    ),
+    "a lower bound that over-estimates by two percent": (
+        HEAD
+        + ESTIMATOR.replace("oracle_offset = 1.0\n", "").replace(
+            "torch.exp(scores.neg - 1).mean((-2, -1))", "log_mean_exp(scores.neg, (-2, -1))"
+        ).replace("return ", "return 1.02 * (").rstrip() + ")\n",
+        "exact critic",
+        "at 0.5 nats",
+    ),
+    "a plug-in that calls itself lower": (
+        HEAD + ESTIMATOR.replace("oracle_offset = 1.0\n", "").replace(
+            " - torch.exp(scores.neg - 1).mean((-2, -1))", " + 0 * scores.neg.mean((-2, -1))"),
+        "any critic",
+        "a lower bound holds for every critic, but with a critic shifted by +1",
+    ),
+    "an upper bound that is too low": (
+        changed('"lower"', '"upper"').replace("return ", "return -0.02 + "), "exact critic", "below it"
+    ),
+    "a ceiling that is passed": (
+        HEAD + ESTIMATOR + "\n    def ceiling(self, n, m):\n        return math.log(n)\n",
+        "ceiling",
+        "passes the ceiling",
+    ),
+    "state shared between runs": (
+        changed("def estimate", "seen = []\n\n    def estimate").replace(
+            "return scores", "self.seen.append(0.1)\n        return sum(self.seen) + scores"
+        ),
+        "pure",
+        "declare a state_size and carry the state through stateful_loss",
+    ),
+    "a declared state that is shared": (
+        HEAD + ESTIMATOR.replace("oracle_offset = 1.0", "oracle_offset = 1.0\n    state_size = 1") + '''
+    def initial_state(self):
+        return (0.0,)
+
+    def stateful_loss(self, scores, state):
+        mean = (state + scores.pos.mean(-1, keepdim=True)).mean(0, keepdim=True).expand_as(state).detach()
+        return self.loss(scores), mean
+''',
+        "state",
+        "it is shared between runs",
+    ),
+    "global randomness": (
+        changed("return scores", "return 0 * torch.rand(()) + scores"), "pure", "draws from torch's global generator"
+    ),
+    "writing into the scores": (changed("scores.pos.mean(-1)", "scores.pos.mul_(1.0).add_(0.5).mean(-1)"), "pure", ""),
+    "a gradient that is cut": (
+        changed("return scores.pos.mean(-1)", "return scores.pos.detach().mean(-1)"), "gradient", "along a line"
+    ),
+    "overflow": (
+        HEAD + ESTIMATOR.replace("oracle_offset = 1.0\n", "").replace(
+            "- torch.exp(scores.neg - 1).mean((-2, -1))", "- torch.exp(scores.neg).mean((-2, -1)).log()"),
+        "finite",
+        "stay in log space",
+    ),
+    "no kind": (changed('kind = "lower"', 'kind = "bound"'), "kind", "state 'lower', 'upper' or 'plug-in'"),
+    "no docstring": (changed('    """A bound that is wrong."""\n', ""), "docstring", "the class has no docstring"),
+    "an import error": ("import no_such_package\n", "import", "No module named 'no_such_package'"),
+    "a name already taken": (changed('"wrong"', '"nwj"'), "name", "the estimator name 'nwj' is taken by"),
+    "nothing registered": ("x = 1\n", "registration", "nothing is registered"),
+    "a parameter without a default": (
+        changed('    kind = "lower"', '    tau: float\n    kind = "lower"'),
+        "defaults",
+        "give every parameter a default",
+    ),
+}  # fmt: skip
+
+TASK = '''
+@mibench.register_task("wrong")
+class Wrong(mibench.Task):
+    """A task that is wrong."""
+
+    mi: float = 1.0
+    default_levels = (0.5, 2.0)
+    dim_x = 1
+    dim_y = 1
+
+    def sample(self, n, generator):
+        x, e = torch.randn(2, n, 1, generator=generator)
+        return x, x + e / math.sqrt(math.expm1(2 * self.mi))
+
+    def log_ratio(self, x, y):
+        s = 1 / math.sqrt(math.expm1(2 * self.mi))
+        return (self.mi + y.square() / (2 + 2 * s * s) - (y - x).square() / (2 * s * s)).squeeze(-1)
+'''
+
+
+def task(old: str, new: str) -> str:
+    assert old in TASK
+    return HEAD + TASK.replace(old, new)
+
+
+WRONG_TASKS: dict[str, tuple[str, str, str]] = {
+    "truth that is off": (
+        task("return x, x + e /", "return x, x + 1.3 * e /"), "log ratio", "one of sample, log_ratio and mi is wrong"
+    ),
+    "ratio and truth off together": (  # the information is mi - 1, mi and the ratio say mi
+        HEAD + TASK.replace("expm1(2 * self.mi)", "expm1(2 * self.mi - 2)").replace("0.5, 2.0", "1.5, 2.0")
+        .replace("mi: float = 1.0", "mi: float = 1.5"),
+        "normalised ratio",
+        "log_ratio is too large",
+    ),
+    "wrong shape": (task("return x, x +", "return x[0], x +"), "shapes", "a row per pair"),
+    "integers": (task("return x, x +", "return x.long(), x +"), "shapes", "critics need floating point"),
+    "a fixed sample": (
+        task("generator=generator", "generator=torch.Generator().manual_seed(0)"), "fresh points", "the same pairs"
+    ),
+    "global randomness": (task(", generator=generator", ""), "own stream", "draws from torch's global generator"),
+    "not finite": (task("/ math.sqrt", "* math.inf / math.sqrt"), "finite", "not finite"),
+    "a knob that is ignored": (
+        task("= 1.0\n", "= 1.0\n\n    def __post_init__(self):\n        object.__setattr__(self, 'mi', 1.0)\n"),
+        "truth",
+        "asked for mi = 0.5",
+    ),
+}
+
+OTHERS: dict[str, tuple[str, str, str]] = {
+    "a critic that mixes pairs": (
+        '''
+@mibench.register_critic("wrong")
+class Wrong(mibench.ModuleCritic):
+    """A critic that is wrong."""
+
+    def module(self, dim_x, dim_y, architecture):
+        return Net(dim_x, dim_y)
+
+class Net(torch.nn.Module):
+    def __init__(self, dim_x, dim_y):
+        super().__init__()
+        self.w = torch.nn.Linear(dim_x, dim_y)
+
+    def forward(self, x, y):
+        return (self.w(x - x.mean(0)) * y).sum(-1)
+''',
+        "pairs are not mixed",
+        "do not mix the pairs of a batch",
+    ),
+    "a sampler that hides its positives": (
+        '''
+@mibench.register_negatives("wrong")
+class Wrong(mibench.NegativeSampler):
+    """A sampler that is wrong."""
+
+    def per_row(self, batch):
+        return 1
+
+    def draw(self, y, batch, generator):
+        return torch.randint(batch, (y.shape[0], batch, 1), generator=generator)
+''',
+        "positives",
+        "positive pairs stand among 16 negatives, but positives says 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", [*WRONG, *(f"task: {case}" for case in WRONG_TASKS), *OTHERS])
+def test_a_wrong_plug_in_fails_the_check_that_is_meant_for_it(case: str, tmp_path: Path) -> None:
+    every = {**WRONG, **{f"task: {name}": v for name, v in WRONG_TASKS.items()},
+             **{name: (HEAD + source, check, part) for name, (source, check, part) in OTHERS.items()}}  # fmt: skip
+    source, check, part = every[case]
+    path = tmp_path / "plugin.py"
+    path.write_text(source, encoding="utf-8")
+    failed = {f.check: f.sentence for f in check_plugin(path) if not f.passed}
+    assert check in failed, failed
+    assert part in failed[check]
+    assert "\n" not in failed[check]
+
+
+def test_findings_of_a_folder_are_those_of_its_files(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("import no_such_package\n", encoding="utf-8")
+    (tmp_path / "b.py").write_text("x = 1\n", encoding="utf-8")
+    assert [(f.subject, f.check, f.passed) for f in check_plugin(tmp_path)] == [
+        ("a.py", "import", False),
+        ("b.py", "import", True),
+        ("b.py", "registration", False),
+    ]
+
+
+def test_checks_leave_threads_and_randomness_as_they_were() -> None:
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
+    check_task(TASKS.create("gaussian20d"))
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.get_rng_state(), state)

@@ -1,0 +1,99 @@
+"""The house: one package, whose root folders are no packages of their own, with a public interface that is complete."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pytest
+
+import mibench
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_all_is_sorted_complete_and_importable() -> None:
+    assert mibench.__all__ == sorted(mibench.__all__)
+    assert set(mibench.__all__) == set(mibench._HOME) | {"__version__"}
+    for name in mibench.__all__:
+        assert getattr(mibench, name) is not None
+    assert dir(mibench) == sorted(mibench.__all__)
+
+
+def test_unknown_attributes_are_refused() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'leaderbord'"):
+        mibench.leaderbord  # noqa: B018
+
+
+def test_no_module_bears_the_name_of_a_public_function() -> None:
+    modules = {path.stem for path in (ROOT / "mibench").glob("*.py")}
+    assert modules & {name for name in mibench.__all__ if callable(getattr(mibench, name))} == set()
+
+
+def test_importing_mibench_imports_nothing_heavy() -> None:
+    code = "import sys, mibench; sys.exit(bool({'torch', 'pandas', 'numpy', 'matplotlib', 'rich'} & set(sys.modules)))"
+    assert python(code, ROOT).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["tasks", "estimators"])
+def test_root_folders_are_no_packages_of_their_own(name: str, tmp_path: Path) -> None:
+    inside, outside = python(f"import {name}", ROOT), python(f"import {name}", tmp_path)
+    assert f"ImportError: this folder is the package mibench.{name}; write 'import mibench.{name}'" in inside.stderr
+    assert f"No module named '{name}'" in outside.stderr
+
+
+@pytest.mark.parametrize("name", ["tasks", "estimators"])
+def test_links_make_root_folders_subpackages(name: str) -> None:
+    assert (ROOT / "mibench" / name).is_symlink()
+    package = importlib.import_module(f"mibench.{name}")
+    assert Path(str(package.__file__)).resolve() == ROOT / name / "__init__.py"
+    assert not [path for path in (ROOT / name).iterdir() if path.is_dir() and path.name != "__pycache__"]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "mibench").glob("*.py")), ids=lambda p: p.stem)
+def test_modules_say_what_they_are(path: Path) -> None:
+    assert path.read_text(encoding="utf-8").startswith('"""')
+
+
+@pytest.mark.parametrize("name", ["metrics", "figures", "report", "store", "columns", "labels"])
+def test_what_reads_rows_does_not_import_torch(name: str) -> None:
+    code = f"import sys, mibench.{name}; sys.exit('torch' in sys.modules)"
+    assert python(code, ROOT).returncode == 0
+
+
+def test_nothing_below_the_command_line_prints() -> None:
+    folders = (ROOT / "mibench", ROOT / "tasks", ROOT / "estimators")
+    files = [path for folder in folders for path in folder.glob("*.py") if path.stem not in ("cli", "terminal")]
+    assert [path.name for path in files if " print(" in path.read_text(encoding="utf-8")] == []
+
+
+def _setuptools_is_new_enough() -> bool:
+    try:
+        return int(version("setuptools").split(".")[0]) >= 77
+    except PackageNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not _setuptools_is_new_enough(), reason="needs setuptools >= 77; 'make wheel' checks the same")
+def test_the_wheel_s_only_top_level_is_mibench(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    ignored = shutil.ignore_patterns(".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", "tests", ".*_cache")
+    shutil.copytree(ROOT, source, symlinks=True, ignore=ignored)
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(source)]
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
+    assert {name.split("/")[0] for name in names} == {"mibench", f"mibench-{mibench.__version__}.dist-info"}
+    for expected in ("tasks/gaussian.py", "estimators/nwj.py", "grids/saturation.toml", "py.typed", "__main__.py"):
+        assert f"mibench/{expected}" in names

@@ -1,0 +1,133 @@
+"""Planning: what is stored is not done again, and everything else is in exactly one pack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mibench.columns import empty_row
+from mibench.errors import UsageError
+from mibench.packs import pack_key, pack_size
+from mibench.parquet import pack_stem, write_pack
+from mibench.plan import cost, in_shard, make_plan, pack
+from mibench.specs import RunSpec
+
+
+def spec(
+    seed: int = 0,
+    *,
+    batch: int = 8,
+    schedule: tuple[float, ...] = (),
+    estimator: str = "nwj-v1",
+    negatives: str = "shuffle-v1",
+) -> RunSpec:
+    return RunSpec(
+        task="gaussian20d-v1",
+        task_params=(("dim", 20),) if schedule else (("dim", 20), ("mi", 5.0)),
+        schedule=schedule,
+        estimator=estimator,
+        estimator_params=(),
+        critic="joint-v1",
+        critic_params=(),
+        hidden="2x8",
+        activation="relu",
+        dropout="0",
+        negatives=negatives,
+        negatives_params=(),
+        batch=batch,
+        steps=20,
+        lr=5e-4,
+        weight_decay=0.0,
+        window=5,
+        every=5,
+        seed=seed,
+    )
+
+
+def store(folder: Path, run: RunSpec, status: str, stairs: Sequence[int] = (0,)) -> None:
+    rows = [empty_row("runs", run_id=run.run_id, stair=stair, status=status) for stair in stairs]
+    write_pack(folder, pack_stem([run.run_id], "s", status), rows, [])
+
+
+def ids(runs: Sequence[RunSpec]) -> set[str]:
+    return {run.run_id for run in runs}
+
+
+def test_the_plan_knows_what_is_stored(tmp_path: Path) -> None:
+    runs = [spec(seed) for seed in range(6)]
+    store(tmp_path, runs[0], "ok")
+    store(tmp_path, runs[1], "diverged")
+    store(tmp_path, runs[2], "crashed")
+    store(tmp_path, runs[3], "timeout")
+    store(tmp_path, runs[3], "ok")
+    plan = make_plan(runs, tmp_path)
+    assert plan.done == (runs[0], runs[1], runs[3])
+    assert plan.failed == (runs[2],)
+    assert plan.new == tuple(runs[4:])
+    assert str(plan) == "6 runs: 3 done, 2 new, 1 failed before (--retry-failed)"
+    assert ids(plan.packs[0]) == ids(runs[4:])
+    assert (plan.todo, plan.work) == (2, 40)
+    again = make_plan(runs, tmp_path, retry_failed=True)
+    assert str(again) == "6 runs: 3 done, 2 new, 1 failed before (tried again)"
+    assert ids([run for part in again.packs for run in part]) == ids([runs[2], *runs[4:]])
+
+
+def test_an_empty_folder_has_done_nothing(tmp_path: Path) -> None:
+    assert str(make_plan([spec()], tmp_path / "none")) == "1 run: 0 done, 1 new"
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_staircase_that_lacks_a_stair_is_not_done(tmp_path: Path) -> None:
+    run = spec(schedule=(1.0, 2.0))
+    store(tmp_path, run, "ok", stairs=(0,))
+    assert make_plan([run], tmp_path).new == (run,)
+    store(tmp_path, run, "diverged", stairs=(0, 1))
+    assert make_plan([run], tmp_path).done == (run,)
+
+
+@given(
+    batches=st.lists(st.tuples(st.integers(2, 5), st.integers(0, 30)), min_size=1, max_size=40, unique=True),
+    jobs=st.integers(1, 12),
+    device=st.sampled_from(["cpu", "cuda"]),
+)
+def test_packs_partition_the_runs(batches: list[tuple[int, int]], jobs: int, device: str) -> None:
+    runs = [spec(seed, batch=batch) for batch, seed in batches]
+    packs = pack(runs, jobs=jobs, device=device)
+    assert sorted(run.run_id for part in packs for run in part) == sorted(run.run_id for run in runs)
+    assert all(len({pack_key(run) for run in part}) == 1 for part in packs)
+    assert all(1 <= len(part) <= pack_size(part[0], device) for part in packs)
+    assert len(packs) >= min(jobs, len(runs))
+    costs = [cost(part) for part in packs]
+    assert costs == sorted(costs, reverse=True)
+
+
+def test_packs_are_large_and_even() -> None:
+    sizes = [len(part) for part in pack([spec(seed) for seed in range(9)], jobs=1, device="cpu")]
+    assert sorted(sizes) == [3, 3, 3]
+    mixed = [spec(seed, estimator=name) for seed in range(2) for name in ("nwj-v1", "infonce-v1")]
+    assert [len(part) for part in pack(mixed, jobs=1, device="cpu")] == [4]
+    assert [len(part) for part in pack(mixed, jobs=2, device="cpu")] == [2, 2]
+
+
+def test_long_packs_start_first() -> None:
+    runs = [spec(batch=64), spec(batch=512), spec(batch=128, negatives="all-pairs-v1")]
+    order = [part[0].batch for part in pack(runs, jobs=1, device="cpu")]
+    assert order == [128, 512, 64]
+
+
+@given(parts=st.integers(1, 7))
+def test_shards_partition_the_grid(parts: int) -> None:
+    runs = [spec(seed) for seed in range(30)]
+    shards = [in_shard(runs, (part, parts)) for part in range(1, parts + 1)]
+    assert sorted(run.run_id for shard in shards for run in shard) == sorted(run.run_id for run in runs)
+    assert in_shard(runs[::-1], (1, parts)) == shards[0][::-1]
+
+
+@pytest.mark.parametrize("shard", [(0, 4), (5, 4), (1, 0), (-1, 4)])
+def test_a_shard_that_does_not_exist_is_refused(shard: tuple[int, int], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="does not exist"):
+        make_plan([spec()], tmp_path, shard=shard)

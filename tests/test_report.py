@@ -1,0 +1,465 @@
+"""Reports on made-up rows: four files a figure, the same bytes for the same rows, and captions that say it all."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.figure
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.text import Text
+
+from mibench import figures, report, style
+from mibench.columns import CURVES, RUNS, empty_row
+from mibench.errors import DuplicateNameError, UnknownNameError, UsageError
+from mibench.figures import FIGURES, MAX_PANELS
+from mibench.labels import component_id, listing, number, with_labels
+from mibench.parquet import write_pack
+
+SUFFIXES = ("png", "svg", "csv", "md")
+
+
+def make(
+    *,
+    estimators: tuple[str, ...] = ("nwj",),
+    negatives: tuple[str, ...] = ("shuffle", "derangement"),
+    batches: tuple[int, ...] = (64, 256),
+    levels: tuple[float, ...] = (2.0, 10.0),
+    seeds: int = 2,
+    schedule: tuple[float, ...] = (),
+    steps: int = 400,
+    **columns: Any,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows as the engine writes them: curves that rise to log N (shuffle) or the truth, with noise of their own."""
+    runs, curves = [], []
+    cells = [
+        (e, s, b, m, seed)
+        for e in estimators for s in negatives for b in batches for m in ((None,) if schedule else levels)
+        for seed in range(seeds)
+    ]  # fmt: skip
+    for index, (estimator, sampler, batch, level, seed) in enumerate(cells):
+        run_id = f"{index:032x}"
+        generator = np.random.default_rng(index)
+        stairs = schedule or (level,)
+        each = steps // len(stairs)
+        for stair, truth in enumerate(stairs):
+            assert truth is not None
+            best = min(truth, math.log(batch)) if sampler == "shuffle" else truth
+            at = np.arange(10, each + 1, 10)
+            median = best * (1 - np.exp(-5 * at / each)) + generator.normal(0, 0.1, at.size)
+            row = {
+                "run_id": run_id, "stair": stair, "task": "gaussian20d", "task_version": 1, "mi_true": truth,
+                "task_params": json.dumps({"dim": 20} if schedule else {"dim": 20, "mi": truth}),
+                "schedule": json.dumps(schedule), "estimator": estimator, "estimator_version": 1,
+                "estimator_params": "{}", "critic": "joint", "critic_version": 1, "critic_params": "{}",
+                "hidden": "2x128", "activation": "relu", "dropout": "0", "negatives": sampler, "negatives_version": 1,
+                "negatives_params": "{}", "predicted_optimum": best, "regime": "stream", "batch": batch,
+                "steps": steps, "lr": 5e-4, "weight_decay": 0.0, "window": 100, "every": 10, "seed": seed,
+                "protocol": 1, "status": "ok", "estimate_train_median": float(np.median(median[-10:])), "wide": 0,
+                "steps_done": (stair + 1) * each, "torch_version": "2.13.0", "mibench_version": "0.1.0",
+            }  # fmt: skip
+            runs.append(empty_row("runs", **{**row, **columns}))
+            for step, value in zip(at, median, strict=True):
+                point = {"run_id": run_id, "step": stair * each + int(step), "stair": stair, "mi_true": truth}
+                curves.append({**dict.fromkeys(c.name for c in CURVES), **point, "estimate_train_median": value})
+    return pd.DataFrame(runs), pd.DataFrame(curves)
+
+
+def both() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Constant runs and a staircase, one of them diverged."""
+    constant, staircase = make(), make(batches=(64,), negatives=("shuffle",), schedule=(2.0, 4.0, 6.0), steps=600)
+    for table in staircase:
+        table["run_id"] = "s" + table["run_id"].str[1:]
+    runs = pd.concat([constant[0], staircase[0]], ignore_index=True)
+    last = runs.index[runs["negatives"] == "derangement"][-1]
+    runs.loc[last, ["status", "diverged_at", "divergence", "estimate_train_median"]] = ["diverged", 250, "median", 80.0]
+    return runs, pd.concat([constant[1], staircase[1]], ignore_index=True)
+
+
+def test_every_figure_writes_its_four_files_and_they_are_what_their_names_say(tmp_path: Path) -> None:
+    done = report.render(*both(), ["all"], tmp_path / "made" / "here")
+    assert [d.name for d in done] == list(FIGURES)
+    assert {"saturation", "curves", "staircase", "divergence"} <= set(FIGURES)
+    for result in done:
+        assert [f.name for f in result.files] == [f"{result.name}.{s}" for s in SUFFIXES]
+        png, svg, csv, md = result.files
+        assert png.read_bytes().startswith(b"\x89PNG")
+        assert b"<svg" in svg.read_bytes()[:1000]
+        assert len(pd.read_csv(csv)) > 0
+        assert md.read_text().startswith(f"# {result.name}\n")
+        assert "| --- |" in md.read_text()
+
+
+def test_the_same_rows_give_the_same_bytes_in_any_order(tmp_path: Path) -> None:
+    runs, curves = both()
+    first = report.render(runs, curves, ["all"], tmp_path / "a")
+    again = report.render(
+        runs.sample(frac=1, random_state=0), curves.sample(frac=1, random_state=1), ["all"], tmp_path / "b"
+    )
+    for one, two in zip(first, again, strict=True):
+        for left, right in zip(one.files, two.files, strict=True):
+            assert left.read_bytes() == right.read_bytes(), left.name
+
+
+def test_other_rows_give_other_bytes(tmp_path: Path) -> None:
+    runs, curves = both()
+    (one,) = report.render(runs, curves, ["saturation"], tmp_path / "a")
+    runs.loc[0, "estimate_train_median"] += 0.5
+    (two,) = report.render(runs, curves, ["saturation"], tmp_path / "b")
+    assert all(a.read_bytes() != b.read_bytes() for a, b in zip(one.files[:3], two.files[:3], strict=True))
+
+
+def test_no_date_and_no_machine_gets_into_a_file(tmp_path: Path) -> None:
+    (result,) = report.render(*both(), ["divergence"], tmp_path)
+    svg = result.files[1].read_text()
+    assert "<dc:date>" not in svg
+    assert str(tmp_path) not in svg
+
+
+@pytest.mark.parametrize("name", ["saturation", "curves", "staircase", "divergence"])
+def test_captions_state_grid_protocol_and_versions(name: str) -> None:
+    figure, table, caption, _ = FIGURES[name].draw(*both())
+    assert isinstance(figure, mpl.figure.Figure)
+    assert not table.empty
+    for part in (
+        "gaussian20d-v1:dim=20", "nats", "nwj-v1", "N = 64", "critic joint 2x128 relu", "shuffle-v1", "training steps",
+        "learning rate 0.0005", "seeds 0, 1", "2 ok" if name == "staircase" else "ok", "Protocol 1",
+        "mibench 0.1.0", "torch 2.13.0", "joint-v1",
+    ):  # fmt: skip
+        assert part in caption, part
+    printed = " ".join(" ".join(t.get_text() for t in figure.texts).split())
+    assert " ".join(caption.split()) in printed
+
+
+def test_saturation_says_which_estimate_and_why_samplers_differ() -> None:
+    figure, table, caption, summary = FIGURES["saturation"].draw(*both())
+    for part in (
+        "median over the last 100 training batches", "random permutation", "about one positive pair", "near log N",
+        "95 % confidence interval", "1 diverged run is drawn but not",
+    ):  # fmt: skip
+        assert part in caption
+    assert any("median estimate" in ax.get_ylabel() for ax in figure.axes)
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["nwj · shuffle", "nwj · derangement"]
+    assert len(table) == 16
+    high = summary.set_index(["negatives", "mi_true"])["slope"]
+    assert high["shuffle", 10.0] == pytest.approx(1.0, abs=0.1)
+    assert high["derangement", 2.0] == pytest.approx(0.0, abs=0.1)
+
+
+def test_saturation_draws_the_line_y_equals_log_n() -> None:
+    figure, *_ = FIGURES["saturation"].draw(*make())
+    for ax in figure.axes:
+        dashed = [line for line in ax.lines if line.get_linestyle() == "--" and line.get_color() == style.INK]
+        assert len(dashed) == 1
+        x, y = dashed[0].get_data()
+        assert np.array_equal(x, y)
+        assert x[0] < math.log(64) < math.log(256) < x[1]
+
+
+def test_saturation_with_one_batch_size_has_points_and_no_slope() -> None:
+    _, table, caption, _ = FIGURES["saturation"].draw(*make(batches=(64,)))
+    assert table["slope"].isna().all()
+    assert "without slope or interval" in caption
+    assert "two batch sizes" in caption
+
+
+def test_curves_table_holds_raw_points_and_the_smoothed_line() -> None:
+    runs, curves = make(negatives=("shuffle",), batches=(512,), seeds=1)
+    figure, table, caption, _ = FIGURES["curves"].draw(runs, curves)
+    raw = table[table["series"] == "raw"]
+    assert raw["value"].tolist() == curves["estimate_train_median"].tolist()
+    assert table.groupby(["run_id", "series"]).size().unstack()["smoothed"].tolist() == [40, 40]
+    assert "(11 - d)/11" in caption
+    assert "divided by the sum of the weights" in caption
+    assert "shortened to make 40" in caption
+    assert any("log N = 6.24" in t.get_text() for t in figure.axes[0].texts)
+
+
+def test_staircase_smoothing_stops_at_every_edge() -> None:
+    runs, curves = make(schedule=(2.0, 30.0), negatives=("derangement",), batches=(64,), seeds=1, steps=800)
+    curves["estimate_train_median"] = curves["mi_true"]  # an estimator that jumps with the truth
+    _, table, _, _ = FIGURES["staircase"].draw(runs, curves)
+    smoothed = table[table["series"] == "smoothed"]
+    assert np.allclose(smoothed["value"], smoothed["mi_true"])
+    assert (smoothed.loc[smoothed["mi_true"] == 30.0, "step"] > 400).all()
+
+
+def test_staircase_draws_the_truth() -> None:
+    figure, *_ = FIGURES["staircase"].draw(*make(schedule=(2.0, 4.0), negatives=("shuffle",), batches=(64,)))
+    (truth,) = [p for p in figure.axes[0].patches if type(p).__name__ == "StepPatch"]
+    assert truth.get_data().values.tolist() == [2.0, 4.0]
+    assert truth.get_data().edges.tolist() == [0, 200, 400]
+
+
+def test_divergence_tells_when_and_how_far() -> None:
+    _, table, caption, summary = FIGURES["divergence"].draw(*both())
+    assert "1 run of 18 diverged (1 by median), the first at step 250" in caption
+    assert table.loc[table["diverged"], "excess"].tolist() == [70.0]
+    assert summary["n_diverged"].sum() == 1
+
+
+WILD = [math.inf, -math.inf, math.nan, 1e30, -1e30, 1e300]
+
+
+@pytest.mark.parametrize("name", ["saturation", "curves", "staircase", "divergence"])
+def test_wild_values_are_counted_and_do_not_stretch_the_view(name: str, tmp_path: Path) -> None:
+    runs, curves = both()
+    runs.loc[: len(WILD) - 1, "estimate_train_median"] = WILD
+    curves["estimate_train_median"] = curves["estimate_train_median"].astype(float)
+    for table in (curves, curves[::-1]):  # in the first runs, which are constant, and in the last, a staircase
+        curves.loc[table.index[7 : 7 + 3 * len(WILD)], "estimate_train_median"] = WILD * 3
+    figure, table, caption, _ = FIGURES[name].draw(runs, curves)
+    assert "not finite" in caption
+    for ax in figure.axes:
+        low, high = ax.get_ylim()
+        assert -1e4 <= low < high <= 1e4
+    (result,) = report.render(runs, curves, [name], tmp_path)
+    assert len(result.files) == 4
+    assert len(table) == len(pd.read_csv(result.files[2]))
+
+
+@pytest.mark.parametrize("name", ["saturation", "curves", "divergence"])
+def test_one_run_with_one_point_is_enough(name: str, tmp_path: Path) -> None:
+    runs, curves = make(negatives=("shuffle",), batches=(64,), levels=(5.0,), seeds=1)
+    (result,) = report.render(runs, curves[:1], [name], tmp_path)
+    assert result.reason == ""
+    assert len(result.files) == 4
+
+
+def test_figures_that_the_rows_do_not_suit_say_why_in_a_sentence_and_stop_no_other(tmp_path: Path) -> None:
+    runs, _ = make()
+    done = {d.name: d for d in report.render(runs, pd.DataFrame(columns=["run_id"]), ["all"], tmp_path)}
+    assert done["saturation"].files
+    assert done["divergence"].files
+    assert "schedule" in done["staircase"].reason
+    assert "curves of its runs" in done["curves"].reason
+    assert not any("\n" in d.reason for d in done.values())
+    assert sorted(f.stem for f in tmp_path.glob("*.png")) == ["divergence", "saturation"]
+
+
+@pytest.mark.parametrize("name", ["saturation", "curves", "staircase", "divergence"])
+def test_failed_runs_alone_and_no_runs_give_a_reason(name: str, tmp_path: Path) -> None:
+    runs, curves = both()
+    runs["status"] = "crashed"
+    for rows in (runs, runs[:0]):
+        (result,) = report.render(rows, curves, [name], tmp_path)
+        assert result.files == ()
+        assert result.reason != ""
+
+
+def test_failed_runs_are_counted_in_the_caption() -> None:
+    runs, curves = make()
+    runs.loc[0, ["status", "estimate_train_median"]] = ["timeout", None]
+    _, table, caption, _ = FIGURES["saturation"].draw(runs, curves)
+    assert "16 runs: 15 ok, 1 timeout" in caption
+    assert len(table) == 15
+
+
+def test_runs_that_differ_in_a_setting_get_panels_of_their_own() -> None:
+    one, two = make(negatives=("shuffle",)), make(negatives=("shuffle",), critic="separable", lr=1e-3)
+    for table in two:
+        table["run_id"] = "t" + table["run_id"].str[1:]
+    runs, curves = (pd.concat(pair, ignore_index=True) for pair in zip(one, two, strict=True))
+    figure, *_ = FIGURES["saturation"].draw(runs, curves)
+    assert [ax.get_title(loc="left").split("\n")[1] for ax in figure.axes] == [
+        "joint, lr 0.0005",
+        "separable, lr 0.001",
+    ]
+
+
+def test_too_many_panels_are_cut_and_the_caption_says_so() -> None:
+    batches = tuple(range(2, 2 + MAX_PANELS + 3))
+    runs, curves = make(negatives=("shuffle",), batches=batches, levels=(2.0,), seeds=1, steps=20)
+    figure, _, caption, _ = FIGURES["curves"].draw(runs, curves)
+    assert len(figure.axes) == MAX_PANELS
+    assert f"Only the first {MAX_PANELS} of {MAX_PANELS + 3} panels are drawn" in caption
+
+
+def test_text_stays_on_the_page_and_legends_do_not_touch_panels() -> None:
+    samplers, names = ("shuffle", "derangement", "all-pairs"), ("nwj", "dv")
+    for name in ("saturation", "curves", "divergence"):
+        figure, *_ = FIGURES[name].draw(
+            *make(estimators=names, negatives=samplers, levels=(2, 4, 6, 8, 10, 30), seeds=1)
+        )
+        figure.canvas.draw()
+        page = figure.bbox
+        renderer = figure.canvas.get_renderer()
+        top = max(ax.get_tightbbox(renderer).y1 for ax in figure.axes)
+        bottom = min(ax.get_tightbbox(renderer).y0 for ax in figure.axes)
+        (legend,) = figure.legends
+        assert legend.get_window_extent(renderer).y0 >= top
+        assert legend.get_window_extent(renderer).x1 <= page.x1
+        title, caption = (t.get_window_extent(renderer) for t in figure.texts)
+        assert title.y1 <= page.y1
+        assert legend.get_window_extent(renderer).y1 <= title.y0
+        assert 0 <= caption.y0 < caption.y1 <= bottom
+        assert caption.x1 <= page.x1
+        for ax in figure.axes:
+            # Of an annotation its text alone, without the line that leads to it.
+            boxes = [Text.get_window_extent(t, renderer) for t in ax.texts if ":" in t.get_text()]
+            assert all(b.x1 <= page.x1 for b in boxes)
+            assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[i + 1 :])
+
+
+class TestSelect:
+    def test_keeps_rows_with_one_of_the_values(self) -> None:
+        runs, _ = make(estimators=("nwj", "dv"))
+        assert set(report.select(runs, {"estimator": ["nwj-v1"], "batch": ["64"], "mi": [10]})["batch"]) == {64}
+        assert len(report.select(runs, {"estimator": ["nwj", "dv"], "mi": ["2.0"]})) == len(runs) / 2
+
+    def test_understands_labels_with_parameters(self) -> None:
+        runs, _ = make(estimators=("smile",))
+        runs["estimator_params"] = np.where(runs["seed"] == 0, '{"tau":1.0}', '{"tau":5.0}')
+        assert set(report.select(runs, {"estimator": ["smile:tau=5"]})["seed"]) == {1}
+
+    def test_an_unknown_column_gets_a_suggestion(self) -> None:
+        with pytest.raises(UsageError, match=r"'estimater'; did you mean 'estimator'"):
+            report.select(make()[0], {"estimater": ["nwj"]})
+
+    def test_an_empty_selection_is_a_sentence(self) -> None:
+        with pytest.raises(UsageError, match="none of 16 rows has batch 7"):
+            report.select(make()[0], {"batch": [7]})
+
+
+class TestNames:
+    def test_all_and_repeats_are_resolved_once_each(self) -> None:
+        assert report.resolve_names(["curves", "all", "curves"])[0] == "curves"
+        assert sorted(report.resolve_names(["curves", "all"])) == sorted(FIGURES)
+
+    def test_an_unknown_report_gets_a_suggestion(self) -> None:
+        with pytest.raises(UnknownNameError, match="unknown report 'saturaton'; did you mean 'saturation'"):
+            report.resolve_names(["saturaton"])
+
+    def test_a_plug_in_adds_a_figure_with_one_decorated_function(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(figures, "FIGURES", FIGURES)
+        monkeypatch.delitem(FIGURES, "mine-alone", raising=False)
+
+        @figures.register_figure("mine-alone")
+        def mine(runs: pd.DataFrame, curves: pd.DataFrame) -> tuple[Any, ...]:
+            return matplotlib.figure.Figure(), runs[["run_id", "batch"]], "A caption."
+
+        try:
+            (result,) = report.render(*make(), ["mine-alone"], tmp_path)
+            assert len(result.files) == 4
+            with pytest.raises(DuplicateNameError, match="taken"):
+                figures.register_figure("mine-alone")(lambda runs, curves: ())
+        finally:
+            del FIGURES["mine-alone"]
+
+
+class TestFolder:
+    def stored(self, folder: Path) -> Path:
+        runs, curves = make(levels=(10.0,), seeds=1)
+        for table, columns in ((runs, RUNS), (curves, CURVES)):
+            for column in columns:
+                if column.type == "string" and column.name in table:
+                    table[column.name] = table[column.name].astype(object).where(table[column.name].notna(), None)
+        runs["session_id"] = "s"
+        runs["finished_at"] = pd.Timestamp("2026-01-01", tz="UTC")
+        write_pack(folder, "pack", runs.to_dict("records"), curves)
+        return folder
+
+    def test_reads_draws_and_returns_the_files(self, tmp_path: Path) -> None:
+        files = report.report(
+            ["saturation", "curves"], results=self.stored(tmp_path / "results"), output=tmp_path / "reports",
+            where={"negatives": ["shuffle"]},
+        )  # fmt: skip
+        assert [f.name for f in files] == [f"{n}.{s}" for n in ("saturation", "curves") for s in SUFFIXES]
+        assert set(pd.read_csv(files[2])["negatives"]) == {"shuffle"}
+
+    def test_a_report_that_suits_no_row_raises_its_reason(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match="schedule of MI levels"):
+            report.report(["staircase"], results=self.stored(tmp_path / "results"), output=tmp_path / "reports")
+        assert not (tmp_path / "reports").exists()
+
+    def test_an_empty_folder_is_a_sentence(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match="holds no runs"):
+            report.draw_reports(results=tmp_path)
+
+    def test_an_output_that_cannot_be_written_is_a_sentence(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        with pytest.raises(UsageError, match="cannot be written"):
+            report.render(*make(), ["saturation"], tmp_path / "file" / "below")
+
+
+class TestStyle:
+    def test_the_view_ignores_outliers_and_keeps_the_anchors(self) -> None:
+        low, high = style.view([1.0] * 99 + [1e30, math.inf, math.nan], [4.0, 6.0])
+        assert low < 0
+        assert 6 < high < 10
+
+    def test_a_truth_far_above_everything_stays_outside(self) -> None:
+        assert style.view([4.0], [4.2], [30.0])[1] < 10
+        assert style.view([4.0], [4.2], [6.0])[1] > 6
+
+    def test_the_view_of_nothing_exists(self) -> None:
+        low, high = style.view([math.nan], [])
+        assert low < high
+
+    def test_labels_move_apart_in_order_and_stay_inside(self) -> None:
+        moved = style.spread([0.5, 0.5, 0.51, 0.0, 1.0], 0.1, 0.0, 1.0)
+        gaps = np.diff(np.sort(moved))
+        assert (gaps > 0.0999).all()
+        assert min(moved) >= 0
+        assert max(moved) <= 1 + 1e-12
+        assert np.argsort(moved, kind="stable").tolist() == [3, 0, 1, 2, 4]
+        assert np.mean(moved[:3]) == pytest.approx(np.mean([0.5, 0.5, 0.51]))
+
+    def test_labels_that_do_not_touch_stay_where_they_are(self) -> None:
+        assert style.spread([0.9, 0.1], 0.1, 0.0, 1.0) == pytest.approx([0.9, 0.1])
+
+    def test_an_estimator_has_its_colour_whatever_its_company(self) -> None:
+        alone = style.estimator_colours(["nwj"], ["nwj"])
+        many = style.estimator_colours(["dv", "nwj", "my-bound"], ["dv", "nwj", "my-bound"])
+        assert many["nwj"].upper() == alone["nwj"].upper() == style.ESTIMATOR_COLOURS["nwj"]
+        assert len(set(many.values())) == 3
+        shades = style.estimator_colours(["smile"] * 3, ["smile:tau=1", "smile:tau=5", "smile:tau=10"])
+        assert len(set(shades.values())) == 3
+
+    def test_the_users_settings_and_back_end_are_left_alone(self, tmp_path: Path) -> None:
+        before = dict(mpl.rcParams)
+        with mpl.rc_context({"lines.linewidth": 9.0, "font.size": 30}):
+            (ugly,) = report.render(*make(), ["saturation"], tmp_path / "a")
+        (plain,) = report.render(*make(), ["saturation"], tmp_path / "b")
+        assert ugly.files[1].read_bytes() == plain.files[1].read_bytes()
+        assert dict(mpl.rcParams) == before
+
+
+class TestLabels:
+    def test_parameters_show_only_where_they_differ(self) -> None:
+        runs, _ = make(estimators=("smile",))
+        runs["estimator_params"] = '{"tau":5.0}'
+        assert set(with_labels(runs)["estimator_label"]) == {"smile"}
+        runs.loc[0, "estimator_params"] = '{"tau":"inf"}'
+        assert set(with_labels(runs)["estimator_label"]) == {"smile:tau=5", "smile:tau=inf"}
+
+    def test_versions_show_only_where_they_differ(self) -> None:
+        runs, _ = make()
+        runs.loc[0, "estimator_version"] = 2
+        assert set(with_labels(runs)["estimator_label"]) == {"nwj-v1", "nwj-v2"}
+
+    def test_writing_numbers_and_lists(self) -> None:
+        assert [number(v) for v in (12000.0, 5e-4, 2.5)] == ["12,000", "0.0005", "2.5"]
+        assert listing(range(20), limit=4) == "0, 1, 2 … 19 (20 in all)"
+        assert component_id("smile", 1, '{"tau":5.0,"mi":3}') == "smile-v1:tau=5"
+
+
+def test_markdown_tables_are_readable() -> None:
+    table = pd.DataFrame({"a": ["x|y", None], "n": [12000.0, math.nan], "v": [0.123456, math.inf], "t": [True, False]})
+    lines = report.markdown_table(table).split("\n")
+    assert lines[2:] == ["| x\\|y | 12000 | 0.1235 | True |", "|  |  | inf | False |"]
+    assert lines[1] == "| --- | ---: | ---: | --- |"
+
+
+def test_reports_do_without_torch() -> None:
+    code = "import sys, mibench.report; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
