@@ -19,7 +19,7 @@ class InfoNCE(Estimator):
 
     ``I >= mean_i log( m e^{p_i} / (e^{p_i} + sum_j e^{q_ij}) )``, a lower bound for every critic with independent
     negatives, never above ``log m``, where m counts the positive and its negatives. Written as
-    ``log m - softplus(log sum_j e^{q_ij} - p_i)``, so that the ceiling holds to the last bit.
+    ``log m - softplus(log sum_j e^{q_ij} - p_i)``, so that the ceiling holds up to the rounding of log m itself.
 
     Source: van den Oord et al. (2018), section 2.3; Poole et al. (2019), section 2; Song and Ermon (2020, multi-label
     CPC), section 2.

@@ -80,4 +80,4 @@ def build_optimiser(scorer: Scorer, specs: Sequence[RunSpec]) -> torch.optim.Opt
             part.grad = scorer.gradients[place]
             parts.append(part)
         groups.append({"params": parts, "lr": lr, "weight_decay": weight_decay})
-    return torch.optim.Adam(groups, fused=True)
+    return torch.optim.Adam(groups, fused=True, capturable=scorer.parameters.is_cuda)

@@ -1,7 +1,7 @@
 """Evaluation of trained critics: fresh batches, large pools streamed in blocks, and what the sampler allows.
 
-Notable: a pool of n pairs has n (n - 1) negatives; they are visited in blocks of rows, of which an estimator keeps a few
-numbers per row, totalled in float64. Neither time nor memory is spent on the whole matrix.
+Notable: a pool of n pairs has n (n - 1) negatives; they are visited in blocks of rows, of which an estimator keeps a
+few numbers per row, totalled in float64. Neither time nor memory is spent on the whole matrix.
 """
 
 from __future__ import annotations
@@ -107,9 +107,9 @@ def evaluate_pairs(
 def predicted_optimum(task: Task, sampler: NegativeSampler, batch: int, run_id: str, stair: int) -> float | None:
     """Value of the best critic for NWJ and DV under a sampler that leaves k positives among N negatives, nats.
 
-    ``E_p[log r - log(1 - k/N + (k/N) r)]``, the Kullback-Leibler divergence between the pairs and what the sampler calls
-    negatives; at most log(N / k), and the true MI for a clean sampler. Estimated on 2^15 pairs; None where the density
-    ratio r is unknown.
+    ``E_p[log r - log(1 - k/N + (k/N) r)]``, the Kullback-Leibler divergence between the pairs and what the sampler
+    calls negatives; at most log(N / k), and the true MI for a clean sampler. Estimated on 2^15 pairs; None where the
+    density ratio r is unknown.
     """
     share = sampler.positives(batch) / batch
     if share == 0:

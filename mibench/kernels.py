@@ -5,8 +5,8 @@ Notable:
 - A leading axis S stacks independent networks of one shape; products are batched over it and never mix it.
 - Parameters are views into one flat tensor (S, P), gradients into another, so that one fused optimiser step serves
   all.
-- Hidden and output widths are padded with zeros to a multiple of 16, and every block of parameters starts at one.
-  Vector kernels treat a tensor's last few numbers apart, and products of odd width depend on how many are stacked; so
+- Hidden and output widths are padded with zeros to a multiple of 32, and every block of parameters starts at one.
+  Vector kernels treat a tensor's last few numbers apart, and narrow products depend on how many are stacked; so
   padded, a run's numbers are the same wherever it lies in its pack. Zero weights stay zero under training.
 - Activations are overwritten in place; both derivatives can be read off the activation's output.
 """
@@ -23,7 +23,7 @@ from torch import Tensor
 
 Activation = Literal["relu", "elu"]
 
-_ALIGNMENT = 16
+_ALIGNMENT = 32
 _SMALL_PRODUCT = 16**3  # multiplications up to which torch chooses kernels by the size of the stack
 _aten = torch.ops.aten
 
@@ -142,7 +142,7 @@ class Linear:
     bias
         Whether there is one.
     pad_in, pad_out
-        Whether input and output are padded to a multiple of 16.
+        Whether input and output are padded to a multiple of 32.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The objectives of a pack: losses, estimates and the gradient of the scores, for mixed estimators.
 
 Notable: neighbouring runs with the same estimator are evaluated as one stack where that cannot change a bit. Vector
-kernels treat the last few numbers of a tensor apart from the others; with a batch size that is a multiple of 16 no run
+kernels treat the last few numbers of a tensor apart from the others; with a batch size that is a multiple of 32 no run
 ends in such a tail, so that its numbers do not depend on its company. Other batch sizes are evaluated run by run.
 """
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from mibench.interfaces import Estimator
 from mibench.scorers import as_scores
 
-_VECTOR = 16
+_VECTOR = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +58,11 @@ class Objective:
             first = same[0].initial_state()
             state = torch.tensor([first] * len(indices), device=device) if same[0].state_size else None
             self._groups.append(_Group(slice(indices[0], indices[-1] + 1), same[0], state))
+
+    @property
+    def states(self) -> list[Tensor]:
+        """What estimators carry from step to step, updated in place."""
+        return [group.state for group in self._groups if group.state is not None]
 
     @torch.enable_grad()
     def step(self, raw: Tensor) -> tuple[Tensor, Tensor, Tensor]:

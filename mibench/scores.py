@@ -116,6 +116,7 @@ def effective_sample_size(scores: Scores) -> Tensor:
     positive's score cancels. Source: FlatNCE (Chen et al., 2021), section 4, with K the number of negatives.
     """
     count = scores.neg.shape[-1]
-    log_sum = torch.logsumexp(scores.neg, -1)  # (..., N)
-    log_sum_squares = torch.logsumexp(2 * scores.neg, -1)
+    shifted = scores.neg - scores.neg.amax(-1, keepdim=True)  # so that the difference below keeps its digits
+    log_sum = torch.logsumexp(shifted, -1)  # (..., N)
+    log_sum_squares = torch.logsumexp(2 * shifted, -1)
     return torch.exp(2 * log_sum - log_sum_squares - math.log(count)).mean(-1)

@@ -32,6 +32,9 @@ _PLAIN_SECONDS = 30.0
 _MOST_LINES = 60
 """A table of results is cut here; the rows are in the store."""
 
+_PROSE = ("summary", "finding", "origin")
+"""Columns that are broken into lines on a narrow terminal; the others never are."""
+
 _WIDTH = 1000
 """Width where there is no terminal: cells are never broken, so that lines can be searched."""
 
@@ -60,12 +63,16 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for name in columns:
-        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+        prose = name in _PROSE
+        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold", no_wrap=not prose)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    console().print(table)
+    screen = console()
+    if not set(_PROSE) & set(columns):  # a terminal may wrap a line, but no number is cut
+        screen.width = max(screen.width, screen.measure(table, options=screen.options.update(width=_WIDTH)).maximum)
+    screen.print(table, crop=False)
 
 
 def show_entries(kind: str, entries: Sequence[Entry]) -> None:
@@ -154,8 +161,14 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+_SETTINGS = ("task", "true MI", "kind", "N", "critic", "negatives", "setup", "seeds")
+"""Cells that are said once, above the table, where all lines share them."""
+
+
 def show_results(rows: pd.DataFrame) -> None:
     """Print one line per configuration: its seeds' estimates, the truth, and what caps them.
+
+    ``ceiling`` is the estimator's own, ``cap`` what the sampler leaves of NWJ and Donsker-Varadhan.
 
     Parameters
     ----------
@@ -167,7 +180,11 @@ def show_results(rows: pd.DataFrame) -> None:
     labelled = with_labels(rows)
     by = ["task_label", "mi_true", "estimator_label", "kind", "batch", "critic_label", "negatives_label", "setup"]
     lines = [_configuration(group) for _, group in labelled.groupby(by, sort=False, dropna=False)]
-    columns = [name for name in lines[0] if any(line[name] for line in lines)] if lines else []
+    if not lines:
+        return
+    shared = {name for name in _SETTINGS if len({line[name] for line in lines}) == 1}
+    print("\n" + ", ".join(f"{name} {lines[0][name]}" for name in _SETTINGS if name in shared and lines[0][name]))
+    columns = [name for name in lines[0] if name not in shared and any(line[name] for line in lines)]
     numbers = [c for c in columns if c not in ("task", "estimator", "kind", "critic", "negatives", "setup", "status")]
     show_table(columns, ([line[c] for c in columns] for line in lines[:_MOST_LINES]), numbers=numbers)
     if len(lines) > _MOST_LINES:
@@ -193,7 +210,7 @@ def _configuration(group: pd.DataFrame) -> dict[str, str]:
         "fresh": _number(group["estimate_fresh"].mean()),
         "bias": _number(group["bias"].mean(), "+.2f"),
         "ceiling": _number(first["ceiling"]),
-        "sampler's cap": _number(first["predicted_ceiling"]),
+        "cap": _number(first["predicted_ceiling"]),
         "status": ", ".join(f"{count} {status}" for status, count in statuses.items()),
     }
 
@@ -232,10 +249,12 @@ def say_next(rows: pd.DataFrame, results: Path) -> None:
     """Print where the rows lie and a command that shows them."""
     if rows.empty:
         return
+    from mibench.labels import plural
+
     runs = rows.drop_duplicates("run_id")
     figure = "staircase" if rows["stair"].max() > 0 else "saturation" if runs["batch"].nunique() > 1 else "curves"
     option = "" if str(results) == "results" else f" --results {shlex.quote(str(results))}"
-    print(f"{len(runs)} runs lie in {results / 'runs'}, their curves in {results / 'curves'}")
+    print(f"{plural(len(runs), 'run')} in {results / 'runs'}, curves in {results / 'curves'}")
     print(f"next: mibench report {figure}{option}")
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mibench.components import Run, architecture, build_optimiser
+from mibench.cuda import captured_step
 from mibench.history import History
 from mibench.objective import Objective
 from mibench.rows import result_row
@@ -157,12 +158,19 @@ class Pack:
         self.optimiser.step()
         return loss, estimate, raw
 
-    def _stepper(self) -> Step:
-        if self.device.type != "cuda" or self.optimiser is None:
-            return self.step
-        from mibench.cuda import captured_step
+    def training_state(self) -> list[Tensor]:
+        """Everything that a step changes, apart from the optimiser's own state."""
+        return [self.scorer.parameters, *self.objective.states]
 
-        return captured_step(self)
+    def reset_optimiser(self) -> None:
+        """Set the optimiser's averages and step counts back to zero, in place."""
+        if self.optimiser is not None:
+            for state in self.optimiser.state.values():
+                for value in state.values():
+                    value.zero_()
+
+    def _stepper(self) -> Step:
+        return captured_step(self) if self.device.type == "cuda" and self.optimiser is not None else self.step
 
     def _train_stair(self, stair: int, take_step: Step, progress: Progress) -> None:
         feed = self.feed(stair, "data", "negatives", "marginal")

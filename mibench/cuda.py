@@ -1,0 +1,73 @@
+"""The training step on CUDA: captured once as a graph, then replayed.
+
+Notable: a step of small kernels is bound by the time of launching them. A graph launches all of them at once, from
+buffers that every step's batch is copied into.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from mibench.scorers import ModuleScorer
+
+if TYPE_CHECKING:
+    from mibench.training import Pack, Step
+
+_WARM_UP = 3
+
+
+def captured_step(pack: Pack) -> Step:
+    """Return a function like ``pack.step`` that replays a captured graph.
+
+    Critics that are plain modules draw dropout masks from seeds that change from step to step, which a graph would
+    freeze; they keep the eager step.
+    """
+    if isinstance(pack.scorer, ModuleScorer):
+        return pack.step
+    return _CapturedStep(pack)
+
+
+class _CapturedStep:
+    """A captured step and the buffers that it reads and writes."""
+
+    def __init__(self, pack: Pack) -> None:
+        self._pack = pack
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self, x: Tensor, y: Tensor, index: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        if self._graph is None:
+            self._capture(x, y, index)
+            assert self._graph is not None
+        self._x.copy_(x)
+        self._y.copy_(y)
+        if index is not None:
+            self._index.copy_(index)
+        self._graph.replay()
+        return self._outputs
+
+    def _capture(self, x: Tensor, y: Tensor, index: Tensor | None) -> None:
+        self._x, self._y = x.clone(), y.clone()
+        chosen = None
+        if index is not None:
+            self._index = chosen = index.clone()
+        self._warm_up(chosen)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._outputs = self._pack.step(self._x, self._y, chosen)
+
+    def _warm_up(self, index: Tensor | None) -> None:
+        """Run a few steps on a side stream, as capturing demands, and undo what they changed."""
+        state = self._pack.training_state()
+        before = [tensor.clone() for tensor in state]
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(_WARM_UP):
+                self._pack.step(self._x, self._y, index)
+        torch.cuda.current_stream().wait_stream(side)
+        for tensor, value in zip(state, before, strict=True):
+            tensor.copy_(value)
+        self._pack.reset_optimiser()

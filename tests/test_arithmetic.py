@@ -1,0 +1,46 @@
+"""The matmul mode: probed, taken only where it is float32, and put back by the probe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from mibench import arithmetic
+
+
+@pytest.fixture(autouse=True)
+def kept_settings() -> Iterator[None]:
+    mode, threads = torch.get_float32_matmul_precision(), torch.get_num_threads()
+    yield
+    torch.set_float32_matmul_precision(mode)
+    torch.set_num_threads(threads)
+
+
+def test_the_probe_leaves_the_mode_as_it_was() -> None:
+    torch.set_float32_matmul_precision("high")
+    assert arithmetic.probe_matmul_mode() in ("medium", "highest")
+    assert arithmetic.matmul_mode() == "high"
+
+
+def test_a_mode_that_is_not_float32_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arithmetic, "_relative_error", lambda: 3e-3)
+    assert arithmetic.probe_matmul_mode() == "highest"
+
+
+@pytest.mark.parametrize(("seconds", "mode"), [([1.0, 2.0], "medium"), ([1.2, 1.0], "medium"), ([2.0, 1.0], "highest")])
+def test_a_clearly_slower_mode_is_not_taken(
+    seconds: list[float], mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter(seconds)
+    monkeypatch.setattr(arithmetic, "_product_seconds", lambda: next(times))
+    assert arithmetic.probe_matmul_mode() == mode
+
+
+def test_a_configured_process_multiplies_in_float32_on_one_thread() -> None:
+    arithmetic.configure_process()
+    assert torch.get_num_threads() == 1
+    a, b = torch.randn(300, 256, generator=torch.Generator().manual_seed(0)), torch.eye(256) + 0.1
+    exact = a.double() @ b.double()
+    assert float((a @ b - exact).norm() / exact.norm()) < 1e-5

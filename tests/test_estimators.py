@@ -1,0 +1,210 @@
+"""Every estimator against plain float64 loops over its formula, and the properties that all must have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from mibench.errors import UsageError
+from mibench.interfaces import Estimator
+from mibench.lookup import get_estimator, get_task, list_estimators
+from mibench.scores import Scores
+
+Value = Callable[[list[float], list[list[float]]], float]
+
+
+def mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def flat(neg: list[list[float]]) -> list[float]:
+    return [q for row in neg for q in row]
+
+
+def log_mean(values: list[float]) -> float:
+    top = max(values)
+    return top + math.log(mean([math.exp(v - top) for v in values]))
+
+
+def dv(pos: list[float], neg: list[list[float]]) -> float:
+    return mean(pos) - log_mean(flat(neg))
+
+
+def nwj(pos: list[float], neg: list[list[float]]) -> float:
+    return mean(pos) - mean([math.exp(q - 1) for q in flat(neg)])
+
+
+def infonce(pos: list[float], neg: list[list[float]]) -> float:
+    rows = []
+    for p, row in zip(pos, neg, strict=True):
+        top = max(p, *row)
+        total = math.exp(p - top) + math.fsum(math.exp(q - top) for q in row)
+        rows.append(p - top - math.log(total / (len(row) + 1)))
+    return mean(rows)
+
+
+def js_nwj(pos: list[float], neg: list[list[float]]) -> float:
+    return mean(pos) + 1 - mean([math.exp(q) for q in flat(neg)])
+
+
+def smile(tau: float) -> Value:
+    return lambda pos, neg: mean(pos) - log_mean([min(max(q, -tau), tau) for q in flat(neg)])
+
+
+def js_loss(pos: list[float], neg: list[list[float]]) -> float:
+    def softplus(v: float) -> float:
+        return max(v, 0) + math.log1p(math.exp(-abs(v)))
+
+    return mean([softplus(-p) for p in pos]) + mean([softplus(q) for q in flat(neg)])
+
+
+def minus(value: Value) -> Value:
+    return lambda pos, neg: -value(pos, neg)
+
+
+# name -> (estimate, loss)
+REFERENCES: dict[str, tuple[Value, Value]] = {
+    "dv": (dv, minus(dv)),
+    "mine": (dv, minus(dv)),
+    "nwj": (nwj, minus(nwj)),
+    "infonce": (infonce, minus(infonce)),
+    "js": (lambda pos, neg: mean(pos), js_loss),
+    "js-nwj": (js_nwj, js_loss),
+    "smile:tau=1": (smile(1.0), js_loss),
+    "smile:tau=5": (smile(5.0), js_loss),
+    "smile:tau=inf": (smile(math.inf), js_loss),
+}
+
+
+def random_scores(n: int, m: int, *leading: int, scale: float = 2.0, dtype: torch.dtype = torch.float64) -> Scores:
+    g = torch.Generator().manual_seed(n * 1000 + m)
+    pos = scale * torch.randn(*leading, n, generator=g, dtype=dtype)
+    return Scores.from_pairs(pos, scale * torch.randn(*leading, n, m, generator=g, dtype=dtype))
+
+
+def test_every_estimator_has_a_reference() -> None:
+    assert {name.partition(":")[0] for name in REFERENCES} == set(list_estimators())
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+@pytest.mark.parametrize(("n", "m"), [(2, 1), (5, 1), (5, 4), (64, 63)])
+def test_estimate_and_loss_are_their_formulas(name: str, n: int, m: int) -> None:
+    estimator, scores = get_estimator(name), random_scores(n, m)
+    estimate, loss = REFERENCES[name]
+    pos, neg = scores.pos.tolist(), scores.neg.tolist()
+    assert float(estimator.estimate(scores)) == pytest.approx(estimate(pos, neg), rel=1e-10)
+    # MINE's loss has DV's gradient at the first step; its value is another constant
+    if name != "mine":
+        assert float(estimator.loss(scores)) == pytest.approx(loss(pos, neg), rel=1e-10)
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_stacked_equals_single_bit_for_bit(name: str) -> None:
+    estimator = get_estimator(name)
+    for stacked in (random_scores(64, 63, 5, dtype=torch.float32), random_scores(64, 1, 5, dtype=torch.float32)):
+        for r in range(5):
+            single = Scores.from_pairs(stacked.pos[r : r + 1], stacked.neg[r : r + 1])
+            assert torch.equal(estimator.estimate(stacked)[r], estimator.estimate(single)[0])
+            assert torch.equal(estimator.loss(stacked)[r], estimator.loss(single)[0])
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_gradients_agree_with_finite_differences(name: str) -> None:
+    estimator, scores = get_estimator(name), random_scores(4, 3)
+
+    def loss(pos: Tensor, neg: Tensor) -> Tensor:
+        return estimator.loss(Scores.from_pairs(pos, neg))
+
+    inputs = (scores.pos.requires_grad_(), scores.neg.requires_grad_())
+    assert torch.autograd.gradcheck(loss, inputs, eps=1e-6, atol=1e-7)
+
+
+def adversarial() -> list[Scores]:
+    ties = torch.zeros(6)
+    huge = torch.full((6,), 1e4)
+    return [
+        Scores.from_pairs(ties, torch.zeros(6, 5)),
+        Scores.from_pairs(huge, torch.full((6, 5), -1e4)),
+        Scores.from_pairs(-huge, torch.full((6, 5), 1e4)),
+        Scores.from_pairs(huge, torch.full((6, 5), 1e4)),
+        Scores.from_pairs(torch.tensor([1e4, -1e4]), torch.tensor([[-1e4], [1e4]])),
+        random_scores(6, 5, scale=1e4, dtype=torch.float32),
+        random_scores(2, 1, scale=30, dtype=torch.float32),
+    ]
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+@pytest.mark.parametrize("scores", adversarial())
+def test_the_ceiling_is_never_passed_and_log_space_stays_finite(name: str, scores: Scores) -> None:
+    estimator = get_estimator(name)
+    value = float(estimator.estimate(scores))
+    rounded = 1 + torch.finfo(torch.float32).eps  # of the ceiling itself, as a float32 number
+    assert value <= estimator.ceiling(n=scores.n, m=scores.m) * rounded
+    # Only a bound that takes an exponential of scores may overflow, and then downwards.
+    assert math.isfinite(value) or (name in ("nwj", "js-nwj") and value == -math.inf)
+
+
+def exact_scores(name: str, batches: int, n: int = 64, mi: float = 1.386, dim: int = 10) -> tuple[Estimator, Scores]:
+    estimator, task = get_estimator(name), get_task("gaussian20d", mi=mi, dim=dim)
+    x, y = task.sample(batches * n, torch.Generator().manual_seed(3))
+    x, y = x.view(batches, n, dim).double(), y.view(batches, n, dim).double()
+    pairs = (x.unsqueeze(2).expand(-1, -1, n, -1), y.unsqueeze(1).expand(-1, n, -1, -1))
+    matrix = task.log_ratio(*(side.reshape(-1, dim) for side in pairs)).view(batches, n, n)
+    return estimator, Scores.from_matrix(matrix + estimator.oracle_offset)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("nwj", 1.386), ("js-nwj", 1.386), ("js", 1.386), ("infonce", 1.31), ("smile:tau=1", 1.63)],
+)
+def test_values_with_the_exact_critic(name: str, expected: float) -> None:
+    estimator, scores = exact_scores(name, batches=2000)
+    values = estimator.estimate(scores)
+    error = 2 * float(values.std()) / math.sqrt(len(values)) + 0.005  # figures are quoted to two decimals
+    assert float(values.mean()) == pytest.approx(expected, abs=error)
+
+
+def test_donsker_varadhan_over_estimates_on_a_small_batch_with_the_exact_critic() -> None:
+    estimator, scores = exact_scores("dv", batches=4000, n=8, mi=3.0)
+    values = estimator.estimate(scores)
+    assert float(values.mean()) - 3 * float(values.std()) / math.sqrt(len(values)) > 3.0
+
+
+def test_mine_averages_the_denominator_over_the_steps_of_each_run_alone() -> None:
+    mine = get_estimator("mine", rate=0.9)
+    steps = [random_scores(4, 3, 2), random_scores(4, 3, 2, scale=0.5)]
+    state = torch.tensor([mine.initial_state()] * 2, dtype=torch.float64)
+    expected = torch.zeros(2, dtype=torch.float64)
+    weight = 0.0
+    for scores in steps:
+        neg = scores.neg.clone().requires_grad_()
+        loss, state = mine.stateful_loss(Scores.from_pairs(scores.pos, neg), state)
+        (gradient,) = torch.autograd.grad(loss.sum(), neg)
+        batch_mean = scores.neg.exp().mean((1, 2))
+        expected, weight = 0.9 * expected + 0.1 * batch_mean, 0.9 * weight + 0.1
+        average = (expected / weight)[:, None, None]
+        torch.testing.assert_close(gradient, scores.neg.exp() / (12 * average), rtol=1e-10, atol=0)
+
+
+def test_mines_first_step_descends_donsker_varadhan() -> None:
+    scores = random_scores(4, 3)
+    gradients = []
+    for name in ("mine", "dv"):
+        neg = scores.neg.clone().requires_grad_()
+        estimator, joint = get_estimator(name), Scores.from_pairs(scores.pos, neg)
+        if estimator.state_size:
+            loss, _ = estimator.stateful_loss(joint, torch.tensor(estimator.initial_state(), dtype=torch.float64))
+        else:
+            loss = estimator.loss(joint)
+        gradients.append(torch.autograd.grad(loss, neg)[0])
+    torch.testing.assert_close(*gradients, rtol=1e-10, atol=0)
+
+
+@pytest.mark.parametrize("name", ["smile:tau=0", "smile:tau=-1", "mine:rate=1", "mine:rate=-0.1"])
+def test_parameters_out_of_range_are_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="must"):
+        get_estimator(name)

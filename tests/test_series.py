@@ -1,0 +1,72 @@
+"""Window statistics and the verdict of divergence on series with known answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mibench.series import Divergence, find_divergence, quantile, summarise
+
+
+def series(*parts: tuple[float, int]) -> np.ndarray:
+    return np.concatenate([np.full(steps, value) for value, steps in parts])
+
+
+def test_three_medians_over_the_truth_plus_two_are_divergence() -> None:
+    values = series((5.0, 400), (8.0, 600))
+    assert find_divergence(values, values, truth=5.0) == Divergence(1000, "median")
+
+
+def test_two_medians_are_not() -> None:
+    values = series((5.0, 400), (8.0, 400), (5.0, 200), (8.0, 400))
+    assert find_divergence(values, values, truth=5.0) is None
+
+
+def test_spikes_that_ruin_the_mean_are_not() -> None:
+    values = series((5.0, 2000))
+    values[::5] = 1e6
+    assert values.mean() > 1e5
+    assert find_divergence(values, values, truth=5.0) is None
+
+
+def test_low_values_are_bias_and_not_divergence() -> None:
+    values = series((-50.0, 2000))
+    assert find_divergence(values, values, truth=5.0) is None
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_the_first_value_that_is_not_finite_is_divergence(bad: float) -> None:
+    estimates, losses = series((5.0, 300)), series((-5.0, 300))
+    losses[41] = bad
+    estimates[60] = bad
+    assert find_divergence(estimates, losses, truth=5.0) == Divergence(42, "non-finite")
+
+
+def test_the_earlier_sign_counts() -> None:
+    values = series((9.0, 900))
+    values[800] = np.nan
+    assert find_divergence(values, values, truth=5.0) == Divergence(600, "median")
+
+
+def test_a_window_without_a_finite_value_is_no_median() -> None:
+    values = np.full(1000, np.nan)
+    assert find_divergence(values, values, truth=5.0) == Divergence(1, "non-finite")
+
+
+def test_summary_of_a_window() -> None:
+    summary = summarise(np.array([1.0, 2.0, 3.0, 10.0]))
+    assert summary.mean == 4.0
+    assert summary.median == 2.5
+    assert summary.sd == pytest.approx(np.std([1, 2, 3, 10], ddof=1))
+    assert summary.iqr == pytest.approx(4.75 - 1.75)
+
+
+def test_a_value_that_is_not_a_number_spoils_the_mean_but_not_the_median() -> None:
+    summary = summarise(np.array([1.0, np.nan, 3.0, -np.inf]))
+    assert np.isnan(summary.mean)
+    assert summary.median == 1.0
+    assert np.isnan(quantile(np.array([np.nan]), 0.5))
+
+
+def test_one_value_has_no_spread() -> None:
+    assert summarise(np.array([2.0])).sd == 0.0
