@@ -75,6 +75,7 @@ def _excess(functional: Callable[[Scores], Tensor], batches: Batches) -> tuple[f
 
 def check_exact(estimator: Estimator) -> str:
     """Check the value with the exact critic against the truth, at N = 1024 with all pairs."""
+
     def functional(scores: Scores) -> Tensor:
         offset = estimator.oracle_offset
         return estimator.estimate(Scores(scores.pos + offset, scores.neg + offset))

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor, nn
 
+from mibench.dot_scorer import DotScorer
 from mibench.errors import UsageError
+from mibench.joint_scorer import JointScorer
 from mibench.kernels import Activation
 from mibench.parameters import Parametrised
 from mibench.registry import register_critic
-from mibench.scorers import DotScorer, JointScorer, ModuleScorer, OracleScorer, Scorer, Shape
+from mibench.scorers import ModuleScorer, OracleScorer, Scorer, Shape
 
 if TYPE_CHECKING:
     from mibench.interfaces import Estimator

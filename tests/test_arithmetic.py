@@ -30,9 +30,7 @@ def test_a_mode_that_is_not_float32_is_not_taken(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(("seconds", "mode"), [([1.0, 2.0], "medium"), ([1.2, 1.0], "medium"), ([2.0, 1.0], "highest")])
-def test_a_clearly_slower_mode_is_not_taken(
-    seconds: list[float], mode: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_clearly_slower_mode_is_not_taken(seconds: list[float], mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter(seconds)
     monkeypatch.setattr(arithmetic, "_product_seconds", lambda: next(times))
     assert arithmetic.probe_matmul_mode() == mode

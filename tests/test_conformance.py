@@ -57,12 +57,12 @@ def test_a_good_plug_in_passes_all_checks() -> None:
     assert {f.subject.split()[0] for f in findings} == {"good.py", "task", "estimator", "critic", "negatives"}
 
 
-HEAD = '''
+HEAD = """
 import math
 import torch
 import mibench
 from mibench.scores import log_mean_exp
-'''
+"""
 
 ESTIMATOR = '''
 @mibench.register_estimator("wrong")
@@ -207,10 +207,14 @@ def task(old: str, new: str) -> str:
 
 WRONG_TASKS: dict[str, tuple[str, str, str]] = {
     "truth that is off": (
-        task("return x, x + e /", "return x, x + 1.3 * e /"), "log ratio", "one of sample, log_ratio and mi is wrong"
+        task("return x, x + e /", "return x, x + 1.3 * e /"),
+        "log ratio",
+        "one of sample, log_ratio and mi is wrong",
     ),
     "ratio and truth off together": (  # the information is mi - 1, mi and the ratio say mi
-        HEAD + TASK.replace("expm1(2 * self.mi)", "expm1(2 * self.mi - 2)").replace("0.5, 2.0", "1.5, 2.0")
+        HEAD
+        + TASK.replace("expm1(2 * self.mi)", "expm1(2 * self.mi - 2)")
+        .replace("0.5, 2.0", "1.5, 2.0")
         .replace("mi: float = 1.0", "mi: float = 1.5"),
         "normalised ratio",
         "log_ratio is too large",
@@ -218,7 +222,9 @@ WRONG_TASKS: dict[str, tuple[str, str, str]] = {
     "wrong shape": (task("return x, x +", "return x[0], x +"), "shapes", "a row per pair"),
     "integers": (task("return x, x +", "return x.long(), x +"), "shapes", "critics need floating point"),
     "a fixed sample": (
-        task("generator=generator", "generator=torch.Generator().manual_seed(0)"), "fresh points", "the same pairs"
+        task("generator=generator", "generator=torch.Generator().manual_seed(0)"),
+        "fresh points",
+        "the same pairs",
     ),
     "global randomness": (task(", generator=generator", ""), "own stream", "draws from torch's global generator"),
     "not finite": (task("/ math.sqrt", "* math.inf / math.sqrt"), "finite", "not finite"),

@@ -17,6 +17,7 @@ WritePlugin = Callable[..., Path]
 
 pytestmark = pytest.mark.usefixtures("fresh_registries")
 
+
 def test_names_aliases_and_versions_find_the_same_class() -> None:
     assert ESTIMATORS.get("nwj") is ESTIMATORS.get("mine-f") is ESTIMATORS.get("nwj-v1")
     assert ESTIMATORS.id_of(ESTIMATORS.create("mine-f")) == "nwj-v1"
@@ -109,9 +110,7 @@ def test_paths_that_hold_no_plug_in(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "aliases"), [("nwj", ()), ("cpc", ()), ("mine-f", ()), ("fine", ("dv",))])
-def test_a_name_that_is_taken_is_refused(
-    name: str, aliases: tuple[str, ...], write_plugin: WritePlugin
-) -> None:
+def test_a_name_that_is_taken_is_refused(name: str, aliases: tuple[str, ...], write_plugin: WritePlugin) -> None:
     with pytest.raises(PluginError) as error:
         load_plugins([write_plugin(name=name, aliases=aliases)], strict=True)
     assert isinstance(error.value.__cause__, DuplicateNameError)
@@ -119,9 +118,7 @@ def test_a_name_that_is_taken_is_refused(
     assert ESTIMATORS.entry("nwj").module == "mibench.estimators.nwj"
 
 
-def test_a_new_version_of_a_name_becomes_its_meaning_and_leaves_the_old_one(
-    write_plugin: WritePlugin
-) -> None:
+def test_a_new_version_of_a_name_becomes_its_meaning_and_leaves_the_old_one(write_plugin: WritePlugin) -> None:
     load_plugins([write_plugin(name="nwj", version=2)])
     assert ESTIMATORS.entry("nwj").id == "nwj-v2"
     assert ESTIMATORS.entry("nwj-v1").module == "mibench.estimators.nwj"

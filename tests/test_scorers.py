@@ -7,9 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from mibench.critics import Architecture, Bilinear, Cosine, Critic, Joint, ModuleCritic, Separable
+from mibench.dot_scorer import DotScorer
 from mibench.interfaces import Estimator
+from mibench.joint_scorer import JointScorer
 from mibench.kernels import Linear
-from mibench.scorers import DotScorer, JointScorer, Scorer, Shape, as_scores
+from mibench.scorers import Scorer, Shape, as_scores
 
 RUNS, BATCH = 3, 16
 
@@ -155,8 +157,8 @@ def test_joint_chunks_and_recomputation_change_nothing(negatives: str, monkeypat
 
     whole = train()
     for chunk, kept in ((64, 2**27), (10, 2**27), (10, 0)):
-        monkeypatch.setattr("mibench.scorers._CHUNK_ROWS", chunk)
-        monkeypatch.setattr("mibench.scorers._KEPT_NUMBERS", kept)
+        monkeypatch.setattr("mibench.joint_scorer.CHUNK_ROWS", chunk)
+        monkeypatch.setattr("mibench.joint_scorer._KEPT_NUMBERS", kept)
         for one, other in zip(whole, train(), strict=True):
             torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 

@@ -16,7 +16,9 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize(("mi", "dim"), [(0.0, 20), (2.5, 20), (10.0, 20), (30.0, 20), (100.0, 20), (30.0, 2), (30.0, 1)])
+@pytest.mark.parametrize(
+    ("mi", "dim"), [(0.0, 20), (2.5, 20), (10.0, 20), (30.0, 20), (100.0, 20), (30.0, 2), (30.0, 1)]
+)
 def test_the_mean_log_ratio_of_pairs_is_the_truth(mi: float, dim: int) -> None:
     task = get_task("gaussian20d", mi=mi, dim=dim)
     ratio = task.log_ratio(*task.sample(10**6, generator())).double()
@@ -73,7 +75,9 @@ def test_pairs_too_close_for_single_precision_are_drawn_in_double() -> None:
     assert get_task("gaussian20d", mi=30.0, dim=2).sample(1, generator())[0].dtype == torch.float64
 
 
-@pytest.mark.parametrize("params", [{"mi": -1}, {"mi": math.inf}, {"mi": math.nan}, {"dim": 0}, {"dim": 1.5}, {"mi": 1e4}])
+@pytest.mark.parametrize(
+    "params", [{"mi": -1}, {"mi": math.inf}, {"mi": math.nan}, {"dim": 0}, {"dim": 1.5}, {"mi": 1e4}]
+)
 def test_parameters_out_of_range_are_refused_in_one_sentence(params: dict[str, float]) -> None:
     with pytest.raises(UsageError) as caught:
         get_task("gaussian20d", **params)

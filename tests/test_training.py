@@ -1,4 +1,4 @@
-"""Training packs: the same numbers in any company, the rows and curves that come out, and figures with known answers."""
+"""Training packs: the same numbers in any company, rows and curves, and figures with known answers."""
 
 from __future__ import annotations
 
@@ -47,7 +47,13 @@ def same(one: RunResult, other: RunResult) -> bool:
     [
         {"critic": "separable", "negatives": "all-pairs"},
         {"critic": "separable", "negatives": "independent:m=3", "batch": 50},
-        {"critic": "separable:embed=8", "hidden": "2x50", "batch": 10, "task": "gaussian20d:dim=3", "activation": "elu"},
+        {
+            "critic": "separable:embed=8",
+            "hidden": "2x50",
+            "batch": 10,
+            "task": "gaussian20d:dim=3",
+            "activation": "elu",
+        },
         {"critic": "cosine", "negatives": "shuffle"},
         {"critic": "bilinear", "task": "gaussian20d:dim=3", "batch": 50, "negatives": "all-pairs"},
         {"critic": "joint", "negatives": "shuffle", "activation": "elu"},
@@ -117,7 +123,9 @@ def test_the_window_and_the_curve_are_those_of_the_steps() -> None:
 
 
 def test_a_staircase_has_a_row_per_stair_and_its_truth_along_the_curve() -> None:
-    (result,) = train_pack(specs_of(estimator="infonce", critic="separable", schedule=[1, 3, 5], steps=30, window=5, every=4))
+    (result,) = train_pack(
+        specs_of(estimator="infonce", critic="separable", schedule=[1, 3, 5], steps=30, window=5, every=4)
+    )
     assert [row["stair"] for row in result.rows] == [0, 1, 2]
     assert [row["mi_true"] for row in result.rows] == [1.0, 3.0, 5.0]
     assert [row["steps_done"] for row in result.rows] == [10, 20, 30]
@@ -147,7 +155,14 @@ def test_fixed_points_are_counted_and_predict_the_ceiling() -> None:
     ("bits", "expected"), [("2bits", 1.31), ("4bits", 2.40), ("6bits", 3.20), ("8bits", 3.70), ("10bits", 3.97)]
 )
 def test_infonce_with_the_exact_critic(bits: str, expected: float) -> None:
-    options = {"task": "gaussian20d:dim=10", "mi": bits, "critic": "oracle", "steps": 2000, "window": 2000, "every": 500}
+    options = {
+        "task": "gaussian20d:dim=10",
+        "mi": bits,
+        "critic": "oracle",
+        "steps": 2000,
+        "window": 2000,
+        "every": 500,
+    }
     (result,) = train_pack(specs_of(estimator="infonce", **options))
     row = result.rows[0]
     error = 2 * row["estimate_train_sd"] / math.sqrt(2000) + 0.005  # the figures have two decimals

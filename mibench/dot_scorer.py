@@ -1,0 +1,160 @@
+"""Critics that are an inner product of two embeddings: separable, bilinear and cosine.
+
+Notable: the towers see N rows each, whatever the number of pairs. Towers of one shape are stacked with the runs, so
+that one batched product serves both sides of all runs.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mibench.kernels import MLP, Activation, Layout, Linear, product
+from mibench.scorers import CHUNK_ROWS, Scorer, Shape
+
+
+class DotScorer(Scorer):
+    """Critics ``scale * g(x)^T h(y)``: separable, bilinear (h the identity) and cosine (unit vectors).
+
+    Parameters
+    ----------
+    shape
+        Sizes of the pack.
+    hidden
+        (depth, width) of both towers; None for the bilinear critic, whose g is linear and whose h is the identity.
+    activation
+        Activation of the towers.
+    embed
+        Dimension of the embedding.
+    scale
+        For unit vectors: factor on their product (an inverse temperature); None leaves the vectors as they are.
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        *,
+        hidden: tuple[int, int] | None,
+        activation: Activation = "relu",
+        embed: int = 32,
+        scale: float | None = None,
+    ) -> None:
+        self._scale = scale
+        self._twins = hidden is not None and shape.dim_x == shape.dim_y and shape.pool == shape.batch
+        layout, runs, dims = Layout(), shape.runs, (shape.dim_x, shape.dim_y)
+        self._towers: tuple[MLP, ...] = ()
+        if hidden is None:
+            self._linear = Linear(layout, runs, *dims, bias=False, pad_in=False)
+        elif self._twins:  # towers of one shape are stacked themselves: network 2r is g of run r, 2r + 1 is h
+            self._towers = (MLP(layout, 2 * runs, shape.dim_x, hidden, embed, activation),)
+        else:
+            self._towers = tuple(MLP(layout, runs, dim, hidden, embed, activation) for dim in dims)
+        super().__init__(shape, layout)
+        linears = [linear for tower in self._towers for linear in tower.linears] or [self._linear]
+        for linear in linears:
+            linear.attach(self.parameters, self.gradients)
+
+    def initialise(self, run: int, generator: torch.Generator) -> None:
+        """Draw g, then h; see `Scorer.initialise`."""
+        if not self._towers:
+            self._linear.initialise(run, generator)
+        for tower in (0, 1) if self._towers else ():
+            mlp, s = self._tower(run, tower)
+            for linear in mlp.linears:
+                linear.initialise(s, generator)
+
+    def _tower(self, run: int, tower: int) -> tuple[MLP, int]:
+        return (self._towers[0], 2 * run + tower) if self._twins else (self._towers[tower], run)
+
+    def forward(self, x: Tensor, y: Tensor, index: Tensor | None, *, train: bool) -> Tensor:
+        """Score a batch; see `Scorer.forward`."""
+        g, h = self._embed(x, y)  # (R, N, E), (R, B, E)
+        if self._scale is not None:
+            self._norms = (g.norm(dim=-1, keepdim=True), h.norm(dim=-1, keepdim=True))
+            g, h = g / self._norms[0], h / self._norms[1]
+        self._embedded, self._index = (g, h), index
+        if index is None:
+            raw = product(g, h.transpose(1, 2))
+        else:
+            batch = x.shape[1]
+            positives = (g * h[:, :batch]).sum(-1)
+            negatives = (g.unsqueeze(2) * _gather(h, index)).sum(-1)
+            raw = torch.cat((positives, negatives.flatten(1)), 1)
+        return raw if self._scale is None else raw.mul_(self._scale)
+
+    def _embed(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        if not self._towers:
+            self._inputs: tuple[Tensor, ...] = (x, y)
+            return product(x, self._linear.weight), nn.functional.pad(y, (0, self._linear.n_out - y.shape[-1]))
+        if self._twins:
+            both = torch.stack((x, y), 1).flatten(0, 1)  # (2R, N, d)
+            self._inputs = (both,)
+            g, h = self._towers[0].forward(both).unflatten(0, (-1, 2)).unbind(1)
+            return g, h
+        self._inputs = (x.contiguous(), y.contiguous())
+        return self._towers[0].forward(self._inputs[0]), self._towers[1].forward(self._inputs[1])
+
+    def backward(self, gradient: Tensor) -> None:
+        """Chain rule through the product, the normalisation and the towers; see `Scorer.backward`."""
+        g, h = self._embedded
+        if self._scale is not None:
+            gradient = gradient * self._scale
+        if self._index is None:
+            dg, dh = product(gradient, h), product(gradient.transpose(1, 2), g)
+        else:
+            dg, dh = self._pairs_backward(gradient, g, h, self._index)
+        if self._scale is not None:
+            dg = (dg - g * (g * dg).sum(-1, keepdim=True)) / self._norms[0]
+            dh = (dh - h * (h * dh).sum(-1, keepdim=True)) / self._norms[1]
+        if not self._towers:
+            self._linear.backward(self._inputs[0], dg, slice(None), add=False)
+        elif self._twins:
+            self._towers[0].backward(self._inputs[0], torch.stack((dg, dh), 1).flatten(0, 1))
+        else:
+            for tower, inputs, d in zip(self._towers, self._inputs, (dg, dh), strict=True):
+                tower.backward(inputs, d)
+
+    def _pairs_backward(self, gradient: Tensor, g: Tensor, h: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        batch = g.shape[1]
+        d_pos = gradient[:, :batch].unsqueeze(-1)  # (R, N, 1)
+        d_neg = gradient[:, batch:].unflatten(1, (batch, -1)).unsqueeze(-1)  # (R, N, M, 1)
+        dg = d_pos * h[:, :batch] + (d_neg * _gather(h, index)).sum(2)
+        dh = torch.zeros(h.shape, device=h.device)
+        dh[:, :batch] = d_pos * g
+        _scatter_add(dh, index, d_neg * g.unsqueeze(2))
+        return dg, dh
+
+    def prepare(self, run: int, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Embed both sides of one run's pool, (n, E) each."""
+        if not self._towers:
+            return x @ self._linear.weight[run, :, : y.shape[-1]], y
+        (tower_x, sx), (tower_y, sy) = self._tower(run, 0), self._tower(run, 1)
+        g = torch.cat([tower_x.apply(part, sx) for part in x.split(CHUNK_ROWS)])
+        h = torch.cat([tower_y.apply(part, sy) for part in y.split(CHUNK_ROWS)])
+        if self._scale is not None:
+            g, h = nn.functional.normalize(g, dim=-1) * self._scale, nn.functional.normalize(h, dim=-1)
+        return g, h
+
+    def block(self, prepared: tuple[Tensor, Tensor], start: int, stop: int) -> Tensor:
+        """Rows of the score matrix; see `Scorer.block`."""
+        g, h = prepared
+        return g[start:stop] @ h.T
+
+    def pairs(self, run: int, x: Tensor, y: Tensor) -> Tensor:
+        """Scores of n pairs; see `Scorer.pairs`."""
+        g, h = self.prepare(run, x, y)
+        return (g * h).sum(-1)
+
+
+def _gather(pool: Tensor, index: Tensor) -> Tensor:
+    """Rows (R, N, M, E) of a pool (R, B, E) by indices (R, N, M)."""
+    runs, size, width = pool.shape
+    flat = index.flatten(1) + torch.arange(0, runs * size, size, device=index.device).unsqueeze(1)
+    return pool.reshape(-1, width).index_select(0, flat.flatten()).view(*index.shape, width)
+
+
+def _scatter_add(pool: Tensor, index: Tensor, rows: Tensor) -> None:
+    """Add rows (R, N, M, E) to a contiguous pool (R, B, E) at indices (R, N, M)."""
+    runs, size, width = pool.shape
+    flat = index.flatten(1) + torch.arange(0, runs * size, size, device=index.device).unsqueeze(1)
+    pool.view(-1, width).index_add_(0, flat.flatten(), rows.reshape(-1, width))
