@@ -39,6 +39,7 @@ class JointScorer(Scorer):
             linear.attach(self.parameters, self.gradients)
         self._width, self._depth, self._activation = self._first_x.n_out, depth, activation
         self._slots: dict[tuple[int, int, int], list[Tensor]] = {}
+        self._factors: dict[tuple[str, int], Tensor] = {}
 
     def initialise(self, run: int, generator: torch.Generator) -> None:
         """Draw the layers in order; see `Scorer.initialise`."""
@@ -49,8 +50,8 @@ class JointScorer(Scorer):
         """Score a batch; see `Scorer.forward`."""
         self._x, self._y = x, y
         runs, batch, pool, every = x.shape[0], x.shape[1], y.shape[1], slice(None)
-        self._u = self._first_x.forward(x, x.new_empty(runs, batch, self._width), every)
-        self._v = self._first_y.forward(y, y.new_empty(runs, pool, self._width), every)
+        self._u = self._first_x.forward(x, self._factor("u", runs, batch), every)
+        self._v = self._first_y.forward(y, self._factor("v", runs, pool), every)
         self._partners = None if index is None else _partners(index, pool)  # (R, N, K)
         cells = x.new_empty(runs, batch, pool if self._partners is None else self._partners.shape[2])
         self._chunks = self._plan(cells)
@@ -58,7 +59,8 @@ class JointScorer(Scorer):
         for slot, (which, piece) in enumerate(self._chunks):
             activations = self._fill(which, piece, slot)
             target = cells[which, piece]
-            target.copy_(self._scores(activations[-1], which).view_as(target))
+            spare = self._memory(_SPARE, *activations[-1].shape[:2], 2)[0]
+            target.copy_(self._scores(activations[-1], which, spare).view_as(target))
         return cells if index is None else torch.cat((cells[:, :, 0], cells[:, :, 1:].flatten(1)), 1)
 
     def _plan(self, cells: Tensor) -> list[tuple[slice, slice]]:
@@ -90,21 +92,27 @@ class JointScorer(Scorer):
         """Memory for the activations of a chunk; one slot serves all where they are not kept."""
         return self._memory(slot if self._kept else 0, stacked, n, self._depth)
 
+    def _factor(self, name: str, runs: int, rows: int) -> Tensor:
+        """Memory for a factor of the first layer or its gradient, (R, rows, H)."""
+        key = (name, rows)
+        if key not in self._factors:
+            self._factors[key] = torch.empty(runs, rows, self._width, device=self.shape.device)
+        return self._factors[key]
+
     def _memory(self, slot: int, stacked: int, n: int, count: int) -> list[Tensor]:
         key = (slot, stacked, n)
         if key not in self._slots:
             self._slots[key] = [self._u.new_empty(stacked, n, self._width) for _ in range(count)]
         return self._slots[key]
 
-    def _scores(self, activation: Tensor, which: slice) -> Tensor:
-        """``a w + b``, (S, n): an inner product per row, which no other row can touch."""
+    def _scores(self, activation: Tensor, which: slice, spare: Tensor | None = None) -> Tensor:
+        """``a w + b``, (S, n): a sum per row, which no other row can touch; ``spare`` (S, n, H) is overwritten."""
         weight, bias = self._last.weight[which], self._last.bias[which]
-        scores: Tensor = torch.linalg.vecdot(activation, weight.transpose(1, 2)).add_(bias[:, 0])
-        return scores
+        return torch.mul(activation, weight.transpose(1, 2), out=spare).sum(-1).add_(bias[:, 0])
 
     def backward(self, gradient: Tensor) -> None:
         """Chain rule chunk by chunk; see `Scorer.backward`."""
-        du, dv = torch.empty_like(self._u), torch.zeros_like(self._v)
+        du, dv = self._factor("du", *self._u.shape[:2]), self._factor("dv", *self._v.shape[:2]).zero_()
         if self._partners is not None:  # back from the layout of raw scores to one row of x after the other
             batch = self._u.shape[1]
             negatives = gradient[:, batch:].unflatten(1, (batch, -1))
