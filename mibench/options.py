@@ -68,7 +68,7 @@ class Budget:
 
 BUDGETS: Mapping[str, Budget] = {
     "quick": Budget(steps=1000, seeds=1),
-    "standard": Budget(steps=4000, seeds=2),
+    "standard": Budget(steps=3000, seeds=2),
     "paper": Budget(steps=20000, seeds=5),
 }
 

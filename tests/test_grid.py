@@ -26,7 +26,7 @@ def test_defaults_are_resolved() -> None:
     spec = one()
     assert (spec.critic, spec.hidden, spec.activation, spec.dropout) == ("joint-v1", "2x256", "relu", "0.0")
     assert (spec.batch, spec.lr, spec.weight_decay) == (64, 5e-4, 0.0)
-    assert (spec.steps, spec.window, spec.every) == (4000, 1000, 20)
+    assert (spec.steps, spec.window, spec.every) == (3000, 1000, 15)
     assert (spec.negatives, spec.negatives_params) == ("shuffle-v1", (("fixed", None),))
     assert spec.task_params == (("dim", 20), ("mi", 5.0))
 
@@ -73,7 +73,12 @@ def test_a_staircase_shares_its_steps_evenly(schedule: object) -> None:
     spec = resolve({"task": "gaussian20d", "estimator": "nwj", "seeds": 1, "schedule": schedule})[0]
     assert spec.schedule == (2.0, 4.0, 6.0)
     assert "mi" not in dict(spec.task_params)
-    assert (spec.steps, spec.steps_per_stair, spec.window) == (4002, 1334, 667)  # 4000, made divisible
+    assert (spec.steps, spec.steps_per_stair, spec.window) == (3000, 1000, 500)
+
+
+def test_default_steps_are_rounded_up_to_a_multiple_of_the_stairs() -> None:
+    spec = resolve({"task": "gaussian20d", "estimator": "nwj", "seeds": 1, "schedule": [1, 2, 3, 4, 5, 6, 7]})[0]
+    assert (spec.steps, spec.steps_per_stair, spec.window) == (3003, 429, 214)
 
 
 def test_several_staircases() -> None:

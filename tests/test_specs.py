@@ -103,10 +103,10 @@ GIVEN: dict[str, tuple[object, ...]] = {
     "weight_decay": (None, 0, "0.0", -0.0),
     "negatives": (None, "shuffle", "permutation", "shuffle:fixed=none"),
     "batch": (None, 64, "64", 64.0, "6.4e1"),
-    "steps": (None, 4000, "4e3"),
+    "steps": (None, 3000, "3e3"),
     "lr": (None, 5e-4, "0.0005", "5e-4"),
     "window": (None, 1000),
-    "every": (None, "20"),
+    "every": (None, "15"),
     "budget": (None, "standard"),
 }
 
@@ -124,9 +124,9 @@ CHANGES: dict[str, st.SearchStrategy[typing.Any]] = {
     "weight_decay": st.floats(1e-9, 1),
     "dropout": st.floats(1e-6, 0.9),
     "batch": st.integers(2, 10**6).filter(lambda v: v != 64),
-    "steps": st.integers(2000, 10**6).filter(lambda v: v != 4000),
+    "steps": st.integers(2000, 10**6).filter(lambda v: v != 3000),
     "window": st.integers(1, 999),
-    "every": st.integers(1, 19),
+    "every": st.integers(1, 14),
     "seed": st.integers(1, 2**63 - 1),
     "estimator": st.floats(0.1, 100).filter(lambda v: v != 5).map(lambda v: f"smile:tau={v!r}"),
     "task": st.integers(1, 19).map(lambda v: f"gaussian20d:dim={v}"),
@@ -146,7 +146,7 @@ def test_any_option_that_differs_gives_another_id(data: st.DataObject) -> None:
 
 def test_the_id_is_stable_across_versions() -> None:
     """An id that changes makes every stored row unreadable as the same run: raise ID_SCHEME instead."""
-    assert _spec().run_id == "bcf54c72a391d84cf70adbdfa37d80d8"
+    assert _spec().run_id == "cf32981c2f4b8b94fe668f1ace855c1a"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"id_scheme":1}', '{"id_scheme":1,"task":"x"}', "nonsense"])
