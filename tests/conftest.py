@@ -33,6 +33,18 @@ def fresh_registries() -> Iterator[None]:
     registry._BROKEN[:] = broken
 
 
+@pytest.fixture(scope="module")
+def kept_arithmetic() -> Iterator[None]:
+    """Put back what a module's tests change of torch's arithmetic: hypothesis, for one, needs its denormals."""
+    import torch
+
+    mode, threads = torch.get_float32_matmul_precision(), torch.get_num_threads()
+    yield
+    torch.set_float32_matmul_precision(mode)
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
+
+
 PLUGIN = '''
 import mibench
 

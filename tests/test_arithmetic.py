@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 
 from mibench import arithmetic
 
 
-@pytest.fixture(autouse=True)
-def kept_settings() -> Iterator[None]:
-    mode, threads = torch.get_float32_matmul_precision(), torch.get_num_threads()
-    yield
-    torch.set_float32_matmul_precision(mode)
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("kept_arithmetic")
 
 
 def test_the_probe_leaves_the_mode_as_it_was() -> None:

@@ -25,7 +25,7 @@ TIMES = {"seconds", "seconds_per_step", "pack_size"}
 
 
 @pytest.fixture(autouse=True, scope="module")
-def one_thread() -> None:
+def one_thread(kept_arithmetic: None) -> None:
     configure_process()
 
 
