@@ -7,7 +7,6 @@ import torch
 
 from mibench import arithmetic
 
-
 pytestmark = pytest.mark.usefixtures("kept_arithmetic")
 
 
