@@ -18,6 +18,9 @@ _SPARE = -1
 _KEPT_NUMBERS = 2**27
 """Activations kept for the backward pass (numbers); where a batch needs more, they are computed again."""
 
+_CUDA_CHUNK_ROWS, _CUDA_KEPT_NUMBERS = 2**22, 2**32
+"""The same limits on a GPU, whose kernels want all runs at once."""
+
 
 class JointScorer(Scorer):
     """Critic ``f([x; y])``, an MLP on the concatenation, with its first layer factorised: ``W [x; y] = Wx x + Wy y``.
@@ -55,7 +58,8 @@ class JointScorer(Scorer):
         self._partners = None if index is None else _partners(index, pool)  # (R, N, K)
         cells = x.new_empty(runs, batch, pool if self._partners is None else self._partners.shape[2])
         self._chunks = self._plan(cells)
-        self._kept = cells.numel() * self._width * self._depth <= _KEPT_NUMBERS
+        most = _CUDA_KEPT_NUMBERS if cells.is_cuda else _KEPT_NUMBERS
+        self._kept = cells.numel() * self._width * self._depth <= most
         for slot, (which, piece) in enumerate(self._chunks):
             activations = self._fill(which, piece, slot)
             target = cells[which, piece]
@@ -65,12 +69,13 @@ class JointScorer(Scorer):
 
     def _plan(self, cells: Tensor) -> list[tuple[slice, slice]]:
         """Cut the scores (R, N, K) into chunks: slices of the runs and of the rows of x, each with its K partners."""
-        _, rows, partners = cells.shape
-        if cells.is_cuda or rows * partners <= CHUNK_ROWS:
+        runs, rows, partners = cells.shape
+        most = _CUDA_CHUNK_ROWS if cells.is_cuda else CHUNK_ROWS
+        if rows * partners * (runs if cells.is_cuda else 1) <= most:
             return [(slice(None), slice(0, rows))]
-        step = max(1, CHUNK_ROWS // partners)
+        step = max(1, most // partners)
         pieces = [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
-        return [(slice(run, run + 1), piece) for run in range(len(cells)) for piece in pieces]
+        return [(slice(run, run + 1), piece) for run in range(runs) for piece in pieces]
 
     def _fill(self, which: slice, piece: slice, slot: int) -> list[Tensor]:
         """Compute the activations of one chunk into its slot."""
