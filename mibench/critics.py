@@ -238,5 +238,5 @@ class Oracle(Critic):
     needs_log_ratio = True
 
     def build(self, shape: Shape, architecture: Architecture, estimators: Sequence[Estimator]) -> Scorer:
-        """Build the exact critics; the trainer sets the tasks, stair by stair."""
+        """Build the exact critics; the trainer names the tasks, stair by stair."""
         return OracleScorer(shape, [estimator.oracle_offset for estimator in estimators])

@@ -63,7 +63,8 @@ class JointScorer(Scorer):
         for slot, (which, piece) in enumerate(self._chunks):
             activations = self._fill(which, piece, slot)
             target = cells[which, piece]
-            spare = self._memory(_SPARE, *activations[-1].shape[:2], 2)[0]
+            stacked, n, _ = activations[-1].shape
+            spare = self._memory(_SPARE, stacked, n, 2)[0]
             target.copy_(self._scores(activations[-1], which, spare).view_as(target))
         return cells if index is None else torch.cat((cells[:, :, 0], cells[:, :, 1:].flatten(1)), 1)
 

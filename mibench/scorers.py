@@ -70,6 +70,9 @@ class Scorer(ABC):
         per_run = [block.stacked // self.shape.runs for block in self._layout.blocks]
         return [b.rows(first * k, last * k) for b, k in zip(self._layout.blocks, per_run, strict=True)]
 
+    def set_tasks(self, tasks: Sequence[Task]) -> None:  # noqa: B027  (most critics learn from pairs alone)
+        """Learn each run's task at the start of a stair."""
+
     @abstractmethod
     def initialise(self, run: int, generator: torch.Generator) -> None:
         """Draw the initial parameters of one run."""
@@ -131,7 +134,11 @@ class OracleScorer(Scorer):
         super().__init__(shape, Layout())
         self.dtype = torch.float64
         self._offsets = offsets
-        self.tasks: Sequence[Task] = ()
+        self._tasks: Sequence[Task] = ()
+
+    def set_tasks(self, tasks: Sequence[Task]) -> None:
+        """Take the density ratios from these tasks."""
+        self._tasks = tasks
 
     def initialise(self, run: int, generator: torch.Generator) -> None:
         """Nothing to draw."""
@@ -159,7 +166,7 @@ class OracleScorer(Scorer):
 
     def pairs(self, run: int, x: Tensor, y: Tensor) -> Tensor:
         """Exact log density ratios of n pairs, plus the run's constant."""
-        return self.tasks[run].log_ratio(x, y) + self._offsets[run]
+        return self._tasks[run].log_ratio(x, y) + self._offsets[run]
 
     def block_rows(self, n: int) -> int:
         """Rows of a block of about 2^16 pairs, whose vectors must be laid out."""

@@ -21,7 +21,7 @@ from mibench.cuda import captured_step
 from mibench.history import History
 from mibench.objective import Objective
 from mibench.rows import result_row
-from mibench.scorers import OracleScorer, Scorer, Shape, as_scores
+from mibench.scorers import Scorer, Shape, as_scores
 from mibench.scores import effective_sample_size
 from mibench.sources import Feed, StreamSource, block_steps
 from mibench.specs import RunSpec
@@ -122,8 +122,7 @@ class Pack:
         take_step = self._stepper()
         rows: list[list[dict[str, Any]]] = [[] for _ in self.runs]
         for stair in range(self.runs[0].spec.stairs):
-            if isinstance(self.scorer, OracleScorer):
-                self.scorer.tasks = [run.tasks[stair] for run in self.runs]
+            self.scorer.set_tasks([run.tasks[stair] for run in self.runs])
             self._train_stair(stair, take_step, progress)
             fresh = self._final_batches(stair)
             for r in range(len(self.runs)):

@@ -10,7 +10,7 @@ from mibench.evaluation import Pool, choose_pool, evaluate_pairs, evaluate_pool
 from mibench.interfaces import Estimator
 from mibench.lookup import get_estimator, get_task, list_estimators
 from mibench.negatives import partial_derangements
-from mibench.scorers import OracleScorer, Scorer, Shape
+from mibench.scorers import Scorer, Shape
 from mibench.scores import Scores
 
 
@@ -28,8 +28,7 @@ def trained(critic: Critic, runs: int = 2) -> Scorer:
     scorer = critic.build(shape, Architecture(depth=2, width=32), [get_estimator("nwj")] * runs)
     for run in range(runs):
         scorer.initialise(run, torch.Generator().manual_seed(run))
-    if isinstance(scorer, OracleScorer):
-        scorer.tasks = [get_task("gaussian20d", mi=2.0)] * runs
+    scorer.set_tasks([get_task("gaussian20d", mi=2.0)] * runs)
     return scorer
 
 
