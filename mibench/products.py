@@ -121,15 +121,13 @@ def _tasks(
 
 def _spec(chosen: Mapping[str, Any], stairs: tuple[float, ...], task: Task, components: Components) -> RunSpec:
     """Resolve and check one combination of options; its seed is still 0."""
-    from mibench.critics import Oracle
-
     estimator: Estimator = components.get("estimator", chosen["estimator"])
     critic: Critic = components.get("critic", chosen["critic"])
     sampler_name = chosen.get("negatives") or critic.default_negatives or estimator.default_negatives
     negatives, negatives_params = components.named("negatives", sampler_name)
     estimator_id, estimator_params = components.named("estimator", chosen["estimator"])
     critic_id, critic_params = components.named("critic", chosen["critic"])
-    if isinstance(critic, Oracle) and not task.has_log_ratio:
+    if critic.needs_log_ratio and not task.has_log_ratio:
         raise UsageError(f"task '{chosen['task']}' has no known density ratio; use another critic than '{critic_id}'")
     batch = read.whole("batch", chosen["batch"], 2)
     components.get("negatives", sampler_name).per_row(batch)  # refuses what the batch cannot hold
