@@ -224,7 +224,7 @@ def handle(colour: str = MUTED, style: LineStyle = "-", width: float = 1.6, mark
 def view(values: npt.ArrayLike, anchors: npt.ArrayLike, optional: npt.ArrayLike = ()) -> tuple[float, float]:
     """Limits of an axis that outliers cannot stretch.
 
-    The 1st to 99th percentile of the finite values, cut to half the anchors' range beyond the anchors, which are
+    The 1st to 99th percentile of the finite values, cut to the anchors' range once more beyond the anchors, which are
     always in view. Optional anchors (a truth far above every estimate) are in view where they at most double it.
 
     Parameters
@@ -247,7 +247,7 @@ def view(values: npt.ArrayLike, anchors: npt.ArrayLike, optional: npt.ArrayLike 
     span = max(high - low, 1.0)
     if data.size:
         first, last = np.percentile(data, [1, 99])
-        low, high = min(low, max(first, low - span / 2)), max(high, min(last, high + span / 2))
+        low, high = min(low, max(first, low - span)), max(high, min(last, high + span))
     room = 0.06 * max(high - low, 1e-9)
     return low - room, high + room
 
