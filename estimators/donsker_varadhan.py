@@ -57,7 +57,6 @@ class Mine(DonskerVaradhan):
     """
 
     kind = "lower"
-    state_size = 2
 
     rate: float = 0.99
 

@@ -73,10 +73,6 @@ def _check_kind(estimator: Estimator) -> str:
 
 
 def _check_shapes(estimator: Estimator) -> str:
-    if len(estimator.initial_state()) != estimator.state_size:
-        raise Failed(
-            f"initial_state gives {len(estimator.initial_state())} numbers; state_size says {estimator.state_size}"
-        )
     for dtype in (torch.float32, torch.float64):
         for lead in ((), (3,), (2, 3)):
             for n, m in _SHAPES[:4]:
@@ -145,7 +141,7 @@ def _check_pure(estimator: Estimator) -> str:
         if not torch.equal(first, functional(scores)):
             raise Failed(
                 f"{name} remembers earlier calls, which other runs share; "
-                "declare a state_size and carry the state through stateful_loss"
+                "give an initial_state and carry the state through stateful_loss"
             )
     return "the same scores give the same values, whatever came before, and are not written to"
 
@@ -197,6 +193,9 @@ def _check_gradient(estimator: Estimator) -> str:
         if not loss.requires_grad:
             raise Failed("loss has no gradient with respect to the scores; it cannot be trained")
         grads = torch.autograd.grad(loss, (pos, neg), allow_unused=True, materialize_grads=True)
+        if estimator.surrogate_loss:
+            _expect_descent(estimator, pos, neg, grads)
+            continue
         for seed in range(3):
             step = _scores(20 + seed, 2, n=n, m=m, dtype=torch.float64)
             found = sum(float((g * s).sum()) for g, s in zip(grads, (step.pos, step.neg), strict=True))
@@ -214,7 +213,21 @@ def _check_gradient(estimator: Estimator) -> str:
                 raise Failed(
                     f"the gradient of the loss is {found:.6g} along a line where its values change by {expected:.6g}"
                 )
+    if estimator.surrogate_loss:
+        return "the loss's value says nothing, by declaration; a step against its gradient raises the estimate"
     return "the loss's gradient agrees with finite differences in float64"
+
+
+def _expect_descent(estimator: Estimator, pos: Tensor, neg: Tensor, grads: tuple[Tensor, ...]) -> None:
+    """Expect a loss whose value says nothing to move the scores to a higher estimate."""
+    eps = 1e-6
+    steps = (Scores((pos - step * grads[0]).detach(), (neg - step * grads[1]).detach()) for step in (-eps, eps))
+    before, after = (float(estimator.estimate(scores).sum()) for scores in steps)
+    if not after > before:
+        raise Failed(
+            f"surrogate_loss is declared, but a step against the loss's gradient moves the estimate from {before:.9g} "
+            f"to {after:.9g}; it must raise it"
+        )
 
 
 def _adversarial(n: int, m: int, dtype: torch.dtype) -> Iterator[tuple[str, Scores]]:

@@ -104,16 +104,18 @@ class Estimator(Parametrised):
     """
 
     kind: ClassVar[Kind]
-    """``lower``: a bound in expectation for every critic; ``upper``; or ``plug-in``: no bound."""
+    """``lower``: a bound in expectation for every critic; ``upper``; or ``plug-in``: no bound. What is listed; see
+    `kind_at`."""
+
+    surrogate_loss: ClassVar[bool] = False
+    """Whether the loss is of use for its gradient alone: a stop gradient leaves its value without a meaning. A step
+    against the gradient must raise the estimate."""
 
     oracle_offset: ClassVar[float] = 0.0
     """The optimal critic minus the log density ratio, a constant in nats (1 for NWJ)."""
 
     default_negatives: ClassVar[str] = "shuffle"
     """The negative sampler that a grid takes where the user names none."""
-
-    state_size: ClassVar[int] = 0
-    """Numbers a run carries from step to step (MINE's running average); 0 for a stateless loss."""
 
     def rows(self, scores: Scores) -> Tensor:
         """Per-row statistics, shape (..., N, k): all that `reduce` needs to know of a row's scores."""
@@ -132,11 +134,16 @@ class Estimator(Parametrised):
         return -self.estimate(scores)
 
     def initial_state(self) -> tuple[float, ...]:
-        """The `state_size` numbers that a run starts with."""
+        """Numbers that a run starts with and carries from step to step (MINE's running average); none by default."""
         return ()
 
+    @property
+    def state_size(self) -> int:
+        """How many numbers a run carries from step to step; 0 for a stateless loss."""
+        return len(self.initial_state())
+
     def stateful_loss(self, scores: Scores, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Loss of one step and the state after it; only for estimators with a `state_size`.
+        """Loss of one step and the state after it; only for estimators with an `initial_state`.
 
         Parameters
         ----------
@@ -161,8 +168,23 @@ class Estimator(Parametrised):
             Batch size.
         m
             Classes: one positive and m - 1 negatives in every row.
+
+        Raises
+        ------
+        UsageError
+            Where the estimator is not defined on such batches; grids ask before any work.
         """
         return math.inf
+
+    def kind_at(self, n: int, m: int) -> Kind:
+        """Kind on batches of a size, for estimators that are a bound for some of their parameters or sizes only.
+
+        Parameters
+        ----------
+        n, m
+            Batch size and classes, as in `ceiling`.
+        """
+        return self.kind
 
     @property
     def by_rows(self) -> bool:

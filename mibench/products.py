@@ -130,7 +130,8 @@ def _spec(chosen: Mapping[str, Any], stairs: tuple[float, ...], task: Task, comp
     if critic.needs_log_ratio and not task.has_log_ratio:
         raise UsageError(f"task '{chosen['task']}' has no known density ratio; use another critic than '{critic_id}'")
     batch = read.whole("batch", chosen["batch"], 2)
-    components.get("negatives", sampler_name).per_row(batch)  # refuses what the batch cannot hold
+    per_row = components.get("negatives", sampler_name).per_row(batch)  # refuses what the batch cannot hold
+    estimator.ceiling(n=batch, m=per_row + 1)  # refuses batches that the estimator is not defined on
     steps, window, every = _lengths(chosen, max(len(stairs), 1))
     return RunSpec(
         task=TASKS.id_of(task),

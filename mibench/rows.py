@@ -48,7 +48,7 @@ def truth_columns(run: Run, stair: int) -> dict[str, Any]:
         "mi_true": task.mi,
         "mi_method": task.mi_method,
         "mi_se": task.mi_se,
-        "kind": run.estimator.kind,
+        "kind": run.estimator.kind_at(n=batch, m=per_row + 1),
         "ceiling": run.estimator.ceiling(n=batch, m=per_row + 1),
         "n_negatives": per_row,
         "predicted_ceiling": run.sampler.predicted_ceiling(batch),

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mibench.errors import UsageError
 from mibench.parameters import split_name
 from mibench.registry import ESTIMATORS, Broken, Entry, Registry
 
@@ -290,12 +291,16 @@ def _show_ceilings(estimator: Estimator) -> None:
     print(f"default negatives: {estimator.default_negatives}; parameters: {dict(estimator.params()) or 'none'}")
     sizes = (64, 128, 256, 512, 1024)
     rows = [
-        (label, *(_ceiling(estimator.ceiling(n, m(n))) for n in sizes))
+        (label, *(_ceiling(estimator, n, m(n)) for n in sizes))
         for label, m in (("one negative a row", lambda n: 2), ("all pairs", lambda n: n))
     ]
     headers = [f"N = {n}" for n in sizes]
     show_table(("ceiling, nats", *headers), rows, numbers=headers)
 
 
-def _ceiling(value: float) -> str:
+def _ceiling(estimator: Estimator, n: int, m: int) -> str:
+    try:
+        value = estimator.ceiling(n, m)
+    except UsageError:
+        return "undefined"
     return "none" if value == math.inf else f"{value:.4f}"

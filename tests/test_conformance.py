@@ -19,7 +19,18 @@ def failures(findings: list[Finding]) -> list[str]:
     return [f"{f.subject}, {f.check}: {f.sentence}" for f in findings if not f.passed]
 
 
-@pytest.mark.parametrize("name", [*mibench.list_estimators(), "smile:tau=1", "smile:tau=inf", "mine:rate=0"])
+VARIANTS = [
+    "smile:tau=1",
+    "smile:tau=inf",
+    "mine:rate=0",
+    "alpha-ml-cpc:alpha=0.0001",
+    "alpha-ml-cpc:alpha=0.1,alpha_start=1.5,alpha_steps=5",
+    "alpha-cpc:alpha=1.5",
+    "holder-flatnce:gamma=-1",
+]
+
+
+@pytest.mark.parametrize("name", [*mibench.list_estimators(), *VARIANTS])
 def test_built_in_estimators_conform(name: str) -> None:
     findings = check_estimator(ESTIMATORS.create(name))
     assert failures(findings) == []
@@ -141,10 +152,10 @@ WRONG: dict[str, tuple[str, str, str]] = {
             "return scores", "self.seen.append(0.1)\n        return sum(self.seen) + scores"
         ),
         "pure",
-        "declare a state_size and carry the state through stateful_loss",
+        "give an initial_state and carry the state through stateful_loss",
     ),
     "a declared state that is shared": (
-        HEAD + ESTIMATOR.replace("oracle_offset = 1.0", "oracle_offset = 1.0\n    state_size = 1") + '''
+        HEAD + ESTIMATOR + '''
     def initial_state(self):
         return (0.0,)
 
@@ -161,6 +172,14 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "writing into the scores": (changed("scores.pos.mean(-1)", "scores.pos.mul_(1.0).add_(0.5).mean(-1)"), "pure", ""),
     "a gradient that is cut": (
         changed("return scores.pos.mean(-1)", "return scores.pos.detach().mean(-1)"), "gradient", "along a line"
+    ),
+    "a surrogate loss that climbs": (
+        HEAD + ESTIMATOR.replace("oracle_offset = 1.0", "surrogate_loss = True") + """
+    def loss(self, scores):
+        return torch.exp(scores.pos - scores.pos.detach()).mean(-1)
+""",
+        "gradient",
+        "it must raise it",
     ),
     "overflow": (
         HEAD + ESTIMATOR.replace("oracle_offset = 1.0\n", "").replace(
