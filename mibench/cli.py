@@ -216,7 +216,9 @@ def list_command(
     if what is not None and what not in _LISTS:
         raise UsageError(f"there is no list of '{what}'{did_you_mean(what, _LISTS)}")
     load_plugins(plugin or ())
-    entries = {name: registry.entries() for name, registry in _REGISTRIES.items() if what in (None, name)}
+    entries = {
+        name: registry.entries(all_versions=True) for name, registry in _REGISTRIES.items() if what in (None, name)
+    }
     grids = shipped_grids() if what in (None, "grids") else []
     if as_json:
         listed: dict[str, Any] = {name: [_as_json(e) for e in found] for name, found in entries.items()}

@@ -19,6 +19,10 @@ FAILURE_STATUSES: tuple[Status, ...] = ("timeout", "crashed")
 """Statuses of runs that ended without a result; they are tried again with ``--retry-failed``."""
 
 
+CAPPED_BY_SAMPLER = ("dv", "mine", "nwj", "js-nwj")
+"""Estimators to whose values the columns predicted_ceiling and predicted_optimum apply."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Column:
     """A column: its name, its type, and what it means with its unit. All may be null where a run gave no value."""
@@ -101,7 +105,11 @@ RUNS: tuple[Column, ...] = (
         "int64",
         "step at which divergence was established, counted from the run's start; null where it was not",
     ),
-    Column("divergence", "string", "why: non-finite, or median (three consecutive 200-step medians over truth + 2)"),
+    Column(
+        "divergence",
+        "string",
+        "why: non-finite, median (three windows in a row with a median over truth + 2), or collapse (under -100)",
+    ),
     Column("wide", "int64", "1 where the interquartile range of the window is over 5 nats, else 0"),
     Column("steps_done", "int64", "training steps done when the row was made, all stairs so far"),
     Column("seconds", "float64", "wall time of the run: its pack's time divided by the pack's runs"),

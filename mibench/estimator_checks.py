@@ -98,17 +98,17 @@ def _expect_shape(name: str, value: object, lead: tuple[int, ...], dtype: torch.
 
 
 def _check_stacked(estimator: Estimator) -> str:
-    for n, m in ((64, 1), (64, 63)):
-        scores = _scores(1, 4, n=n, m=m)
+    for stacked, n, m in ((4, 64, 1), (4, 64, 63), (64, 64, 1)):  # 64: the packs of a GPU
+        scores = _scores(1, stacked, n=n, m=m)
         for name, functional in _functionals(estimator).items():
-            stacked = functional(scores)
-            for run in range(4):
-                if not torch.equal(stacked[run : run + 1], functional(_part(scores, run))):
+            together = functional(scores)
+            for run in range(stacked):
+                if not torch.equal(together[run : run + 1], functional(_part(scores, run))):
                     raise Failed(
-                        f"{name} of run {run} differs between a pack of 4 and a pack of 1; "
+                        f"{name} of run {run} differs between a pack of {stacked} and a pack of 1; "
                         "runs must not depend on their company, to the last bit"
                     )
-    return "a run in a pack of 4 has the bits of the run alone, at N = 64"
+    return "a run in packs of 4 and 64 has the bits of the run alone, at N = 64"
 
 
 def _check_runs(estimator: Estimator) -> str:

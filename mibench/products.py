@@ -123,7 +123,7 @@ def _spec(chosen: Mapping[str, Any], stairs: tuple[float, ...], task: Task, comp
     """Resolve and check one combination of options; its seed is still 0."""
     estimator: Estimator = components.get("estimator", chosen["estimator"])
     critic: Critic = components.get("critic", chosen["critic"])
-    sampler_name = chosen.get("negatives") or critic.default_negatives or estimator.default_negatives
+    sampler_name = chosen.get("negatives", critic.default_negatives or estimator.default_negatives)
     negatives, negatives_params = components.named("negatives", sampler_name)
     estimator_id, estimator_params = components.named("estimator", chosen["estimator"])
     critic_id, critic_params = components.named("critic", chosen["critic"])

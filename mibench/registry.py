@@ -172,10 +172,12 @@ class Registry(Generic[T]):
                 return f"{name}-v{version}"
         raise KeyError(f"{type(component).__name__} is not a registered {self.what}")
 
-    def entries(self) -> list[Entry]:
-        """Return all entries, newest versions only, sorted by name."""
+    def entries(self, *, all_versions: bool = False) -> list[Entry]:
+        """Return all entries, sorted by name: the newest versions, or all."""
         self._scan()
         self._load_entry_points()
+        if all_versions:
+            return sorted(self._entries.values(), key=lambda e: (e.name, e.version))
         newest: dict[str, Entry] = {}
         for entry in self._entries.values():
             if entry.name not in newest or entry.version > newest[entry.name].version:
@@ -227,7 +229,7 @@ class Registry(Generic[T]):
         for point in importlib.metadata.entry_points(group=self._group):
             try:
                 point.load()
-            except Exception:
+            except (Exception, SystemExit):  # a script that exits must not end the listing
                 _BROKEN.append(Broken(f"{point.value} (entry point of {self._group})", _last_line()))
 
 
@@ -340,7 +342,7 @@ def _load_file(file: Path, strict: bool) -> None:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         for registry in (TASKS, ESTIMATORS, CRITICS, NEGATIVES):
             registry.forget(name)

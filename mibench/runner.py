@@ -63,7 +63,7 @@ def run(
     dry_run: bool = False,
     engine: str = "local",
     scheduler: str | None = None,
-    plugins: Sequence[str | Path] = (),
+    plugins: str | Path | Sequence[str | Path] = (),
     progress: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> pd.DataFrame:
@@ -92,7 +92,7 @@ def run(
     engine, scheduler
         ``"local"``, or ``"dask"`` with the address of a scheduler, whose machines share the results folder.
     plugins
-        Files or folders with further components.
+        File or folder with further components, or several.
     progress
         Called with the steps x runs done and their total, from several threads but never two at once.
     **options
@@ -113,7 +113,7 @@ def run(
     StoreWriteError
         Where a result cannot be stored; what was stored before is intact.
     """
-    load_plugins(plugins, strict=True)
+    load_plugins([plugins] if isinstance(plugins, str | Path) else plugins, strict=True)
     specs = resolve(override(load_grid(grid) if grid is not None else {}, options))
     outcome = execute(
         specs,
@@ -234,10 +234,10 @@ def resolve_device(device: str) -> str:
 
 
 def _check_options(jobs: int, timeout: float | None, engine: str, scheduler: str | None) -> None:
-    if jobs < 1:
-        raise UsageError(f"jobs must be at least 1, not {jobs}")
-    if timeout is not None and not timeout > 0:
-        raise UsageError(f"timeout must be a positive number of seconds, not {timeout:g}")
+    if not isinstance(jobs, int) or jobs < 1:
+        raise UsageError(f"jobs must be at least 1, not {jobs}; give a whole number of processes")
+    if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
+        raise UsageError(f"timeout must be a positive number of seconds, not {timeout}")
     if engine not in ENGINES:
         raise UsageError(f"unknown engine '{engine}'{did_you_mean(engine, ENGINES)}")
     if engine == "dask" and importlib.util.find_spec("distributed") is None:

@@ -17,13 +17,17 @@ DIVERGENCE_WINDOW = 200
 DIVERGENCE_EXCESS = 2.0
 """Nats over the truth that a median must pass."""
 
+DIVERGENCE_COLLAPSE = -100.0
+"""Nats below which a median cannot be an estimate of something that is never negative."""
+
 DIVERGENCE_WINDOWS = 3
-"""Consecutive windows that must pass it."""
+"""Consecutive windows that must pass either bound."""
 
 WIDE_IQR = 5.0
 """Interquartile range, nats, over which a window is flagged as wide."""
 
 Series = NDArray[np.float64]
+Reason = Literal["non-finite", "median", "collapse"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,14 +35,15 @@ class Divergence:
     """When divergence was established (steps from the start of the series) and why."""
 
     step: int
-    reason: Literal["non-finite", "median"]
+    reason: Reason
 
 
 def find_divergence(estimates: Series, losses: Series, truth: float) -> Divergence | None:
     """Find the first sign of divergence in a series at constant MI.
 
-    A run has diverged where an estimate or a loss is not finite, or where the medians of three consecutive windows of
-    200 steps are over the truth plus 2 nats.
+    A run has diverged where an estimate or a loss is not finite (``non-finite``), or where the medians of three
+    consecutive windows are over the truth plus 2 nats (``median``) or under -100 nats (``collapse``). A window has 200
+    steps, or a third of a series that is shorter than three of them.
 
     Parameters
     ----------
@@ -47,20 +52,32 @@ def find_divergence(estimates: Series, losses: Series, truth: float) -> Divergen
     truth
         True mutual information, nats.
     """
-    found = []
+    found: list[Divergence] = []
     broken = np.flatnonzero(~(np.isfinite(estimates) & np.isfinite(losses)))
     if broken.size:
         found.append(Divergence(int(broken[0]) + 1, "non-finite"))
-    whole = estimates.size // DIVERGENCE_WINDOW * DIVERGENCE_WINDOW
-    windows = estimates[:whole].reshape(-1, DIVERGENCE_WINDOW)
-    run = 0
-    for i, window in enumerate(windows):
-        over = np.isfinite(window).any() and quantile(window, 0.5) > truth + DIVERGENCE_EXCESS
-        run = run + 1 if over else 0
-        if run == DIVERGENCE_WINDOWS:
-            found.append(Divergence((i + 1) * DIVERGENCE_WINDOW, "median"))
-            break
+    size = max(1, min(DIVERGENCE_WINDOW, estimates.size // DIVERGENCE_WINDOWS))
+    windows = estimates[: estimates.size // size * size].reshape(-1, size)
+    medians = np.array([quantile(window, 0.5) for window in windows])
+    signs: dict[Reason, NDArray[np.bool_]] = {
+        "median": medians > truth + DIVERGENCE_EXCESS,
+        "collapse": medians < DIVERGENCE_COLLAPSE,
+    }
+    for reason, past in signs.items():
+        last = _end_of_row(past, DIVERGENCE_WINDOWS)
+        if last is not None:
+            found.append(Divergence((last + 1) * size, reason))
     return min(found, key=lambda d: d.step, default=None)
+
+
+def _end_of_row(past: NDArray[np.bool_], length: int) -> int | None:
+    """Index at which ``length`` values in a row have been true for the first time."""
+    run = 0
+    for i, value in enumerate(past):
+        run = run + 1 if value else 0
+        if run == length:
+            return i
+    return None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,9 +103,14 @@ def summarise(values: Series) -> Summary:
 
 
 def quantile(values: Series, q: float) -> float:
-    """Quantile of the values that are not NaN; NaN where there are none."""
-    known = values[~np.isnan(values)]
+    """Quantile of the values that are not NaN, linear between two of them; infinities keep their places.
+
+    NaN where there is no value, or where the quantile lies between the two infinities.
+    """
+    known = np.sort(values[~np.isnan(values)])
     if not known.size:
         return float("nan")
-    with np.errstate(invalid="ignore"):  # between two infinities
-        return float(np.quantile(known, q))
+    place = q * (known.size - 1)
+    low, high = float(known[int(np.floor(place))]), float(known[int(np.ceil(place))])
+    share = place - np.floor(place)
+    return low if low == high or share == 0 else (1 - share) * low + share * high

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mibench.columns import CAPPED_BY_SAMPLER
 from mibench.errors import UsageError
 from mibench.parameters import split_name
 from mibench.registry import ESTIMATORS, Broken, Entry, Registry
@@ -211,7 +212,7 @@ def _configuration(group: pd.DataFrame) -> dict[str, str]:
         "fresh": _number(group["estimate_fresh"].mean()),
         "bias": _number(group["bias"].mean(), "+.2f"),
         "ceiling": _number(first["ceiling"]),
-        "cap": _number(first["predicted_ceiling"]),
+        "cap": _number(first["predicted_ceiling"]) if first["estimator"] in CAPPED_BY_SAMPLER else "",
         "status": ", ".join(f"{count} {status}" for status, count in statuses.items()),
     }
 

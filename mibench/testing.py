@@ -68,7 +68,7 @@ def check_plugin(path: str | Path) -> list[Finding]:
         return [_import_finding(given, error)]
     findings = [Finding(given.name, "import", True, "imported")]
     for registry, check in _CHECKERS:
-        for entry in registry.entries():
+        for entry in registry.entries(all_versions=True):
             if entry.origin == str(given):
                 findings += _check_entry(registry, entry.id, check)
     if len(findings) == 1:

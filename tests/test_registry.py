@@ -151,3 +151,18 @@ def test_entry_points_are_loaded_and_broken_ones_listed(
     assert "zero" in mibench.list_estimators()
     assert [b.origin for b in broken()] == ["elsewhere:Bound (entry point of mibench.estimators)"]
     assert "elsewhere" in broken()[0].error
+
+
+@pytest.mark.usefixtures("fresh_registries")
+def test_a_plugin_that_exits_is_broken_and_stops_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "exits.py"
+    file.write_text("raise SystemExit(3)", encoding="utf-8")
+    load_plugins([file])
+    assert any("SystemExit" in b.error for b in broken() if b.origin == str(file))
+
+
+@pytest.mark.usefixtures("fresh_registries")
+def test_all_versions_are_listed_on_demand(write_plugin: Callable[..., Path]) -> None:
+    load_plugins([write_plugin("one.py", "twice", 1), write_plugin("two.py", "twice", 2)])
+    assert [e.version for e in ESTIMATORS.entries() if e.name == "twice"] == [2]
+    assert [e.version for e in ESTIMATORS.entries(all_versions=True) if e.name == "twice"] == [1, 2]

@@ -34,6 +34,17 @@ def test_low_values_are_bias_and_not_divergence() -> None:
     assert find_divergence(values, values, truth=5.0) is None
 
 
+def test_a_series_that_runs_down_has_collapsed() -> None:
+    values = series((1.0, 400), (-1e5, 600))
+    assert find_divergence(values, values, truth=5.0) == Divergence(1000, "collapse")
+
+
+def test_a_short_series_is_judged_by_its_thirds() -> None:
+    values = series((1e20, 599))
+    assert find_divergence(values, values, truth=5.0) == Divergence(597, "median")
+    assert find_divergence(series((5.0, 2)), series((5.0, 2)), truth=5.0) is None
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_the_first_value_that_is_not_finite_is_divergence(bad: float) -> None:
     estimates, losses = series((5.0, 300)), series((-5.0, 300))
@@ -66,6 +77,26 @@ def test_a_value_that_is_not_a_number_spoils_the_mean_but_not_the_median() -> No
     assert np.isnan(summary.mean)
     assert summary.median == 1.0
     assert np.isnan(quantile(np.array([np.nan]), 0.5))
+
+
+@pytest.mark.parametrize(
+    ("values", "median"),
+    [
+        ([1.0, 2.0, np.inf], 2.0),
+        ([np.inf] * 4, np.inf),
+        ([-np.inf, -np.inf, 3.0], -np.inf),
+        ([1.0, np.inf], np.inf),
+        ([-np.inf, 1.0, np.nan], -np.inf),
+    ],
+)
+def test_infinities_keep_their_places(values: list[float], median: float) -> None:
+    assert quantile(np.array(values), 0.5) == median
+
+
+def test_quantiles_are_those_of_numpy() -> None:
+    values = np.random.default_rng(0).normal(size=101)
+    for q in (0.0, 0.25, 0.333, 0.5, 1.0):
+        assert quantile(values, q) == pytest.approx(np.quantile(values, q), rel=1e-12)
 
 
 def test_one_value_has_no_spread() -> None:
