@@ -134,7 +134,8 @@ def run_local(packs: Sequence[Pack], settings: Settings, *, jobs: int, progress:
                 workers.hang_up()
             return outcome
 
-        parallel = joblib.Parallel(n_jobs=jobs, backend="threading", return_as="generator_unordered")
+        threads = min(jobs, max(len(packs), 1))
+        parallel = joblib.Parallel(n_jobs=threads, backend="threading", return_as="generator_unordered")
         yield from parallel(joblib.delayed(one)(pack) for pack in packs)
 
 

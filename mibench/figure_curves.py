@@ -21,6 +21,7 @@ from mibench.figures import (
     arrange,
     constant_runs,
     draw_curve,
+    estimator_colours,
     facets,
     outside_sentence,
     panel_title,
@@ -52,7 +53,7 @@ def curves(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     shown = [facet for row in layout for facet in row]
     colours = style.level_colours(pd.concat([f.rows["mi_true"] for f in shown]))
     views = _views(layout, curves)
-    estimators = _estimator_colours(rows)
+    estimators = estimator_colours(runs, rows)
 
     what = (
         "Estimates against training steps by true MI (colours; dashed: the truth); log N dotted. "
@@ -90,7 +91,7 @@ def staircase(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     points = _by_stair(curves)
     shown = [facet for row in layout for facet in row]
     views = _views(layout, curves, whole_truth=True)
-    estimators = _estimator_colours(rows)
+    estimators = estimator_colours(runs, rows)
     what = (
         "Estimates while the true MI climbs a staircase (black); training goes on from stair to stair. log N dotted. "
         + smoothing_sentence(rows, ", within a stair and never across its edge")
@@ -165,10 +166,6 @@ def _notes(
         above |= {float(m) for m in facet.rows["mi_true"].unique() if m > limits[1]}
     truth = f"True MI of {listing(sorted(above))} nats lies above the view of some panels." if above else ""
     return " ".join(filter(None, [note, truth, outside_sentence(far, nonfinite, "raw point")]))
-
-
-def _estimator_colours(rows: pd.DataFrame) -> dict[str, str]:
-    return style.estimator_colours(rows["estimator"], rows["estimator_label"])
 
 
 # --- panels ---------------------------------------------------------------------------------------------------

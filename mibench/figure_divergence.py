@@ -14,21 +14,23 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, StrMethodFormatter
 
 from mibench import style
 from mibench.errors import UsageError
-from mibench.figures import Drawing, is_staircase, register_figure, sampler_order
+from mibench.figures import Drawing, estimator_colours, is_staircase, register_figure, sampler_order
 from mibench.labels import caption, listing, number, plural, with_labels
 from mibench.metrics import divergence_by_run, finished, not_diverged, summarise_divergence
 
 _CELL = ["task_label", "estimator", "estimator_label", "setup", "negatives_label", "batch", "seed", "status"]
 _LINEAR = 2.0
 """Nats around the truth that the right panels show linearly: the margin of the criterion."""
+_APART, _SPREAD = 0.012, 0.04
+"""Shares by which lines that stay at 100 % are drawn apart: of two neighbours, and at most of all."""
 
 _WHAT = (
     "When (left): share of runs that have not diverged over training steps (Kaplan and Meier; runs that end without "
     "are censored), pooled over batch sizes{pooled} and seeds; lines that stay at 100 % lie slightly below one "
     "another. How far (right): final estimate minus truth of every run, by true MI, linear within 2 nats and "
     "logarithmic beyond; crosses at the edge: not finite. A run counts as diverged where its estimate or loss is not "
-    "finite, or where the median of 200 steps is over the truth by more than 2 nats (dotted) in three windows in a "
-    "row. Divergence is a result and such runs are kept."
+    "finite, or where in three windows of 200 steps in a row the median is over the truth by more than 2 nats (dotted) "
+    "or under -100 nats. Divergence is a result and such runs are kept."
 )
 
 
@@ -50,7 +52,7 @@ def divergence(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     ]
     samplers = sorted(table["negatives_label"].unique(), key=sampler_order)
     by_level = table["series"].nunique() == 1
-    colours = _colours(table, by_level)
+    colours = _colours(runs, table, by_level)
 
     with style.theme():
         text = _caption(rows, table, by_level)
@@ -74,24 +76,27 @@ def divergence(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     return Drawing(sheet.figure, _table(table), text, _summary(table))
 
 
-def _colours(table: pd.DataFrame, by_level: bool) -> dict[Any, str]:
+def _colours(runs: pd.DataFrame, table: pd.DataFrame, by_level: bool) -> dict[Any, str]:
     """Colours of the series: of estimators, or of MI levels where there is one estimator."""
     if by_level:
         return dict(style.level_colours(table["mi_true"]))
-    shades = style.estimator_colours(table["estimator"], table["series"])
+    if table["setup"].any():  # one estimator under several settings: shades of its colour
+        shades = style.estimator_colours(table["estimator"], table["series"], among=runs["estimator"])
+    else:
+        shades = estimator_colours(runs, table)
     return {name: shades[name] for name in sorted(shades)}
 
 
 def _draw_when(ax: Axes, panel: pd.DataFrame, hue: str, colours: dict[Any, str]) -> None:
     """Share of runs not yet diverged, one step line per series."""
-    unbroken = 0
-    for key, series in panel.groupby(hue, sort=True):
-        line = not_diverged(series)
-        # Lines that stay at the top would hide each other: each later one is drawn a little lower.
-        flat = bool((line["share"] == 1).all())
-        lowered = 0.012 * unbroken if flat else 0.0
-        ax.step(line["step"], line["share"] - lowered, where="post", color=colours[key], linewidth=1.6)
-        unbroken += flat
+    lines = {key: not_diverged(series) for key, series in panel.groupby(hue, sort=True)}
+    # Lines that stay at the top would hide each other: each later one is drawn a little lower.
+    unbroken = [key for key, line in lines.items() if (line["share"] == 1).all()]
+    apart = min(_APART, _SPREAD / max(1, len(unbroken) - 1))
+    lowered = {key: apart * i for i, key in enumerate(unbroken)}
+    for key, line in lines.items():
+        share = line["share"] - lowered.get(key, 0.0)
+        ax.step(line["step"], share, where="post", color=colours[key], linewidth=1.6)
     ax.set_ylim(-0.06, 1.06)
     ax.set_xlim(0, float(panel["followed"].max()) or 1.0)
     ax.set_ylabel("share not diverged")

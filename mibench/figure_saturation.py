@@ -15,7 +15,14 @@ from matplotlib.lines import Line2D
 
 from mibench import style
 from mibench.errors import UsageError
-from mibench.figures import Drawing, constant_runs, outside_sentence, register_figure, sampler_order
+from mibench.figures import (
+    Drawing,
+    constant_runs,
+    estimator_colours,
+    outside_sentence,
+    register_figure,
+    sampler_order,
+)
 from mibench.labels import caption, listing, plural, with_labels
 from mibench.metrics import FINAL, finished, fit_saturation
 
@@ -80,7 +87,7 @@ def saturation(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     strips = list(lines)
     samplers = sorted(done["negatives_label"].unique(), key=sampler_order)
     colours = style.level_colours(done["mi_true"])
-    shades = style.estimator_colours(done["estimator"], done["estimator_label"])
+    shades = estimator_colours(runs, done)
 
     with style.theme():
         text = _caption(rows, done, fits)
@@ -116,6 +123,13 @@ def _limits(rows: pd.DataFrame) -> tuple[float, float]:
     best = _predicted(rows).to_numpy(np.float64, na_value=np.nan)
     truth = rows["mi_true"].astype("float64")
     return style.view(rows[FINAL].astype("float64"), log_n, np.concatenate([truth, best]))
+
+
+def _leaves_view(rows: pd.DataFrame) -> bool:
+    """Whether a value of a panel, finite or not, lies above or below its view; NaN lies nowhere."""
+    low, high = _limits(rows)
+    values = rows[FINAL].to_numpy(np.float64, na_value=np.nan)
+    return bool(((values < low) | (values > high)).any())
 
 
 def _predicted(rows: pd.DataFrame) -> pd.Series:
@@ -162,13 +176,12 @@ def _draw_series(
     x = np.log(series["batch"].to_numpy(np.float64))
     y = series[FINAL].to_numpy(np.float64)
     diverged = (series["status"] == "diverged").to_numpy(bool)
-    inside = np.isfinite(y) & (y >= limits[0]) & (y <= limits[1])
+    inside = (y >= limits[0]) & (y <= limits[1])
     ax.scatter(
         x[inside & ~diverged], y[inside & ~diverged], s=20, color=colour, edgecolor="white", linewidth=0.5, zorder=5
     )
     ax.scatter(x[inside & diverged], y[inside & diverged], s=20, color=colour, marker="x", linewidth=1.1, zorder=5)
-    low = np.isfinite(y) & (y < limits[0])
-    for beyond, edge, marker in ((~inside & ~low, limits[1], "^"), (low, limits[0], "v")):
+    for beyond, edge, marker in ((y > limits[1], limits[1], "^"), (y < limits[0], limits[0], "v")):  # NaN is neither
         ax.scatter(x[beyond], np.full(beyond.sum(), edge), s=22, color=colour, marker=marker, clip_on=False, zorder=6)
     if math.isfinite(fit["slope"]):
         ax.plot(ends, fit["intercept"] + fit["slope"] * ends, color=colour, linewidth=1.3, zorder=4)
@@ -236,7 +249,7 @@ def _legend(done: pd.DataFrame) -> dict[str, Line2D]:
         samples["best value under this sampler"] = diamond
     if (done["status"] == "diverged").any():
         samples["diverged run"] = style.handle(marker="x", **dot)
-    if any(sum(style.outside(p[FINAL].astype("float64"), _limits(p))) for _, p in done.groupby(_PANEL)):
+    if any(_leaves_view(panel) for _, panel in done.groupby(_PANEL)):
         samples["outside the view"] = style.handle(marker="^", **dot)
     return samples
 

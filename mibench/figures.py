@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 
 from mibench import smoothing, style
 from mibench.errors import DuplicateNameError, UsageError
-from mibench.labels import listing, plural
+from mibench.labels import listing, plural, with_labels
 from mibench.metrics import finished
 
 MAX_PANELS = 30
@@ -192,6 +192,24 @@ def panel_title(facet: Facet) -> str:
     """Name a panel by estimator, sampler and N, and below by the settings that differ between panels."""
     first = f"{facet.estimator} · {facet.negatives} · N = {facet.batch:,}"
     return first + (f"\n{facet.setup}" if facet.setup else "")
+
+
+def estimator_colours(runs: pd.DataFrame, rows: pd.DataFrame) -> dict[str, str]:
+    """Colour of each estimator label of a figure, the same in every figure of a report.
+
+    Parameters
+    ----------
+    runs
+        All runs of the report: the colours are chosen among them, since figures differ in the rows that they draw
+        and thereby in their labels.
+    rows
+        The figure's own rows, labelled.
+    """
+    known = with_labels(runs).drop_duplicates("run_id").set_index("run_id")
+    colours = style.estimator_colours(known["estimator"], known["estimator_label"])
+    first = rows.drop_duplicates("estimator_label")
+    labels = zip(first["estimator_label"], known.loc[first["run_id"], "estimator_label"], strict=True)
+    return {own: colours[label] for own, label in labels}
 
 
 # --- curves ---------------------------------------------------------------------------------------------------

@@ -74,6 +74,8 @@ def load_grid(source: str | Path) -> dict[str, Any]:
         raise UsageError(f"grid '{source}' is not a text file; write it as TOML in UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"grid '{source}' is not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise UsageError(f"grid '{source}' is nested too deeply; give options values or lists of values") from error
     _check_names(values, f" in grid '{source}'")
     return values
 
@@ -83,9 +85,13 @@ def _grid_path(source: str | Path) -> Path:
     if str(source) in shipped:
         return shipped[str(source)]
     path = Path(source)
-    if path.is_dir():
+    try:
+        is_folder, exists = path.is_dir(), path.exists()
+    except OSError as error:
+        raise UsageError(f"grid '{source}' cannot be read: {error.strerror or error}") from error
+    if is_folder:
         raise UsageError(f"grid '{source}' is a folder; give a TOML file in it")
-    if not path.exists():
+    if not exists:
         nearest = did_you_mean(str(source), shipped, "give a TOML file, or a name of 'mibench list grids'")
         raise UsageError(f"there is no grid '{source}'{nearest}")
     return path

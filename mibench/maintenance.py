@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from mibench.columns import FAILURE_STATUSES, RESULT_STATUSES, TABLES
 from mibench.errors import MibenchError, StoreError, UsageError
-from mibench.parquet import TEMPORARY_PREFIX, encode, file_of, read_table, schema, stems, write_bytes
+from mibench.parquet import TEMPORARY_PREFIX, encode, file_of, is_folder, read_table, schema, stems, write_bytes
 from mibench.specs import RunSpec
 from mibench.store import COMPACTED, kept_runs, read_all, read_results, select, stable
 
@@ -68,7 +68,7 @@ def merge(folder: str | Path, sources: Iterable[str | Path]) -> Merged:
     """
     runs = packs = sessions = 0
     for source in map(Path, sources):
-        if not source.is_dir():
+        if not is_folder(source):
             raise StoreError(f"there is no results folder '{source}' to merge; name an existing one")
         if source.resolve() == Path(folder).resolve():
             raise UsageError(f"results folder '{source}' cannot be merged into itself; name another one")
@@ -132,7 +132,7 @@ def compact(folder: str | Path) -> Compacted:
         Where the new files cannot be written; nothing is removed then.
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise StoreError(f"there is no results folder '{folder}' to compact; name an existing one")
     before = sum(len(stems(folder, table)) for table in TABLES)
     tables, curves = read_results(folder)
@@ -188,8 +188,8 @@ def _sweep(folder: Path) -> None:
 def verify(folder: str | Path) -> list[Finding]:
     """Check every file and row of a results folder.
 
-    Every file is readable and of this schema; every run id is the hash of its specification; every run has all its
-    stairs; every result has its curve.
+    Every table is a folder; every file is readable and of this schema; every run id is the hash of its specification;
+    every run has all its stairs; every result has its curve.
 
     Returns
     -------
@@ -202,16 +202,18 @@ def verify(folder: str | Path) -> list[Finding]:
         Where the folder does not exist.
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise StoreError(f"there is no results folder '{folder}' to verify; name an existing one")
-    findings = _stray_files(folder)
+    findings = _no_folders(folder) + _stray_files(folder)
     for table in TABLES:
         for stem in stems(folder, table):
             path = file_of(folder, table, stem)
             try:
                 content = read_table(path, table)
-            except FileNotFoundError:
-                continue  # compacted away meanwhile
+            except FileNotFoundError:  # compacted away meanwhile, unless it is still listed
+                if stem in stems(folder, table):
+                    findings.append(Finding(str(path), "is a link to a file that does not exist"))
+                continue
             except StoreError as error:
                 findings.append(Finding(str(path), _problem(error, path)))
                 continue
@@ -224,6 +226,13 @@ def verify(folder: str | Path) -> list[Finding]:
 def _problem(error: StoreError, path: Path) -> str:
     """Shorten a reader's sentence: the finding names the file, and `verify` has been run."""
     return str(error).removeprefix(f"'{path}' ").partition("; ")[0]
+
+
+def _no_folders(folder: Path) -> list[Finding]:
+    """Find tables that are something else than a folder; one that does not exist is empty."""
+    paths = [folder / table for table in TABLES]
+    wrong = [path for path in paths if (path.exists() or path.is_symlink()) and not path.is_dir()]
+    return [Finding(str(path), "is not a folder, so nothing can be read from it or stored in it") for path in wrong]
 
 
 def _stray_files(folder: Path) -> list[Finding]:

@@ -174,9 +174,28 @@ def file_of(folder: str | Path, table: str, stem: str) -> Path:
 
 
 def stems(folder: str | Path, table: str) -> list[str]:
-    """List a table's files by stem, sorted, without the temporary ones; empty where there is no such folder."""
-    found = (Path(folder) / table).glob("*.parquet")
+    """List a table's files by stem, sorted, without the temporary ones; empty where there is no such folder.
+
+    Raises
+    ------
+    StoreError
+        Where the folder cannot be looked into, as with a name that is too long.
+    """
+    try:
+        found = list((Path(folder) / table).glob("*.parquet"))
+    except OSError as error:
+        raise StoreError(
+            f"results folder '{folder}' cannot be read ({error.strerror or error}); name another with --results"
+        ) from error
     return sorted(path.stem for path in found if not path.name.startswith((".", "_")))
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether a path is a folder; one that cannot even be looked up, as with too long a name, is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def read_table(path: Path, table: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -201,17 +220,18 @@ def read_table(path: Path, table: str, columns: Sequence[str] | None = None) -> 
 
 def _check(path: Path, table: str, found: pa.Schema) -> None:
     marks = found.metadata or {}
-    if _MARKER not in marks or _VERSION not in marks:
-        raise StoreError(f"'{path}' was not written by mibench; {_next_step(path)}")
-    version = int(marks[_VERSION])
+    try:
+        marker, version = marks[_MARKER].decode(), int(marks[_VERSION])
+    except (KeyError, ValueError) as error:
+        raise StoreError(f"'{path}' was not written by mibench; {_next_step(path)}") from error
     if version != SCHEMA_VERSION:
         age = "newer" if version > SCHEMA_VERSION else "older"
         raise StoreError(
             f"'{path}' has schema {version}, {age} than the {SCHEMA_VERSION} that this version of mibench reads; "
             f"{_next_step(path)}"
         )
-    if marks[_MARKER] != table.encode():
-        raise StoreError(f"'{path}' holds the table '{marks[_MARKER].decode()}', not '{table}'; {_next_step(path)}")
+    if marker != table:
+        raise StoreError(f"'{path}' holds the table '{marker}', not '{table}'; {_next_step(path)}")
     if not found.equals(schema(table)):
         raise StoreError(f"'{path}' does not have the columns of schema {version}; {_next_step(path)}")
 

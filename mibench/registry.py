@@ -318,17 +318,29 @@ def load_plugins(paths: Iterable[str | Path], *, strict: bool = False) -> None:
         With ``strict``, where a plug-in cannot be imported.
     """
     for given in paths:
-        path = Path(given).resolve()
-        if path.is_dir():
-            files = sorted(p for p in path.glob("*.py") if p.stem != "__init__")
-            if not files:
-                raise UsageError(f"plug-in folder '{given}' holds no Python file")
-        elif path.is_file():
-            files = [path]
-        else:
-            raise UsageError(f"plug-in '{given}' does not exist; give a Python file or a folder of them")
-        for file in files:
+        for file in plugin_files(given):
             _load_file(file, strict)
+
+
+def plugin_files(given: str | Path) -> list[Path]:
+    """Return the Python files that a plug-in's path means.
+
+    Raises
+    ------
+    UsageError
+        Where the path does not exist or the folder holds no Python file.
+    """
+    path = Path(given).resolve()
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except OSError as error:  # a name that no file system takes
+        raise UsageError(f"plug-in '{str(given)[:80]}' cannot be looked up: {error.strerror}") from error
+    if not (is_folder or is_file):
+        raise UsageError(f"plug-in '{given}' does not exist; give a Python file or a folder of them")
+    files = sorted(p for p in path.glob("*.py") if p.stem != "__init__") if is_folder else [path]
+    if not files:
+        raise UsageError(f"plug-in folder '{given}' holds no Python file")
+    return files
 
 
 def _load_file(file: Path, strict: bool) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import errno
 import os
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +27,7 @@ from mibench.parquet import (
     TEMPORARY_PREFIX,
     curves_table,
     file_of,
+    is_folder,
     pack_stem,
     read_table,
     schema,
@@ -76,7 +77,7 @@ def read_runs(folder: str | Path) -> pd.DataFrame:
     return frame
 
 
-def load_curves(folder: str | Path = "results", run_ids: Collection[str] | None = None) -> pd.DataFrame:
+def load_curves(folder: str | Path = "results", run_ids: Iterable[str] | None = None) -> pd.DataFrame:
     """Read the training curves: long format, sorted by (run_id, step).
 
     Parameters
@@ -89,7 +90,8 @@ def load_curves(folder: str | Path = "results", run_ids: Collection[str] | None 
     StoreError
         As `load_runs`, and where the curves of a stored result are missing.
     """
-    frame: pd.DataFrame = stable(folder, lambda: kept_curves(_existing(folder), run_ids)).to_pandas()
+    wanted = None if run_ids is None else set(map(str, run_ids))  # of a Series, `in` would ask the index
+    frame: pd.DataFrame = stable(folder, lambda: kept_curves(_existing(folder), wanted)).to_pandas()
     return frame
 
 
@@ -232,7 +234,7 @@ def write_session(folder: str | Path, row: Mapping[str, object]) -> None:
 
 def _existing(folder: str | Path) -> Path:
     path = Path(folder)
-    if not path.is_dir():
+    if not is_folder(path):
         raise StoreError(f"there is no results folder '{folder}'; name an existing one, or fill it with 'mibench run'")
     return path
 

@@ -4,14 +4,14 @@ Notable:
 
 - Figures are made without pyplot and under a temporary theme, so that a user's own settings and back end are not
   touched and do not change a figure.
-- An estimator has one colour in every figure, from the palettes of Okabe and Ito and of Tol, which survive colour
-  blindness; MI levels run through viridis, in order.
+- An estimator has one colour in all figures of a report, from the palettes of Okabe and Ito and of Tol, which survive
+  colour blindness; MI levels run through viridis, in order.
 """
 
 from __future__ import annotations
 
 import contextlib
-import math
+import itertools
 import textwrap
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,10 +24,11 @@ import numpy.typing as npt
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.colors import hsv_to_rgb, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
+from matplotlib.textpath import TextPath
 
 ESTIMATOR_COLOURS = {
     "nwj": "#0072B2",
@@ -42,6 +43,8 @@ ESTIMATOR_COLOURS = {
 
 _OTHER_COLOURS = ("#332288", "#117733", "#999933", "#AA4499", "#44AA99", "#661100", "#6699CC", "#888888")
 
+_GOLDEN = 0.618034  # hues this far apart never fall together
+
 LineStyle: TypeAlias = Any  # "--", or (0, (on, off)); the stubs spell it as a union of literals
 
 INK = "#222222"
@@ -49,6 +52,8 @@ MUTED = "#6E6E6E"
 _GRID = "#E9E9E9"
 _CAPTION_SIZE = 7.5
 _LINE_HEIGHT = 1.42 * _CAPTION_SIZE / 72  # inches
+_LEGEND_SIZE = 8
+_COLUMN_SPACING, _HANDLE_LENGTH, _HANDLE_PAD = 1.4, 2.0, 0.5  # of the legend, in its font size
 _CHARACTER = 0.515 * _CAPTION_SIZE / 72  # inches; mean width in DejaVu Sans
 
 _THEME = {
@@ -73,7 +78,7 @@ _THEME = {
     "xtick.color": "#4A4A4A",
     "ytick.color": "#4A4A4A",
     "text.color": INK,
-    "legend.fontsize": 8,
+    "legend.fontsize": _LEGEND_SIZE,
     "legend.frameon": False,
     "lines.solid_capstyle": "round",
     "figure.facecolor": "white",
@@ -92,21 +97,25 @@ def theme() -> Iterator[None]:
         yield
 
 
-def estimator_colours(names: Iterable[str], labels: Iterable[str]) -> dict[str, str]:
+def estimator_colours(names: Iterable[str], labels: Iterable[str], among: Iterable[str] = ()) -> dict[str, str]:
     """Colour of each estimator label; variants of one name are shades of its colour.
 
     Parameters
     ----------
     names, labels
         Registered name and label of each row, in step.
+    among
+        Further names to choose colours for: figures that are given the same agree on them.
     """
     variants: dict[str, list[str]] = {}
     for name, label in sorted(set(zip(names, labels, strict=True))):
         variants.setdefault(name, []).append(label)
-    taken: set[str] = set()
+    bases = dict(ESTIMATOR_COLOURS)
+    for name in sorted({*variants, *among} - set(bases)):
+        bases[name] = _free_colour(name, set(bases.values()))
     colours = {}
     for name, group in variants.items():
-        base = ESTIMATOR_COLOURS.get(name) or _free_colour(name, taken)
+        base = bases[name]
         for label, place in zip(group, np.linspace(-0.5, 0.5, len(group)) if len(group) > 1 else [0.0], strict=True):
             target = np.full(3, float(place > 0))  # from dark to light around the colour itself
             red, green, blue = (1 - abs(place)) * np.array(to_rgb(base)) + abs(place) * target
@@ -118,9 +127,8 @@ def _free_colour(name: str, taken: set[str]) -> str:
     """A colour that depends on the name, and on other unknown names only where they collide."""
     start = zlib.crc32(name.encode())
     ring = [_OTHER_COLOURS[(start + i) % len(_OTHER_COLOURS)] for i in range(len(_OTHER_COLOURS))]
-    colour = next((c for c in ring if c not in taken), ring[0])
-    taken.add(colour)
-    return colour
+    more = (to_hex(tuple(hsv_to_rgb((i * _GOLDEN % 1, 0.65, 0.75)))) for i in itertools.count())
+    return next(colour for colour in itertools.chain(ring, more) if colour not in taken)
 
 
 def level_colours(levels: Iterable[float]) -> dict[float, str]:
@@ -174,11 +182,13 @@ class Sheet:
         title_lines: int = 1,
     ) -> None:
         margin = 0.16
-        wide = max(panel[0], (self._MIN_WIDTH - 2 * margin) / columns - left - gutter)
+        entries = [_legend_width(name) for name in legend]
+        least = max(self._MIN_WIDTH - 2 * margin, *entries)
+        wide = max(panel[0], least / columns - left - gutter)
         width = 2 * margin + columns * (left + wide + gutter)
         text = wrap(caption, min(width - 2 * margin, self._MAX_LINE) - 0.1)
         below = 0.52 + (text.count("\n") + 1) * _LINE_HEIGHT + 0.2
-        lines = math.ceil(sum(0.62 + 0.066 * len(name) for name in legend) / (width - 2 * margin))
+        lines = _legend_lines(entries, width - 2 * margin)
         gap += 0.16 * (title_lines - 1)
         above = 0.42 + 0.22 * lines + 0.14 + 0.16 * title_lines
         height = above + rows * panel[1] + (rows - 1) * gap + below
@@ -202,12 +212,27 @@ class Sheet:
             loc="upper left",
             bbox_to_anchor=(edge, 1 - 0.40 / height),
             ncols=-(-len(legend) // lines),
-            columnspacing=1.4,
-            handlelength=2.0,
-            handletextpad=0.5,
+            columnspacing=_COLUMN_SPACING,
+            handlelength=_HANDLE_LENGTH,
+            handletextpad=_HANDLE_PAD,
             borderpad=0.2,
             borderaxespad=0.0,
         )
+
+
+def _legend_width(name: str) -> float:
+    """Inches that an entry of the legend takes, with the space to the next."""
+    text = TextPath((0, 0), name, size=_LEGEND_SIZE).get_extents().width
+    return float(1.03 * text + _LEGEND_SIZE * (_HANDLE_LENGTH + _HANDLE_PAD + _COLUMN_SPACING)) / 72
+
+
+def _legend_lines(entries: Sequence[float], room: float) -> int:
+    """The fewest lines of a legend whose columns, each as wide as its widest entry, fit the room."""
+    for lines in range(1, len(entries)):
+        columns = np.array_split(entries, -(-len(entries) // lines))  # as matplotlib fills them
+        if sum(column.max() for column in columns) <= room:
+            return lines
+    return len(entries)
 
 
 def wrap(text: str, inches: float) -> str:

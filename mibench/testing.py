@@ -19,7 +19,7 @@ from mibench.critic_checks import check_critic, check_negatives
 from mibench.errors import DuplicateNameError, PluginError, UsageError
 from mibench.estimator_checks import check_estimator
 from mibench.findings import Finding
-from mibench.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS, Registry, load_plugins
+from mibench.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS, Registry, load_plugins, plugin_files
 from mibench.task_checks import check_task
 
 __all__ = [
@@ -57,11 +57,9 @@ def check_plugin(path: str | Path) -> list[Finding]:
     UsageError
         Where the path does not exist or is no plug-in.
     """
-    given = Path(path).resolve()
-    if given.is_dir():
-        files = [file for file in sorted(given.glob("*.py")) if file.stem != "__init__"]
-        if files:
-            return [finding for file in files for finding in check_plugin(file)]
+    given, files = Path(path).resolve(), plugin_files(path)
+    if files != [given]:
+        return [finding for file in files for finding in check_plugin(file)]
     try:
         load_plugins([path], strict=True)
     except PluginError as error:

@@ -94,6 +94,9 @@ CASES: dict[str, tuple[tuple[str, ...], str]] = {
     "grid with an empty list": (("run", "empty.toml"), "option 'batch' is an empty list"),
     "grid that is binary": (("run", "binary.toml"), "is not a text file"),
     "grid that excludes everything": (("run", "nothing.toml"), "every run of the grid is excluded"),
+    "grid with a name too long": (("run", "x" * 5000), "cannot be read: File name too long"),
+    "grid nested too deeply": (("run", "deep.toml"), "grid 'deep.toml'"),
+    "results folder with a name too long": ((*RUN, "--results", "x" * 300), "cannot be read (File name too long)"),
     "results folder that is a file": ((*RUN, "--results", "typo.toml"), "typo.toml"),
     "unknown list": (("list", "estimator"), "there is no list of 'estimator'; did you mean 'estimators'?"),
     "unknown name for info": (("info", "nwk"), "did you mean 'nwj'"),
@@ -115,6 +118,7 @@ FILES = {
     "table.toml": b'task = "gaussian20d"\nestimator = "nwj"\n[[exclude]]\nestimater = "nwj"\n',
     "nested.toml": b'task = "gaussian20d"\nestimator = "nwj"\n[batch]\nn = 64\n',
     "empty.toml": b'task = "gaussian20d"\nestimator = "nwj"\nbatch = []\n',
+    "deep.toml": b"batch = " + b"[" * 3000 + b"]" * 3000 + b"\n",
     "binary.toml": b"\xff\xfe\x00",
     "nothing.toml": b'task = "gaussian20d"\nestimator = "nwj"\n[[exclude]]\nestimator = "nwj-v1"\n',
 }

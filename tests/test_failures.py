@@ -294,3 +294,7 @@ def test_workers_that_do_not_start_are_no_failure_of_runs(tmp_path: Path, monkey
     with pytest.raises(MibenchError, match=r"worker processes do not start \(exit code 1\)"):
         execute(resolve(GRID), results=tmp_path)
     assert load_runs(tmp_path).empty
+
+
+def test_more_jobs_than_any_machine_can_start_are_as_many_as_there_are_packs(tmp_path: Path) -> None:
+    assert len(run(**GRID, results=tmp_path, jobs=999_999_999)) == 1

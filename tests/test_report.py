@@ -205,6 +205,59 @@ def test_divergence_tells_when_and_how_far() -> None:
     assert summary["n_diverged"].sum() == 1
 
 
+def test_divergence_draws_many_unbroken_lines_near_the_top() -> None:
+    names = tuple(f"a-plug-in-with-a-long-name-{i:02}" for i in range(28))
+    figure, *_ = FIGURES["divergence"].draw(*make(estimators=names, batches=(64,), levels=(2.0,), seeds=1))
+    lines = figure.axes[0].lines
+    assert len(lines) == 28
+    assert min(min(line.get_ydata()) for line in lines) == pytest.approx(0.96)
+    assert len({line.get_ydata()[0] for line in lines}) == 28
+    assert len({line.get_color() for line in lines}) == 28
+
+
+@pytest.mark.parametrize("length", [10, 40, 90, 200])
+def test_legends_of_long_names_stay_on_the_page(length: int) -> None:
+    names = tuple(f"{i:02}" + "m" * length * (i % 2) for i in range(9))
+    figure, *_ = FIGURES["divergence"].draw(*make(estimators=names, batches=(64,), levels=(2.0,), seeds=1))
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    box = legend.get_window_extent(figure.canvas.get_renderer())
+    assert box.x1 <= figure.bbox.x1
+    assert box.y0 >= max(ax.get_tightbbox(figure.canvas.get_renderer()).y1 for ax in figure.axes)
+
+
+def test_an_estimator_has_one_colour_in_all_figures_of_a_report() -> None:
+    names = tuple(f"plug-in-{i}" for i in range(12))
+    runs, curves = make(estimators=names, negatives=("shuffle",), batches=(64,), levels=(2.0,), seeds=1)
+    stairs = make(estimators=names[::3], negatives=("shuffle",), batches=(64,), schedule=(2.0, 4.0), seeds=1)
+    for table in stairs:
+        table["run_id"] = "s" + table["run_id"].str[1:]
+    stairs[0]["estimator_params"] = '{"tau":5.0}'  # variants, and labels, that one figure knows and another does not
+    runs, curves = pd.concat([runs, stairs[0]], ignore_index=True), pd.concat([curves, stairs[1]], ignore_index=True)
+    drawn = {name: FIGURES[name].draw(runs, curves)[0] for name in ("saturation", "curves", "staircase")}
+    titles = {
+        name: {ax._left_title.get_text().split(" ")[0]: ax._left_title.get_color() for ax in figure.axes}
+        for name, figure in drawn.items()
+    }
+    assert titles["saturation"] == titles["curves"]
+    assert len(set(titles["curves"].values())) == 12
+    assert not set(titles["curves"].values()) & set(titles["staircase"].values())  # other parameters: other shades
+
+
+def test_saturation_marks_infinities_at_their_ends_and_leaves_nan_out() -> None:
+    runs, curves = make(negatives=("shuffle",), batches=(64, 256), levels=(2.0,), seeds=3)
+    runs.loc[:2, "estimate_train_median"] = [math.inf, -math.inf, math.nan]
+    figure, _, caption, _ = FIGURES["saturation"].draw(runs, curves)
+    ax = figure.axes[0]
+    marks = [y for points in ax.collections for _, y in points.get_offsets() if y in ax.get_ylim()]
+    assert sorted(marks) == sorted(ax.get_ylim())
+    assert "3 final estimates are not finite" in caption
+    assert "outside the view" in [text.get_text() for text in figure.legends[0].get_texts()]
+    runs.loc[:1, "estimate_train_median"] = math.nan
+    figure, *_ = FIGURES["saturation"].draw(runs, curves)
+    assert "outside the view" not in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
 WILD = [math.inf, -math.inf, math.nan, 1e30, -1e30, 1e300]
 
 
@@ -422,6 +475,10 @@ class TestStyle:
         many = style.estimator_colours(["dv", "nwj", "my-bound"], ["dv", "nwj", "my-bound"])
         assert many["nwj"].upper() == alone["nwj"].upper() == style.ESTIMATOR_COLOURS["nwj"]
         assert len(set(many.values())) == 3
+        crowd = [f"bound-{i}" for i in range(40)]
+        assert len(set(style.estimator_colours(crowd, crowd).values())) == 40
+        few = style.estimator_colours(crowd[3:5], crowd[3:5], among=crowd)
+        assert few.items() <= style.estimator_colours(crowd, crowd).items()
         shades = style.estimator_colours(["smile"] * 3, ["smile:tau=1", "smile:tau=5", "smile:tau=10"])
         assert len(set(shades.values())) == 3
 

@@ -163,7 +163,10 @@ def test_a_failure_never_replaces_a_result_of_its_session(tmp_path: Path) -> Non
 
 def test_curves_of_some_runs(tmp_path: Path) -> None:
     store(tmp_path, spec(0), spec(1))
-    assert set(load_curves(tmp_path, [spec(1).run_id])["run_id"]) == {spec(1).run_id}
+    wanted = [spec(1).run_id]
+    for run_ids in (wanted, iter(wanted), pd.Series(wanted), np.array(wanted)):
+        assert set(load_curves(tmp_path, run_ids)["run_id"]) == {spec(1).run_id}
+    assert load_curves(tmp_path, []).empty
 
 
 def damage(path: Path, how: str) -> None:
@@ -185,7 +188,7 @@ def damage(path: Path, how: str) -> None:
     elif how == "other columns":
         pq.write_table(table.drop_columns(["bias"]), path)
     else:
-        version = {"newer": b"99", "older": b"0"}[how]
+        version = {"newer": b"99", "older": b"0", "no number": b"x"}[how]
         pq.write_table(table.replace_schema_metadata({**metadata, b"schema_version": version}), path)
 
 
@@ -197,6 +200,7 @@ def damage(path: Path, how: str) -> None:
         ("text", "is truncated or no Parquet file"),
         ("garbled", "is truncated or no Parquet file"),
         ("foreign", "was not written by mibench"),
+        ("no number", "was not written by mibench"),
         ("other table", "holds the table 'curves', not 'runs'"),
         ("other columns", "does not have the columns of schema 1"),
         ("newer", "has schema 99, newer than the 1"),
@@ -257,6 +261,36 @@ def test_missing_curves_are_an_error_of_readers(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="is incomplete"):
         load_curves(tmp_path)
     assert len(load_runs(tmp_path)) == 1
+
+
+def test_a_link_to_nothing_is_named_by_readers_and_verify(tmp_path: Path) -> None:
+    store(tmp_path, spec(0))
+    path = file_of(tmp_path, "runs", "gone")
+    path.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(StoreError, match="is incomplete"):
+        load_runs(tmp_path)
+    assert [str(finding) for finding in verify(tmp_path)] == [f"{path}: is a link to a file that does not exist"]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_that_is_a_file_is_a_finding(tmp_path: Path, table: str) -> None:
+    stem = store(tmp_path, spec(0))
+    if table != "sessions":
+        file_of(tmp_path, table, stem).unlink()
+        (tmp_path / table).rmdir()
+    (tmp_path / table).write_text("no folder")
+    (finding,) = verify(tmp_path)
+    assert finding.path == str(tmp_path / table)
+    assert "is not a folder" in finding.problem
+
+
+def test_a_name_that_is_too_long_is_a_sentence(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 300)
+    for read in (load_runs, load_curves, load_sessions, statuses, verify, compact):
+        with pytest.raises(StoreError, match=r"no results folder|cannot be read \(File name too long\)"):
+            read(folder)
+    with pytest.raises(StoreError, match="no results folder"):
+        merge(tmp_path, [folder])
 
 
 def test_compact_changes_nothing_that_is_read(tmp_path: Path) -> None:
