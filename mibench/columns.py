@@ -121,8 +121,8 @@ RUNS: tuple[Column, ...] = (
     Column(
         "matmul_mode",
         "string",
-        "float32 matrix products: highest (the default kernels) or medium (the faster "
-        "kernels, taken only where a probe finds them at float32 accuracy)",
+        "float32 matrix products: highest (torch's default kernels) or medium (others, faster on some processors, "
+        "taken where a probe finds them at float32 accuracy)",
     ),
     Column("torch_version", "string", "version of torch"),
     Column("mibench_version", "string", "version of mibench"),
