@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from mibench.critics import Critic, ModuleCritic
     from mibench.errors import MibenchError, StoreError, UsageError
-    from mibench.interfaces import Estimator, Task
+    from mibench.interfaces import Estimator, Extra, Task
     from mibench.lookup import (
         get_estimator,
         get_task,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Critic": "critics",
     "Estimator": "interfaces",
+    "Extra": "interfaces",
     "MibenchError": "errors",
     "ModuleCritic": "critics",
     "NegativeSampler": "negatives",
@@ -65,6 +66,7 @@ _HOME = {
 __all__ = [
     "Critic",
     "Estimator",
+    "Extra",
     "MibenchError",
     "ModuleCritic",
     "NegativeSampler",

@@ -35,8 +35,8 @@ _CHANGES: tuple[tuple[str, Callable[[Tensor], Tensor]], ...] = (
 )
 """Critics that are not exact, made of the exact one."""
 
-Batches = Iterable[tuple[Tensor, float]]
-"""Score matrices (1, N, N), each with the mean log ratio of its positives."""
+Batches = Iterable[tuple[Scores, float]]
+"""Scores of all pairs, each with the mean log ratio of its positives."""
 
 
 def gaussian_batches(mi: float, *, n: int = 1024, batches: int = _BATCHES) -> Iterator[tuple[Tensor, float]]:
@@ -67,23 +67,42 @@ def _symbol_batches(n: int = 1024, batches: int = _BATCHES) -> Iterator[tuple[Te
         yield torch.where(same, truth, truth - 40.0).double().unsqueeze(0), truth
 
 
-def _excess(functional: Callable[[Scores], Tensor], batches: Batches) -> tuple[float, float]:
-    """Mean and standard error of a value minus the mean log ratio of the same batch, nats."""
-    excess = [float(functional(Scores.from_matrix(matrix))) - control for matrix, control in batches]
+def _excess(estimator: Estimator, batches: Batches) -> tuple[float, float]:
+    """Mean and standard error of an estimate minus the mean log ratio of the same batch, nats."""
+    excess = [float(estimator.estimate(scores)) - control for scores, control in batches]
     return statistics.fmean(excess), statistics.stdev(excess) / math.sqrt(len(excess))
+
+
+def _exact(estimator: Estimator, matrix: Tensor, critic: Tensor | None = None) -> Scores:
+    """Scores of a critic, by default the optimal one, beside the optimal extras, from exact log ratios."""
+    critic = matrix + estimator.oracle_offset if critic is None else critic
+    extras = {extra.name: Scores.from_matrix(extra.exact * matrix) for extra in estimator.extras}
+    return Scores.from_matrix(critic).with_extras(extras)
+
+
+def _other_extras(estimator: Estimator, matrix: Tensor) -> Iterator[tuple[str, Scores]]:
+    """Yield the optimal critic beside extras that are not optimal, with what they are."""
+    exact, n = _exact(estimator, matrix), matrix.shape[-1]
+    noise = torch.randn(n, n, generator=torch.Generator().manual_seed(9), dtype=matrix.dtype)
+    for extra in estimator.extras:
+        own = {"y": noise[0].expand(n, n), "pair": noise, "constant": noise[0, 0].expand(n, n)}[extra.of]
+        optimal = extra.exact * matrix
+        for name, values in (
+            ("zero", 0 * optimal),
+            ("shifted by -1", optimal - 1),
+            ("shifted by +1", optimal + 1),
+            ("disturbed at random", optimal + own),
+        ):
+            changed = {**exact.extras, extra.name: Scores.from_matrix(values)}
+            yield f"whose '{extra.name}' is {name}", exact.with_extras(changed)
 
 
 def check_exact(estimator: Estimator) -> str:
     """Check the value with the exact critic against the truth, at N = 1024 with all pairs."""
-
-    def functional(scores: Scores) -> Tensor:
-        offset = estimator.oracle_offset
-        return estimator.estimate(Scores(scores.pos + offset, scores.neg + offset))
-
     kind = estimator.kind_at(n=1024, m=1024)
     mean = 0.0
     for mi in _LEVELS:
-        mean, error = _excess(functional, gaussian_batches(mi))
+        mean, error = _excess(estimator, ((_exact(estimator, matrix), c) for matrix, c in gaussian_batches(mi)))
         margin = _TOLERANCE + _STANDARD_ERRORS * error
         if math.isnan(mean):
             raise Failed(f"the estimate with the exact critic is NaN at {mi} nats, N = 1024")
@@ -109,15 +128,27 @@ def check_any_critic(estimator: Estimator) -> str:
         return "only lower bounds promise something for critics that are not exact"
     offset = estimator.oracle_offset
     for name, change in _CHANGES:
-        batches = ((change(matrix) + offset, control) for matrix, control in gaussian_batches(1.5, n=512, batches=8))
+        batches = (
+            (_exact(estimator, matrix, change(matrix) + offset), control)
+            for matrix, control in gaussian_batches(1.5, n=512, batches=8)
+        )
         _expect_lower(estimator, name, "the Gaussian at 1.5 nats, N = 512", batches)
-    symbols = ((matrix + offset, control) for matrix, control in _symbol_batches())
+    found: dict[str, list[tuple[Scores, float]]] = {}
+    for matrix, control in gaussian_batches(1.5, n=512, batches=8) if estimator.extras else ():
+        for name, scores in _other_extras(estimator, matrix):
+            found.setdefault(name, []).append((scores, control))
+    for name, kept in found.items():
+        _expect_lower(estimator, name, "the Gaussian at 1.5 nats, N = 512", kept)
+    symbols = ((_exact(estimator, matrix), control) for matrix, control in _symbol_batches())
     _expect_lower(estimator, "that is exact", "512 equally likely symbols, N = 1024", symbols)
-    return "it stays below the truth for shifted, halved, reversed and zero critics, and on symbols at 6.2 nats"
+    others = "; for other extras too" if estimator.extras else ""
+    return (
+        f"it stays below the truth for shifted, halved, reversed and zero critics, and on symbols at 6.2 nats{others}"
+    )
 
 
 def _expect_lower(estimator: Estimator, name: str, where: str, batches: Batches) -> None:
-    mean, error = _excess(estimator.estimate, batches)
+    mean, error = _excess(estimator, batches)
     if not mean <= _TOLERANCE + _STANDARD_ERRORS * error:
         raise Failed(
             f"a lower bound holds for every critic, but with a critic {name} on {where} it is {mean:.3f} +- "
@@ -129,7 +160,7 @@ def check_better(estimator: Estimator) -> str:
     """Check that the exact critic is told from a zero critic, by the loss and by a lower bound's value."""
     offset = estimator.oracle_offset
     matrix, _ = next(gaussian_batches(1.5, batches=1))
-    exact, zero = Scores.from_matrix(matrix + offset), Scores.from_matrix(torch.zeros_like(matrix) + offset)
+    exact, zero = _exact(estimator, matrix), Scores.from_matrix(torch.zeros_like(matrix) + offset)
     is_lower = estimator.kind_at(exact.n, exact.m) == "lower"
     if is_lower and not float(estimator.estimate(exact)) > float(estimator.estimate(zero)):
         raise Failed(

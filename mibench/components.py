@@ -62,12 +62,15 @@ def architecture(spec: RunSpec) -> Architecture:
     )
 
 
-def build_optimiser(scorer: Scorer, specs: Sequence[RunSpec]) -> torch.optim.Optimizer | None:
+def build_optimiser(scorers: Sequence[Scorer], specs: Sequence[RunSpec]) -> torch.optim.Optimizer | None:
     """Fused Adam over the flat parameters, one group per neighbourhood of equal rates; None without parameters.
+
+    Critic and extras share each run's rates.
 
     The weight decay is Adam's L2 penalty, as in the papers, not the decoupled one.
     """
-    if scorer.parameters.numel() == 0:
+    trained = [scorer for scorer in scorers if scorer.parameters.numel()]
+    if not trained:
         return None
     groups = []
     for (lr, weight_decay), members in itertools.groupby(
@@ -75,9 +78,10 @@ def build_optimiser(scorer: Scorer, specs: Sequence[RunSpec]) -> torch.optim.Opt
     ):
         runs = list(members)
         parts = []
-        for place in scorer.places(runs[0], runs[-1] + 1):
-            part = scorer.parameters[place]
-            part.grad = scorer.gradients[place]
-            parts.append(part)
+        for scorer in trained:
+            for place in scorer.places(runs[0], runs[-1] + 1):
+                part = scorer.parameters[place]
+                part.grad = scorer.gradients[place]
+                parts.append(part)
         groups.append({"params": parts, "lr": lr, "weight_decay": weight_decay})
-    return torch.optim.Adam(groups, fused=True, capturable=scorer.parameters.is_cuda)
+    return torch.optim.Adam(groups, fused=True, capturable=trained[0].parameters.is_cuda)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from mibench.dot_scorer import DotScorer
 from mibench.errors import UsageError
+from mibench.extra_scorers import BaselineScorer, ConstantScorer
 from mibench.joint_scorer import JointScorer
 from mibench.kernels import Activation
 from mibench.parameters import Parametrised
@@ -23,7 +24,7 @@ from mibench.registry import register_critic
 from mibench.scorers import ModuleScorer, OracleScorer, Scorer, Shape
 
 if TYPE_CHECKING:
-    from mibench.interfaces import Estimator
+    from mibench.interfaces import Estimator, Extra
 
 _EVERY_OPTION = frozenset({"hidden", "activation", "dropout", "lr", "weight_decay"})
 
@@ -63,6 +64,10 @@ class Architecture:
         return nn.Sequential(*layers, nn.Linear(self.width, n_out))
 
 
+_BASELINE = Architecture(depth=1, width=64)
+"""Of a baseline beside critics without hidden layers."""
+
+
 class Critic(Parametrised):
     """Base of the critics; a subclass builds the scorer of a pack. Plug-ins derive from `ModuleCritic`."""
 
@@ -91,6 +96,28 @@ class Critic(Parametrised):
             The estimator of each run, for critics that depend on it.
         """
         raise NotImplementedError
+
+    def build_extra(
+        self, extra: Extra, shape: Shape, architecture: Architecture, estimators: Sequence[Estimator]
+    ) -> Scorer:
+        """Build what the estimators of a pack train beside this critic.
+
+        A second critic is built like the first. A baseline is an MLP of the critic's hidden layers and activation,
+        1x64 relu beside critics that have none, and has no dropout.
+
+        Parameters
+        ----------
+        extra
+            What it is a function of.
+        shape, architecture, estimators
+            As in `build`.
+        """
+        if extra.of == "pair":
+            return self.build(shape, architecture, estimators)
+        if extra.of == "constant":
+            return ConstantScorer(shape)
+        own = architecture if "hidden" in self.uses else _BASELINE
+        return BaselineScorer(shape, hidden=(own.depth, own.width), activation=own.activation)
 
 
 class ModuleCritic(Critic):
@@ -240,3 +267,9 @@ class Oracle(Critic):
     def build(self, shape: Shape, architecture: Architecture, estimators: Sequence[Estimator]) -> Scorer:
         """Build the exact critics; the trainer names the tasks, stair by stair."""
         return OracleScorer(shape, [estimator.oracle_offset for estimator in estimators])
+
+    def build_extra(
+        self, extra: Extra, shape: Shape, architecture: Architecture, estimators: Sequence[Estimator]
+    ) -> Scorer:
+        """Build the exact extras: a multiple of the log density ratio; nothing is trained."""
+        return OracleScorer(shape, [0.0] * shape.runs, extra.exact)

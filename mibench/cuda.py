@@ -25,7 +25,7 @@ def captured_step(pack: Pack) -> Step:
     Critics that are plain modules draw dropout masks from seeds that change from step to step, which a graph would
     freeze; they keep the eager step.
     """
-    if isinstance(pack.scorer, ModuleScorer):
+    if any(isinstance(scorer, ModuleScorer) for scorer in pack.scorers):
         return pack.step
     return _CapturedStep(pack)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -57,12 +58,38 @@ def _scores(seed: int, *lead: int, n: int, m: int, scale: float = 1.0, dtype: to
     return Scores.from_pairs(pos, scale * torch.randn(*lead, n, m, generator=generator, dtype=dtype))
 
 
+def _with_extras(estimator: Estimator, scores: Scores, seed: int = 0) -> Scores:
+    """Put random values of the estimator's extras beside scores."""
+    generator = torch.Generator().manual_seed(1000 + seed)
+
+    def draw(like: Tensor) -> Tensor:
+        return torch.randn(like.shape, generator=generator, dtype=like.dtype)
+
+    return scores.with_extras({extra.name: scores.map(draw) for extra in estimator.extras})
+
+
+def _drawn(estimator: Estimator, seed: int, *lead: int, n: int, m: int, dtype: torch.dtype = torch.float32) -> Scores:
+    """Draw scores of random pairs, and the estimator's extras."""
+    return _with_extras(estimator, _scores(seed, *lead, n=n, m=m, dtype=dtype), seed)
+
+
 def _copy(scores: Scores) -> Scores:
-    return Scores(scores.pos.clone(), scores.neg.clone())
+    return scores.map(torch.clone)
+
+
+def _leaves(scores: Scores) -> Scores:
+    """Copy scores into tensors that collect gradients."""
+    return scores.map(lambda t: t.detach().clone().requires_grad_())
+
+
+def _moved(scores: Scores, steps: Iterable[Tensor], by: float) -> Scores:
+    """Scores after a step along a line, away from all gradients."""
+    remaining = iter(steps)
+    return scores.map(lambda t: t.detach() + by * next(remaining))
 
 
 def _part(scores: Scores, run: int) -> Scores:
-    return Scores(scores.pos[run : run + 1], scores.neg[run : run + 1])
+    return scores.map(lambda t: t[run : run + 1])
 
 
 def _check_kind(estimator: Estimator) -> str:
@@ -76,11 +103,11 @@ def _check_shapes(estimator: Estimator) -> str:
     for dtype in (torch.float32, torch.float64):
         for lead in ((), (3,), (2, 3)):
             for n, m in _SHAPES[:4]:
-                scores = _scores(0, *lead, n=n, m=m, dtype=dtype)
+                scores = _drawn(estimator, 0, *lead, n=n, m=m, dtype=dtype)
                 for name, functional in _functionals(estimator).items():
                     _expect_shape(name, functional(scores), lead, dtype, f"pos {(*lead, n)} and neg {(*lead, n, m)}")
     if estimator.by_rows:
-        rows = estimator.rows(_scores(0, 3, n=8, m=7))
+        rows = estimator.rows(_drawn(estimator, 0, 3, n=8, m=7))
         if rows.ndim != 3 or rows.shape[:2] != (3, 8):
             raise Failed(f"rows gives shape {tuple(rows.shape)} for pos (3, 8); it must be (3, 8, k)")
     return "leading axes are kept, (R, N) and (R, N, M) give (R,), in float32 and float64"
@@ -99,7 +126,7 @@ def _expect_shape(name: str, value: object, lead: tuple[int, ...], dtype: torch.
 
 def _check_stacked(estimator: Estimator) -> str:
     for stacked, n, m in ((4, 64, 1), (4, 64, 63), (64, 64, 1)):  # 64: the packs of a GPU
-        scores = _scores(1, stacked, n=n, m=m)
+        scores = _drawn(estimator, 1, stacked, n=n, m=m)
         for name, functional in _functionals(estimator).items():
             together = functional(scores)
             for run in range(stacked):
@@ -113,29 +140,28 @@ def _check_stacked(estimator: Estimator) -> str:
 
 def _check_runs(estimator: Estimator) -> str:
     for n, m in ((8, 1), (8, 7)):
-        scores = _scores(2, 3, n=n, m=m)
+        scores = _drawn(estimator, 2, 3, n=n, m=m)
         for disturbance in (1.0, 1e4, math.nan):
             disturbed = _copy(scores)
-            disturbed.pos[0] += disturbance
-            disturbed.neg[0] -= disturbance
+            for sign, tensor in zip(itertools.cycle((1, -1)), disturbed.tensors(), strict=False):
+                tensor[0] += sign * disturbance
             for name, functional in _functionals(estimator).items():
                 if not torch.equal(functional(scores)[1:], functional(disturbed)[1:]):
                     raise Failed(f"{name} mixes runs: scores of run 0 move runs 1 and 2; reduce the batch axes only")
-    scores = _scores(2, 3, n=8, m=7)
-    pos, neg = scores.pos.requires_grad_(), scores.neg.requires_grad_()
-    grads = torch.autograd.grad(estimator.loss(Scores(pos, neg))[1:].sum(), (pos, neg), allow_unused=True)
+    scores = _leaves(_drawn(estimator, 2, 3, n=8, m=7))
+    grads = torch.autograd.grad(estimator.loss(scores)[1:].sum(), scores.tensors(), allow_unused=True)
     if any(g is not None and g[0].ne(0).any() for g in grads):
         raise Failed("loss mixes runs: that of runs 1 and 2 has a gradient with respect to the scores of run 0")
     return "values and gradients of a run do not move when another run's scores change, or turn NaN"
 
 
 def _check_pure(estimator: Estimator) -> str:
-    scores, other = _scores(3, 2, n=8, m=7), _scores(4, 2, n=8, m=7)
+    scores, other = (_drawn(estimator, seed, 2, n=8, m=7) for seed in (3, 4))
     for name, functional in _functionals(estimator).items():
         given = _copy(scores)
         with no_global_randomness(name):
             first = functional(given)
-        if not (torch.equal(given.pos, scores.pos) and torch.equal(given.neg, scores.neg)):
+        if not all(torch.equal(a, b) for a, b in zip(given.tensors(), scores.tensors(), strict=True)):
             raise Failed(f"{name} writes into the scores that it is given; work on copies")
         functional(other)
         if not torch.equal(first, functional(scores)):
@@ -154,8 +180,7 @@ def _check_state(estimator: Estimator) -> str:
         _initial(estimator, torch.zeros(3, 64)),
     )
     for step in range(3):
-        scores = _scores(10 + step, 3, n=64, m=1)
-        scores.pos.requires_grad_()
+        scores = _leaves(_drawn(estimator, 10 + step, 3, n=64, m=1))
         losses, stacked = estimator.stateful_loss(scores, stacked)
         if tuple(stacked.shape) != (3, estimator.state_size):
             raise Failed(
@@ -175,8 +200,8 @@ def _check_state(estimator: Estimator) -> str:
 def _check_rows(estimator: Estimator) -> str:
     if not estimator.by_rows:
         return "the value is no function of per-row statistics; pools are evaluated at once"
-    scores = _scores(5, 2, n=12, m=11, dtype=torch.float64)
-    parts = [Scores(scores.pos[:, part], scores.neg[:, part]) for part in (slice(0, 5), slice(5, 12))]
+    scores = _drawn(estimator, 5, 2, n=12, m=11, dtype=torch.float64)
+    parts = [scores.map(lambda t: t[:, :5]), scores.map(lambda t: t[:, 5:])]
     blocks = estimator.reduce(torch.cat([estimator.rows(part) for part in parts], -2))
     if not torch.allclose(blocks, estimator.estimate(scores), rtol=1e-9, atol=1e-9):
         raise Failed(
@@ -187,27 +212,19 @@ def _check_rows(estimator: Estimator) -> str:
 
 def _check_gradient(estimator: Estimator) -> str:
     for n, m in ((6, 1), (6, 5)):
-        scores = _scores(6, 2, n=n, m=m, dtype=torch.float64)
-        pos, neg = scores.pos.requires_grad_(), scores.neg.requires_grad_()
-        loss = estimator.loss(Scores(pos, neg)).sum()
+        scores = _leaves(_drawn(estimator, 6, 2, n=n, m=m, dtype=torch.float64))
+        loss = estimator.loss(scores).sum()
         if not loss.requires_grad:
             raise Failed("loss has no gradient with respect to the scores; it cannot be trained")
-        grads = torch.autograd.grad(loss, (pos, neg), allow_unused=True, materialize_grads=True)
+        grads = torch.autograd.grad(loss, scores.tensors(), allow_unused=True, materialize_grads=True)
         if estimator.surrogate_loss:
-            _expect_descent(estimator, pos, neg, grads)
+            _expect_descent(estimator, scores, grads)
             continue
         for seed in range(3):
-            step = _scores(20 + seed, 2, n=n, m=m, dtype=torch.float64)
-            found = sum(float((g * s).sum()) for g, s in zip(grads, (step.pos, step.neg), strict=True))
+            step = _drawn(estimator, 20 + seed, 2, n=n, m=m, dtype=torch.float64).tensors()
+            found = sum(float((g * s).sum()) for g, s in zip(grads, step, strict=True))
             eps = 1e-6
-            ends = [
-                float(
-                    estimator.loss(
-                        Scores(pos.detach() + sign * eps * step.pos, neg.detach() + sign * eps * step.neg)
-                    ).sum()
-                )
-                for sign in (1, -1)
-            ]
+            ends = [float(estimator.loss(_moved(scores, step, sign * eps)).sum()) for sign in (1, -1)]
             expected = (ends[0] - ends[1]) / (2 * eps)
             if not math.isclose(found, expected, rel_tol=1e-5, abs_tol=1e-6):
                 raise Failed(
@@ -218,11 +235,10 @@ def _check_gradient(estimator: Estimator) -> str:
     return "the loss's gradient agrees with finite differences in float64"
 
 
-def _expect_descent(estimator: Estimator, pos: Tensor, neg: Tensor, grads: tuple[Tensor, ...]) -> None:
+def _expect_descent(estimator: Estimator, scores: Scores, grads: tuple[Tensor, ...]) -> None:
     """Expect a loss whose value says nothing to move the scores to a higher estimate."""
     eps = 1e-6
-    steps = (Scores((pos - step * grads[0]).detach(), (neg - step * grads[1]).detach()) for step in (-eps, eps))
-    before, after = (float(estimator.estimate(scores).sum()) for scores in steps)
+    before, after = (float(estimator.estimate(_moved(scores, grads, step)).sum()) for step in (eps, -eps))
     if not after > before:
         raise Failed(
             f"surrogate_loss is declared, but a step against the loss's gradient moves the estimate from {before:.9g} "
@@ -251,7 +267,8 @@ def _check_ceiling(estimator: Estimator) -> str:
         if not isinstance(ceiling, int | float) or math.isnan(ceiling):
             raise Failed(f"ceiling({n}, {m + 1}) is {ceiling!r}; it must be a number of nats, inf where there is none")
         for dtype in (torch.float32, torch.float64):
-            for name, scores in _adversarial(n, m, dtype):
+            for name, plain in _adversarial(n, m, dtype):
+                scores = _with_extras(estimator, plain)
                 value = float(estimator.estimate(scores))
                 largest = max(1.0, float(scores.pos.abs().max()), float(scores.neg.abs().max()))
                 if value > ceiling + 4 * torch.finfo(dtype).eps * largest:  # rounding of the scores themselves
@@ -267,22 +284,27 @@ def _check_finite(estimator: Estimator) -> str:
     for n, m in _SHAPES:
         for dtype in (torch.float32, torch.float64):
             for name, scores in _adversarial(n, m, dtype):
-                _expect_finite(estimator, f"{name}, N = {n}, M = {m}, {dtype}", scores)
+                where = f"{name}, N = {n}, M = {m}, {dtype}"
+                _expect_finite(estimator, where, _with_extras(estimator, scores))
+                if estimator.extras:
+                    _expect_finite(estimator, f"{where}, without extras", scores)
     return "values and gradients are finite on ordinary scores; at +-1e4 nothing is NaN or infinite on the wrong side"
 
 
 def _expect_finite(estimator: Estimator, where: str, scores: Scores) -> None:
-    ordinary = max(float(scores.pos.abs().max()), float(scores.neg.abs().max())) < 80
+    reaches = [float(tensor.abs().max()) for tensor in scores.tensors()]
+    # Where there are extras, an exponential may be taken of a sum of all that is given.
+    ordinary = (sum(reaches) if estimator.extras else max(reaches)) < 80
     value = float(estimator.estimate(scores))
     wrong = {"lower": math.inf, "upper": -math.inf}.get(estimator.kind)
     if math.isnan(value) or value == wrong or (ordinary and math.isinf(value)):
         raise Failed(f"the estimate is {value} on {where}; stay in log space")
-    pos, neg = scores.pos.clone().requires_grad_(), scores.neg.clone().requires_grad_()
-    loss = estimator.loss(Scores(pos, neg))
+    scores = _leaves(scores)
+    loss = estimator.loss(scores)
     if loss.isnan():
         raise Failed(f"the loss is NaN on {where}; stay in log space")
     if ordinary:
-        grads = torch.autograd.grad(loss, (pos, neg), allow_unused=True, materialize_grads=True)
+        grads = torch.autograd.grad(loss, scores.tensors(), allow_unused=True, materialize_grads=True)
         if not all(g.isfinite().all() for g in grads):
             raise Failed(f"the loss's gradient is not finite on {where}; stay in log space")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -59,7 +59,14 @@ def choose_pool(estimator: Estimator, *, per_row: int, cheap: bool) -> Pool:
 
 @torch.no_grad()
 def evaluate_pool(
-    scorer: Scorer, run: int, estimators: Sequence[Estimator], x: Tensor, y: Tensor, *, block: int | None = None
+    scorer: Scorer,
+    run: int,
+    estimators: Sequence[Estimator],
+    x: Tensor,
+    y: Tensor,
+    *,
+    block: int | None = None,
+    extras: Mapping[str, Scorer] | None = None,
 ) -> list[float]:
     """Estimates on all pairs of a pool, for several estimators of one critic at once, nats.
 
@@ -72,35 +79,56 @@ def evaluate_pool(
     x, y
         The pool, (n, dim_x) and (n, dim_y).
     block
-        Rows visited at once; the scorer's choice by default.
+        Rows visited at once; the scorers' choice by default.
+    extras
+        What was trained beside the critic, by name.
     """
-    n, prepared = len(x), scorer.prepare(run, x, y)
+    names, scorers = list(extras or {}), [scorer, *(extras or {}).values()]
+    n, prepared = len(x), [s.prepare(run, x, y) for s in scorers]
     streamed = [e for e in estimators if e.by_rows]
     statistics: list[list[Tensor]] = [[] for _ in streamed]
-    matrix = []
-    for start in range(0, n, step := block or scorer.block_rows(n)):
-        scored = scorer.block(prepared, start, min(start + step, n))
+    matrices = []
+    for start in range(0, n, step := block or min(s.block_rows(n) for s in scorers)):
+        scored = [s.block(p, start, min(start + step, n)) for s, p in zip(scorers, prepared, strict=True)]
         if streamed:
-            scores = Scores.from_matrix(scored, offset=start)
+            scores = _scores(scored, names, offset=start)
             for kept, estimator in zip(statistics, streamed, strict=True):
                 kept.append(estimator.rows(scores).double())
         if len(streamed) < len(estimators):
-            matrix.append(scored)
+            matrices.append(scored)
     values = {id(e): float(e.reduce(torch.cat(kept))) for e, kept in zip(streamed, statistics, strict=True)}
-    if matrix:
-        whole = Scores.from_matrix(torch.cat(matrix).double())
+    if matrices:
+        whole = _scores([torch.cat(blocks).double() for blocks in zip(*matrices, strict=True)], names)
         values.update({id(e): float(e.estimate(whole)) for e in estimators if not e.by_rows})
     return [values[id(e)] for e in estimators]
 
 
+def _scores(matrices: Sequence[Tensor], names: Sequence[str], *, offset: int = 0) -> Scores:
+    """Read a block of the critic's rows, and of each extra's, as scores."""
+    critic, *extras = (Scores.from_matrix(matrix, offset=offset) for matrix in matrices)
+    return critic.with_extras(dict(zip(names, extras, strict=True)))
+
+
 @torch.no_grad()
 def evaluate_pairs(
-    scorer: Scorer, run: int, estimator: Estimator, x: Tensor, y: Tensor, generator: torch.Generator
+    scorer: Scorer,
+    run: int,
+    estimator: Estimator,
+    x: Tensor,
+    y: Tensor,
+    generator: torch.Generator,
+    *,
+    extras: Mapping[str, Scorer] | None = None,
 ) -> float:
     """Estimate on a pool with one clean negative per row, drawn by a random cycle, nats; totals in float64."""
     partner = partial_derangements(1, len(x), 0, generator)[0]
-    pos, neg = scorer.pairs(run, x, y), scorer.pairs(run, x, y[partner])
-    return float(estimator.estimate(Scores.from_pairs(pos.double(), neg.double().unsqueeze(-1))))
+
+    def score(critic: Scorer) -> Scores:
+        pos, neg = critic.pairs(run, x, y), critic.pairs(run, x, y[partner])
+        return Scores.from_pairs(pos.double(), neg.double().unsqueeze(-1))
+
+    scores = score(scorer).with_extras({name: score(extra) for name, extra in (extras or {}).items()})
+    return float(estimator.estimate(scores))
 
 
 @torch.no_grad()

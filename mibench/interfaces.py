@@ -6,6 +6,7 @@ what ``mibench list`` shows, and the decorator gives it its versioned name.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -91,6 +92,27 @@ class Task(Parametrised):
         return "mi" in cls.parameter_names()
 
 
+@dataclasses.dataclass(frozen=True)
+class Extra:
+    """A scalar function that an estimator trains beside the critic; its values travel like scores.
+
+    Parameters
+    ----------
+    name
+        What `Scores.extra` asks for.
+    of
+        What it is a function of: ``y`` alone (a baseline, an MLP of the run's hidden layers), the ``pair`` (a second
+        critic of the run's kind), or a trained ``constant``, which starts at 0.
+    exact
+        Multiple of the log density ratio that is optimal beside the exact critic: 0 for a baseline, -1 for a function
+        that learns ``-log r``.
+    """
+
+    name: str
+    of: Literal["y", "pair", "constant"]
+    exact: float
+
+
 class Estimator(Parametrised):
     """A functional of critic scores: a loss to minimise and an estimate to report, both in nats.
 
@@ -116,6 +138,9 @@ class Estimator(Parametrised):
 
     default_negatives: ClassVar[str] = "shuffle"
     """The negative sampler that a grid takes where the user names none."""
+
+    extras: ClassVar[tuple[Extra, ...]] = ()
+    """What is trained beside the critic; its values come with the scores, see `Scores.extra`."""
 
     def rows(self, scores: Scores) -> Tensor:
         """Per-row statistics, shape (..., N, k): all that `reduce` needs to know of a row's scores."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from mibench.interfaces import Estimator
 from mibench.scorers import as_scores
+from mibench.scores import Scores
 
 _VECTOR = 32
 
@@ -65,37 +66,55 @@ class Objective:
         return [group.state for group in self._groups if group.state is not None]
 
     @torch.enable_grad()
-    def step(self, raw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Loss (R,), estimate (R,) and the loss's gradient with respect to the raw scores; advances the state."""
-        losses, estimates, gradients = [], [], []
+    def step(self, raw: Tensor, extras: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Take the gradient of the losses, and advance the state.
+
+        Parameters
+        ----------
+        raw
+            Raw scores of all runs.
+        extras
+            Raw values of what is trained beside the critic, by name.
+
+        Returns
+        -------
+        loss, estimate, gradients
+            Shapes (R,) and (R,), and the gradients with respect to the raw scores and to each of the extras.
+        """
+        losses: list[Tensor] = []
+        estimates: list[Tensor] = []
+        gradients = []
         for group in self._groups:
-            leaf = raw[group.runs].detach().requires_grad_()
-            scores = as_scores(leaf, self._batch, all_pairs=self._all_pairs)
+            leaves = [tensor[group.runs].detach().requires_grad_() for tensor in (raw, *extras.values())]
+            scores = self._scores(leaves[0], dict(zip(extras, leaves[1:], strict=True)))
             if group.state is None:
                 loss = group.estimator.loss(scores)
             else:
                 loss, state = group.estimator.stateful_loss(scores, group.state)
                 group.state.copy_(state.detach())
-            (gradient,) = torch.autograd.grad(loss.sum(), leaf)
+            # A loss may leave an extra out; its gradient is then zero.
+            gradients.append(torch.autograd.grad(loss.sum(), leaves, allow_unused=True, materialize_grads=True))
             losses.append(loss.detach())
-            gradients.append(gradient)
             if group.loss_is_estimate:
                 estimates.append(-losses[-1])
             else:
                 with torch.no_grad():
                     estimates.append(group.estimator.estimate(scores))
-        return _join(losses), _join(estimates), _join(gradients)
+        return _join(losses), _join(estimates), [_join(parts) for parts in zip(*gradients, strict=True)]
 
     @torch.no_grad()
-    def evaluate(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+    def evaluate(self, raw: Tensor, extras: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Loss (R,) and estimate (R,) without a gradient and without touching the state."""
         losses, estimates = [], []
         for group in self._groups:
-            scores = as_scores(raw[group.runs], self._batch, all_pairs=self._all_pairs)
+            scores = self._scores(raw[group.runs], {name: values[group.runs] for name, values in extras.items()})
             losses.append(group.estimator.loss(scores))
             estimates.append(-losses[-1] if group.loss_is_estimate else group.estimator.estimate(scores))
         return _join(losses), _join(estimates)
 
+    def _scores(self, raw: Tensor, extras: Mapping[str, Tensor]) -> Scores:
+        return as_scores(raw, self._batch, all_pairs=self._all_pairs, extras=extras)
 
-def _join(parts: list[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+def _join(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(tuple(parts))

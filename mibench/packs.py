@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Hashable
 
+from mibench.registry import ESTIMATORS
 from mibench.specs import RunSpec
 
 # What may differ between the runs of a pack: it changes data, weights or the objective, never a shape.
@@ -15,13 +16,13 @@ _CUDA_PACK = 64
 
 
 def pack_key(spec: RunSpec) -> Hashable:
-    """Return what the runs of a pack have in common: critic, sampler, sizes and steps.
+    """Return what the runs of a pack have in common: critic, sampler, sizes, steps and extras.
 
     Tasks are told apart by their versioned name and the parameters other than MI, which fix the dimensions.
     """
     shared = tuple((f.name, getattr(spec, f.name)) for f in dataclasses.fields(spec) if f.name not in _FREE)
     shape = tuple(pair for pair in spec.task_params if pair[0] != "mi")
-    return shared, spec.task, shape, spec.stairs
+    return shared, spec.task, shape, spec.stairs, ESTIMATORS.get(spec.estimator).extras
 
 
 def pack_size(spec: RunSpec, device: str) -> int:

@@ -113,7 +113,7 @@ def _pool_columns(pack: Pack, r: int, task: Task, stair: int) -> dict[str, Any]:
     generator = pack.stream(run, "pool", stair)
     x, y = (side.to(pack.scorer.dtype) for side in task.sample(pool.pairs, generator))
     if pool.negatives == 1:
-        value = evaluate_pairs(pack.scorer, r, run.estimator, x, y, generator)
+        value = evaluate_pairs(pack.scorer, r, run.estimator, x, y, generator, extras=pack.extras)
     else:
-        (value,) = evaluate_pool(pack.scorer, r, [run.estimator], x, y)
+        (value,) = evaluate_pool(pack.scorer, r, [run.estimator], x, y, extras=pack.extras)
     return {"estimate_fresh_large": value, "fresh_pool": pool.pairs, "fresh_pool_negatives": pool.negatives}

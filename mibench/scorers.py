@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -38,11 +38,15 @@ class Shape:
     device: torch.device
 
 
-def as_scores(raw: Tensor, batch: int, *, all_pairs: bool) -> Scores:
-    """Read raw scores, (R, N, N) or (R, N + N M), as `Scores`."""
-    if all_pairs:
-        return Scores.from_matrix(raw)
-    return Scores.from_pairs(raw[..., :batch], raw[..., batch:].unflatten(-1, (batch, -1)))
+def as_scores(raw: Tensor, batch: int, *, all_pairs: bool, extras: Mapping[str, Tensor] | None = None) -> Scores:
+    """Read raw scores, (R, N, N) or (R, N + N M), and extras in the same layout, as `Scores`."""
+
+    def read(values: Tensor) -> Scores:
+        if all_pairs:
+            return Scores.from_matrix(values)
+        return Scores.from_pairs(values[..., :batch], values[..., batch:].unflatten(-1, (batch, -1)))
+
+    return read(raw).with_extras({name: read(values) for name, values in (extras or {}).items()})
 
 
 class Scorer(ABC):
@@ -120,7 +124,7 @@ class Scorer(ABC):
 
 
 class OracleScorer(Scorer):
-    """The exact critic: each run's log density ratio plus a constant; nothing is trained.
+    """The exact critic: a multiple of each run's log density ratio plus a constant; nothing is trained.
 
     Parameters
     ----------
@@ -128,12 +132,14 @@ class OracleScorer(Scorer):
         Sizes of the pack.
     offsets
         Constant that each run's estimator wants added, nats.
+    multiple
+        Factor on the log density ratio, for extras; 1 for critics.
     """
 
-    def __init__(self, shape: Shape, offsets: Sequence[float]) -> None:
+    def __init__(self, shape: Shape, offsets: Sequence[float], multiple: float = 1.0) -> None:
         super().__init__(shape, Layout())
         self.dtype = torch.float64
-        self._offsets = offsets
+        self._offsets, self._multiple = offsets, multiple
         self._tasks: Sequence[Task] = ()
 
     def set_tasks(self, tasks: Sequence[Task]) -> None:
@@ -165,8 +171,11 @@ class OracleScorer(Scorer):
         return _all_pairs(partial(self.pairs, run), x[start:stop], y)
 
     def pairs(self, run: int, x: Tensor, y: Tensor) -> Tensor:
-        """Exact log density ratios of n pairs, plus the run's constant."""
-        return self._tasks[run].log_ratio(x, y) + self._offsets[run]
+        """Exact log density ratios of n pairs, times the multiple, plus the run's constant."""
+        if self._multiple == 0:  # also where the log ratio is infinite
+            return x.new_full((len(x),), self._offsets[run])
+        log_ratio = self._tasks[run].log_ratio(x, y)
+        return (log_ratio if self._multiple == 1 else self._multiple * log_ratio) + self._offsets[run]
 
     def block_rows(self, n: int) -> int:
         """Rows of a block of about 2^16 pairs, whose vectors must be laid out."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -23,10 +24,13 @@ class Scores:
         ``p_i = T(x_i, y_i)``, shape (..., N).
     neg
         ``q_ij = T(x_i, y'_ij)``, shape (..., N, M).
+    extras
+        Values of what is trained beside the critic, by name, on the same pairs: an estimator's `Estimator.extras`.
     """
 
     pos: Tensor
     neg: Tensor
+    extras: Mapping[str, Scores] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def from_pairs(cls, pos: Tensor, neg: Tensor) -> Scores:
@@ -77,6 +81,48 @@ class Scores:
         parts += [flat[..., last + 1 :]] if last + 1 < rows * columns else []
         neg = parts[0] if len(parts) == 1 else torch.cat(parts, -1)
         return cls(pos, neg.unflatten(-1, (rows, columns - 1)))
+
+    def with_extras(self, extras: Mapping[str, Scores]) -> Scores:
+        """Return the same scores beside the values of extras.
+
+        Parameters
+        ----------
+        extras
+            By name, each with ``pos`` (..., N) and ``neg`` (..., N, M).
+
+        Raises
+        ------
+        ValueError
+            Where the shapes are not those of the scores.
+        """
+        for name, values in extras.items():
+            if values.pos.shape != self.pos.shape or values.neg.shape != self.neg.shape:
+                raise ValueError(
+                    f"extra '{name}' has shapes {tuple(values.pos.shape)} and {tuple(values.neg.shape)}; they must be "
+                    f"those of the scores, {tuple(self.pos.shape)} and {tuple(self.neg.shape)}"
+                )
+        return dataclasses.replace(self, extras=dict(extras))
+
+    def extra(self, name: str) -> Scores:
+        """Values of an extra on the same pairs; zeros where it is not given.
+
+        Parameters
+        ----------
+        name
+            `Extra.name`.
+        """
+        if name in self.extras:
+            return self.extras[name]
+        return Scores(torch.zeros_like(self.pos), torch.zeros_like(self.neg))
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Scores:
+        """Apply a function to every tensor, in the order of `tensors`."""
+        pos, neg = function(self.pos), function(self.neg)
+        return Scores(pos, neg, {name: values.map(function) for name, values in self.extras.items()})
+
+    def tensors(self) -> list[Tensor]:
+        """Return every tensor: positives and negatives, of the scores and then of the extras."""
+        return [self.pos, self.neg, *(t for values in self.extras.values() for t in values.tensors())]
 
     @property
     def n(self) -> int:

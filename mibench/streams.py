@@ -14,6 +14,7 @@ import torch
 
 Purpose = Literal[
     "init",  # initial weights, and dropout masks after them
+    "init-extras",  # the same of what is trained beside the critic
     "data",
     "negatives",
     "marginal",  # fresh y of samplers that contrast with them

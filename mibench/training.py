@@ -110,11 +110,23 @@ class Pack:
         )
         estimators = [run.estimator for run in runs]
         self.scorer: Scorer = first.critic.build(self.shape, architecture(first.spec), estimators)
+        self.extras: dict[str, Scorer] = {
+            extra.name: first.critic.build_extra(extra, self.shape, architecture(first.spec), estimators)
+            for extra in first.estimator.extras
+        }
         for r, run in enumerate(runs):
             self.scorer.initialise(r, stream(run.spec.run_id, "init"))
+            generator = stream(run.spec.run_id, "init-extras")
+            for extra in self.extras.values():
+                extra.initialise(r, generator)
         self.objective = Objective(estimators, self.batch, all_pairs=self.sampler.all_pairs, device=device)
-        self.optimiser = build_optimiser(self.scorer, [run.spec for run in runs])
+        self.optimiser = build_optimiser(self.scorers, [run.spec for run in runs])
         self.history = History(len(runs), first.spec.steps, device)
+
+    @property
+    def scorers(self) -> list[Scorer]:
+        """The critics and what is trained beside them."""
+        return [self.scorer, *self.extras.values()]
 
     def train(self, progress: Progress) -> list[RunResult]:
         """Train and evaluate stair after stair."""
@@ -122,7 +134,8 @@ class Pack:
         take_step = self._stepper()
         rows: list[list[dict[str, Any]]] = [[] for _ in self.runs]
         for stair in range(self.runs[0].spec.stairs):
-            self.scorer.set_tasks([run.tasks[stair] for run in self.runs])
+            for scorer in self.scorers:
+                scorer.set_tasks([run.tasks[stair] for run in self.runs])
             self._train_stair(stair, take_step, progress)
             fresh = self._final_batches(stair)
             for r in range(len(self.runs)):
@@ -149,17 +162,19 @@ class Pack:
         loss, estimate, raw
             Shapes (R,) and (R,), and the raw scores, all from before the step.
         """
-        raw = self.scorer.forward(x, y, index, train=self.optimiser is not None)
+        raw, *extras = (s.forward(x, y, index, train=self.optimiser is not None) for s in self.scorers)
+        named = dict(zip(self.extras, extras, strict=True))
         if self.optimiser is None:
-            return (*self.objective.evaluate(raw), raw)
-        loss, estimate, gradient = self.objective.step(raw)
-        self.scorer.backward(gradient)
+            return (*self.objective.evaluate(raw, named), raw)
+        loss, estimate, gradients = self.objective.step(raw, named)
+        for scorer, gradient in zip(self.scorers, gradients, strict=True):
+            scorer.backward(gradient)
         self.optimiser.step()
         return loss, estimate, raw
 
     def training_state(self) -> list[Tensor]:
         """Everything that a step changes, apart from the optimiser's own state."""
-        return [self.scorer.parameters, *self.objective.states]
+        return [*(scorer.parameters for scorer in self.scorers), *self.objective.states]
 
     def reset_optimiser(self) -> None:
         """Set the optimiser's averages and step counts back to zero, in place."""
@@ -214,8 +229,9 @@ class Pack:
         """Estimates (R,) on one fresh batch of the training size."""
         x, y, index = feed.block(1)
         with torch.no_grad():
-            raw = self.scorer.forward(x[:, 0], y[:, 0], None if index is None else index[:, 0], train=False)
-        return self.objective.evaluate(raw)[1]
+            chosen = None if index is None else index[:, 0]
+            raw, *extras = (scorer.forward(x[:, 0], y[:, 0], chosen, train=False) for scorer in self.scorers)
+        return self.objective.evaluate(raw, dict(zip(self.extras, extras, strict=True)))[1]
 
     def _final_batches(self, stair: int) -> Tensor:
         """Estimates on the fresh batches at the end of a stair, (FINAL_BATCHES, R)."""

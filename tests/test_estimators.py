@@ -98,6 +98,14 @@ def gan_loss(pos: list[float], neg: list[list[float]]) -> float:
     return -(mean([math.log(1 - d) for d in d_pos]) + mean([math.log(d) for d in d_neg]) + math.log(4))
 
 
+def tuba_without_baseline(pos: list[float], neg: list[list[float]]) -> float:
+    return 1 + mean(pos) - mean([math.exp(q) for q in flat(neg)])
+
+
+def flo_without_dual(pos: list[float], neg: list[list[float]]) -> float:
+    return 1 - mean([math.exp(q - p) for p, row in zip(pos, neg, strict=True) for q in row])
+
+
 def plug_in(pos: list[float], neg: list[list[float]]) -> float:
     return mean(pos)
 
@@ -115,6 +123,8 @@ REFERENCES: dict[str, tuple[Value, Value]] = {
     "dv": (dv, minus(dv)),
     "mine": (dv, minus(dv)),
     "nwj": (nwj, minus(nwj)),
+    "tuba": (tuba_without_baseline, minus(tuba_without_baseline)),
+    "flo": (flo_without_dual, minus(flo_without_dual)),
     "infonce": (infonce, minus(infonce)),
     "alpha-cpc:alpha=1.5": (alpha_cpc(1.5), minus(alpha_cpc(1.5))),
     "alpha-cpc:alpha=0.001": (alpha_cpc(0.001), minus(alpha_cpc(0.001))),
@@ -199,7 +209,7 @@ def test_the_ceiling_is_never_passed_and_log_space_stays_finite(name: str, score
     rounded = 1 + torch.finfo(torch.float32).eps  # of the ceiling itself, as a float32 number
     assert value <= estimator.ceiling(n=scores.n, m=scores.m) * rounded
     # Only a bound that takes an exponential of scores may overflow, and then downwards.
-    assert math.isfinite(value) or (name in ("nwj", "js-nwj") and value == -math.inf)
+    assert math.isfinite(value) or (name in ("nwj", "js-nwj", "tuba", "flo") and value == -math.inf)
 
 
 def exact_scores(name: str, batches: int, n: int = 64, mi: float = 1.386, dim: int = 10) -> tuple[Estimator, Scores]:
