@@ -19,7 +19,7 @@ FAILURE_STATUSES: tuple[Status, ...] = ("timeout", "crashed")
 """Statuses of runs that ended without a result; they are tried again with ``--retry-failed``."""
 
 
-CAPPED_BY_SAMPLER = ("dv", "mine", "nwj", "js-nwj")
+CAPPED_BY_SAMPLER = ("dv", "js-nwj", "mine", "nwj", "tuba")
 """Estimators to whose values the columns predicted_ceiling and predicted_optimum apply."""
 
 

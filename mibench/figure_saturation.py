@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from mibench import style
+from mibench.columns import CAPPED_BY_SAMPLER
 from mibench.errors import UsageError
 from mibench.figures import (
     Drawing,
@@ -25,9 +26,6 @@ from mibench.figures import (
 )
 from mibench.labels import caption, listing, plural, with_labels
 from mibench.metrics import FINAL, finished, fit_saturation
-
-PREDICTED_FOR = ("dv", "mine", "nwj", "js-nwj")
-"""Estimators whose best value under a sampler is the column ``predicted_optimum``."""
 
 _PANEL = ["task_label", "estimator_label", "setup", "negatives_label"]
 _SERIES = [*_PANEL, "mi_true"]
@@ -133,7 +131,7 @@ def _leaves_view(rows: pd.DataFrame) -> bool:
 
 
 def _predicted(rows: pd.DataFrame) -> pd.Series:
-    return rows["predicted_optimum"].astype("float64").where(rows["estimator"].isin(PREDICTED_FOR))
+    return rows["predicted_optimum"].astype("float64").where(rows["estimator"].isin(CAPPED_BY_SAMPLER))
 
 
 def _draw_panel(ax: Axes, rows: pd.DataFrame, fits: pd.DataFrame, colours: dict[float, str]) -> None:
