@@ -171,11 +171,10 @@ def test_infonce_with_the_exact_critic(bits: str, expected: float) -> None:
 
 @pytest.mark.parametrize("critic", ["separable", "joint"])
 def test_critics_learn(critic: str) -> None:
-    options = {"steps": 1500, "window": 200, "batch": 128, "hidden": "2x128", "lr": 1e-3, "every": 1500}
+    options = {"steps": 4000, "window": 200, "batch": 128, "hidden": "2x128", "lr": 1e-3, "every": 4000}
     negatives = {"separable": "all-pairs", "joint": "derangement"}[critic]
     (result,) = train_pack(specs_of(estimator="js", mi=2.0, critic=critic, negatives=negatives, **options))
-    # far from nothing and not past the truth; the last tenth of a nat takes many more steps
-    assert 1.3 < result.rows[0]["estimate_fresh_large"] < 2.1
+    assert 1.5 < result.rows[0]["estimate_fresh_large"] < 2.1
 
 
 def test_weight_decay_and_dropout_regularise() -> None:
