@@ -110,13 +110,16 @@ def run_command(
     hidden: Annotated[Many, _option("--hidden", "Hidden layers, depth x width.  [default: 2x256]")] = None,
     activation: Annotated[Many, _option("--activation", "relu or elu.  [default: relu]")] = None,
     dropout: Annotated[Many, _option("--dropout", "Dropout, one rate or one per layer: 0.5/0.3.  [default: 0]")] = None,
-    weight_decay: Annotated[Many, _option("--weight-decay", "Adam's L2 penalty.  [default: 0]")] = None,
+    weight_decay: Annotated[Many, _option("--weight-decay", "The optimiser's L2 penalty.  [default: 0]")] = None,
     precision: Annotated[Many, _option("--precision", "Arithmetic.  [default: float32]", names.of_precision)] = None,
     negatives: Annotated[
         Many, _option("--negatives", "Negative sampler.  [default: the estimator's]", names.in_registry(NEGATIVES))
     ] = None,
+    optimiser: Annotated[
+        Many, _option("--optimiser", "adam, sgd or sgd:momentum=0.9.  [default: adam]", names.of_optimiser)
+    ] = None,
     steps: Annotated[Many, _option("--steps", "Training steps, all stairs together.  [default: the budget's]")] = None,
-    lr: Annotated[Many, _option("--lr", "Adam's learning rate.  [default: 5e-4]")] = None,
+    lr: Annotated[Many, _option("--lr", "Learning rate.  [default: 5e-4]")] = None,
     seeds: Annotated[str | None, _option("--seeds", "How many seeds: 0, 1, ...  [default: the budget's]")] = None,
     seed: Annotated[Many, _option("--seed", "A seed by its number.")] = None,
     window: Annotated[Many, _option("--window", "Last steps of a stair that estimates are taken over.")] = None,

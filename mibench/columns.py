@@ -87,8 +87,9 @@ RUNS: tuple[Column, ...] = (
     Column("samples", "int64", "pairs in the fixed sample, n; null in regime stream"),
     Column("batch", "int64", "batch size N; n for estimators that take a fixed sample as a whole"),
     Column("steps", "int64", "training steps asked for, all stairs together; in regime dataset the most that are done"),
-    Column("lr", "float64", "Adam's learning rate; null for critics without parameters"),
-    Column("weight_decay", "float64", "Adam's L2 penalty; null as above"),
+    Column("optimiser", "string", "adam, sgd or sgd:momentum=...; null for critics without parameters"),
+    Column("lr", "float64", "learning rate; null as above"),
+    Column("weight_decay", "float64", "the optimiser's L2 penalty; null as above"),
     Column(
         "precision",
         "string",
@@ -150,6 +151,19 @@ RUNS: tuple[Column, ...] = (
         "inverse_temperature",
         "float64",
         "factor on the critic's scores at the end of the stair, where the estimator moves one; null elsewhere",
+    ),
+    Column(
+        "outcomes",
+        "string",
+        "what a task measures beside information, as JSON: accuracy on held-out points of probes that read labels off "
+        "the critic's code of x (code_linear, code_mlp) and off x itself (x_linear, x_mlp), number of held-out points "
+        "(points), and what else the task names; null where it has none",
+    ),
+    Column(
+        "codes",
+        "string",
+        "held-out labelled points with their codes, as JSON with the keys label, x and code; null where the critic "
+        "gives no codes of at most 3 numbers, or the task no labels",
     ),
     Column("nonfinite_steps", "int64", "steps of the stair whose estimate or loss was not finite"),
     Column(

@@ -14,6 +14,7 @@ from mibench.critics import Architecture, Critic
 from mibench.interfaces import Estimator, Task
 from mibench.kernels import Activation
 from mibench.negatives import NegativeSampler
+from mibench.parameters import split_name
 from mibench.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS
 from mibench.scorers import Scorer, Shape
 from mibench.specs import RunSpec, parse_hidden
@@ -91,11 +92,10 @@ def build_scorers(run: Run, shape: Shape, estimators: Sequence[Estimator]) -> tu
 
 
 def build_optimiser(scorers: Sequence[Scorer], specs: Sequence[RunSpec]) -> torch.optim.Optimizer | None:
-    """Fused Adam over the flat parameters, one group per neighbourhood of equal rates; None without parameters.
+    """Build the runs' fused optimiser, one group per neighbourhood of equal rates; None without parameters.
 
-    Critic and extras share each run's rates.
-
-    The weight decay is Adam's L2 penalty, as in the papers, not the decoupled one.
+    It works on the flat parameters; critic and extras share each run's rates. The weight decay is an L2 penalty, as in
+    the papers, not the decoupled one.
     """
     trained = [scorer for scorer in scorers if scorer.parameters.numel()]
     if not trained:
@@ -112,4 +112,7 @@ def build_optimiser(scorers: Sequence[Scorer], specs: Sequence[RunSpec]) -> torc
                 part.grad = scorer.gradients[place]
                 parts.append(part)
         groups.append({"params": parts, "lr": lr, "weight_decay": weight_decay})
+    name, params = split_name(specs[0].optimiser)
+    if name == "sgd":
+        return torch.optim.SGD(groups, lr=0.0, momentum=float(params.get("momentum", 0.0)), fused=True)
     return torch.optim.Adam(groups, fused=True, capturable=trained[0].parameters.is_cuda)

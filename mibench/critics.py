@@ -83,6 +83,9 @@ class Critic(Parametrised):
     needs_log_ratio: ClassVar[bool] = False
     """Whether the task must know its density ratio."""
 
+    needs_equal_sides: ClassVar[bool] = False
+    """Whether x and y must have the same columns."""
+
     needs_support: ClassVar[bool] = False
     """Whether y must number the elements of a known finite set, from 0 on."""
 
@@ -216,6 +219,40 @@ class Separable(ModuleCritic):
             return super().build(shape, architecture, estimators)
         hidden = (architecture.depth, architecture.width)
         return DotScorer(shape, hidden=hidden, activation=architecture.activation, embed=self.embed)
+
+
+@register_critic("siamese")
+class Siamese(ModuleCritic):
+    """g(x)^T g(y): one encoder for both sides, as for two views of one thing; x and y have the same columns.
+
+    Parameters
+    ----------
+    embed
+        Dimension of the code, at least 1.
+
+    Source: the encoder of Wu, Zhuang, Yamins and Goodman (2020, views), section 4, with codes of two numbers.
+    """
+
+    cheap_pool = True
+    needs_equal_sides = True
+
+    embed: int = 32
+
+    def __post_init__(self) -> None:
+        if self.embed < 1:
+            raise UsageError(f"critic 'siamese': embed must be at least 1, not {self.embed}")
+
+    def module(self, dim_x: int, dim_y: int, architecture: Architecture) -> nn.Module:
+        """Build the critic as a plain module."""
+        encoder = architecture.mlp(dim_x, self.embed)
+        return _DotModule(encoder, encoder, None)
+
+    def build(self, shape: Shape, architecture: Architecture, estimators: Sequence[Estimator]) -> Scorer:
+        """Build the stacked encoders; with dropout, plain modules."""
+        if architecture.has_dropout:
+            return super().build(shape, architecture, estimators)
+        hidden = (architecture.depth, architecture.width)
+        return DotScorer(shape, hidden=hidden, activation=architecture.activation, embed=self.embed, shared=True)
 
 
 @register_critic("cosine")

@@ -1,7 +1,8 @@
-"""Critics that are an inner product of two embeddings: separable, bilinear and cosine.
+"""Critics that are an inner product of two embeddings: separable, siamese, bilinear and cosine.
 
 Notable: the towers see N rows each, whatever the number of pairs. Towers of one shape are stacked with the runs, so
-that one batched product serves both sides of all runs.
+that one batched product serves both sides of all runs. Where all rows of a batch share their negatives, the scores are
+one product too, and no row of the pool is copied.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class DotScorer(Scorer):
         Dimension of the embedding.
     scale
         For unit vectors: factor on their product (an inverse temperature); None leaves the vectors as they are.
+    shared
+        Whether h is g: one encoder for both sides, which have the same columns.
     """
 
     def __init__(
@@ -38,9 +41,10 @@ class DotScorer(Scorer):
         activation: Activation = "relu",
         embed: int = 32,
         scale: float | None = None,
+        shared: bool = False,
     ) -> None:
-        self._scale = scale
-        self._twins = hidden is not None and shape.dim_x == shape.dim_y and shape.pool == shape.batch
+        self._scale, self._embed_size, self._shared = scale, embed, shared
+        self._twins = hidden is not None and shape.dim_x == shape.dim_y and shape.pool == shape.batch and not shared
         layout, runs, dims = Layout(shape.products), shape.runs, (shape.dim_x, shape.dim_y)
         self._towers: tuple[MLP, ...] = ()
         if hidden is None:
@@ -48,7 +52,9 @@ class DotScorer(Scorer):
         elif self._twins:  # towers of one shape are stacked themselves: network 2r is g of run r, 2r + 1 is h
             self._towers = (MLP(layout, 2 * runs, shape.dim_x, hidden, embed, activation),)
         else:
-            self._towers = tuple(MLP(layout, runs, dim, hidden, embed, activation) for dim in dims)
+            self._towers = tuple(
+                MLP(layout, runs, dim, hidden, embed, activation) for dim in dims[: 1 if shared else 2]
+            )
         super().__init__(shape, layout)
         linears = [linear for tower in self._towers for linear in tower.linears] or [self._linear]
         for linear in linears:
@@ -58,13 +64,15 @@ class DotScorer(Scorer):
         """Draw g, then h; see `Scorer.initialise`."""
         if not self._towers:
             self._linear.initialise(run, generator)
-        for tower in (0, 1) if self._towers else ():
+        for tower in range(2 - self._shared) if self._towers else ():
             mlp, s = self._tower(run, tower)
             for linear in mlp.linears:
                 linear.initialise(s, generator)
 
     def _tower(self, run: int, tower: int) -> tuple[MLP, int]:
-        return (self._towers[0], 2 * run + tower) if self._twins else (self._towers[tower], run)
+        if self._twins:
+            return self._towers[0], 2 * run + tower
+        return self._towers[0 if self._shared else tower], run
 
     def forward(self, x: Tensor, y: Tensor, index: Tensor | None, *, train: bool) -> Tensor:
         """Score a batch; see `Scorer.forward`."""
@@ -87,6 +95,10 @@ class DotScorer(Scorer):
             self._inputs = (both,)
             g, h = self._towers[0].forward(both).unflatten(0, (-1, 2)).unbind(1)
             return g, h
+        if self._shared:
+            self._inputs = (torch.cat((x, y), 1),)  # (R, N + B, d)
+            g, h = self._towers[0].forward(self._inputs[0]).split((x.shape[1], y.shape[1]), 1)
+            return g, h
         self._inputs = (x.contiguous(), y.contiguous())
         return self._towers[0].forward(self._inputs[0]), self._towers[1].forward(self._inputs[1])
 
@@ -104,6 +116,8 @@ class DotScorer(Scorer):
             self._linear.backward(self._inputs[0], dg, slice(None), add=False)
         elif self._twins:
             self._towers[0].backward(self._inputs[0], torch.stack((dg, dh), 1).flatten(0, 1))
+        elif self._shared:
+            self._towers[0].backward(self._inputs[0], torch.cat((dg, dh), 1))
         else:
             for tower, inputs, d in zip(self._towers, self._inputs, (dg, dh), strict=True):
                 tower.backward(inputs, d)
@@ -123,6 +137,14 @@ class DotScorer(Scorer):
             g, h = nn.functional.normalize(g, dim=-1), nn.functional.normalize(h, dim=-1)
         g, h = self._rounded(g), self._rounded(h)
         return (g if self._scale is None else g * self._scale), h
+
+    def codes(self, run: int, x: Tensor) -> Tensor | None:
+        """What g makes of x; see `Scorer.codes`."""
+        if not self._towers:
+            return None
+        tower, s = self._tower(run, 0)
+        code = torch.cat([tower.apply(part, s) for part in x.split(CHUNK_ROWS)])[:, : self._embed_size]
+        return code if self._scale is None else nn.functional.normalize(code, dim=-1)
 
     def block(self, prepared: tuple[Tensor, Tensor], start: int, stop: int) -> Tensor:
         """Rows of the score matrix; see `Scorer.block`."""
@@ -148,8 +170,16 @@ def inner_products(g: Tensor, h: Tensor, index: Tensor | None) -> Tensor:
     if index is None:
         return product(g, h.transpose(1, 2))
     positives = (g * h[:, : g.shape[1]]).sum(-1)
-    negatives = (g.unsqueeze(2) * _gather(h, index)).sum(-1)
+    if _is_shared(index):
+        negatives = product(g, _gather(h, index[:, :1])[:, 0].transpose(1, 2))
+    else:
+        negatives = (g.unsqueeze(2) * _gather(h, index)).sum(-1)
     return torch.cat((positives, negatives.flatten(1)), 1)
+
+
+def _is_shared(index: Tensor) -> bool:
+    """Whether all rows have the same negatives, written down once: see `mibench.sources.Feed`."""
+    return index.shape[1] > 1 and index.stride(1) == 0
 
 
 def gradient_of_rows(gradient: Tensor, h: Tensor, index: Tensor | None) -> Tensor:
@@ -157,7 +187,10 @@ def gradient_of_rows(gradient: Tensor, h: Tensor, index: Tensor | None) -> Tenso
     if index is None:
         return product(gradient, h)
     d_pos, d_neg = _unlisted(gradient, index)
-    return d_pos * h[:, : d_pos.shape[1]] + (d_neg * _gather(h, index)).sum(2)
+    of_positives = d_pos * h[:, : d_pos.shape[1]]
+    if _is_shared(index):
+        return of_positives + product(d_neg.squeeze(-1), _gather(h, index[:, :1])[:, 0])
+    return of_positives + (d_neg * _gather(h, index)).sum(2)
 
 
 def gradient_of_pool(gradient: Tensor, g: Tensor, pool: int, index: Tensor | None) -> Tensor:
@@ -167,7 +200,10 @@ def gradient_of_pool(gradient: Tensor, g: Tensor, pool: int, index: Tensor | Non
     d_pos, d_neg = _unlisted(gradient, index)
     dh = g.new_zeros(len(g), pool, g.shape[2])
     dh[:, : g.shape[1]] = d_pos * g
-    _scatter_add(dh, index, d_neg * g.unsqueeze(2))
+    if _is_shared(index):
+        _scatter_add(dh, index[:, :1], product(d_neg.squeeze(-1).transpose(1, 2), g).unsqueeze(1))
+    else:
+        _scatter_add(dh, index, d_neg * g.unsqueeze(2))
     return dh
 
 

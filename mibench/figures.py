@@ -2,16 +2,19 @@
 
 A figure is a pure function ``(runs, curves) -> (figure, table, caption)``: the two stored tables in, and out a
 matplotlib figure that carries its caption, the table that it drew, and the caption as text. It raises `UsageError`
-with one sentence where the rows do not suit it. A plug-in adds one by decorating such a function::
+with one sentence where the rows do not suit it. A figure of a claim is given the rows of the claim's grid alone. A
+plug-in adds one by decorating such a function, or one of a single table that returns the figure alone::
 
     @register_figure("my-figure")
-    def my_figure(runs, curves):
+    def my_figure(runs):
         ...
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -21,6 +24,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mibench import smoothing, style
+from mibench.claims import Claim
 from mibench.errors import DuplicateNameError, UsageError
 from mibench.labels import listing, plural, with_labels
 from mibench.metrics import finished
@@ -62,21 +66,34 @@ class FigureEntry:
     name: str
     draw: Draw
     needs_curves: bool
+    claim: Claim | None = None
+
+    @property
+    def command(self) -> str:
+        """The command that makes the rows of a claim's figure; empty for figures of any rows."""
+        return f"mibench run {self.name}" if self.claim else ""
 
 
 FIGURES: dict[str, FigureEntry] = {}
 """All figures, in the order of registration."""
 
 
-def register_figure(name: str, *, needs_curves: bool = False) -> Callable[[Draw], Draw]:
+def register_figure(
+    name: str, *, needs_curves: bool = False, claim: Claim | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Enter a figure's function under a name.
 
     Parameters
     ----------
     name
-        What ``mibench report`` calls it, and the stem of its files.
+        What ``mibench report`` calls it, and the stem of its files. Of a claim also the name of its grid.
     needs_curves
         Whether it reads the curves table; without, it is given an empty one.
+    claim
+        What the figure tests; it is then given the rows of the grid of its name alone.
+
+    A function of one argument is given the runs (with ``needs_curves`` the curves) and returns the figure alone: its
+    table is what it was given, its caption the first line of its docstring.
 
     Raises
     ------
@@ -84,13 +101,27 @@ def register_figure(name: str, *, needs_curves: bool = False) -> Callable[[Draw]
         Where another function already has that name.
     """
 
-    def enter(draw: Draw) -> Draw:
-        if name in FIGURES and FIGURES[name].draw is not draw:
+    def enter(function: Callable[..., Any]) -> Callable[..., Any]:
+        alone = len(inspect.signature(function).parameters) == 1
+        draw: Draw = _figure_alone(function, needs_curves) if alone else function
+        if name in FIGURES and inspect.unwrap(FIGURES[name].draw) is not function:
             raise DuplicateNameError(f"the figure name '{name}' is taken; choose another")
-        FIGURES[name] = FigureEntry(name, draw, needs_curves)
-        return draw
+        FIGURES[name] = FigureEntry(name, draw, needs_curves, claim)
+        return function
 
     return enter
+
+
+def _figure_alone(function: Callable[[pd.DataFrame], Figure], of_curves: bool) -> Draw:
+    """Turn a function DataFrame -> Figure into a drawing."""
+
+    @functools.wraps(function)
+    def draw(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
+        table = curves if of_curves else runs
+        caption = (inspect.getdoc(function) or function.__name__).partition("\n")[0]
+        return Drawing(function(table), table, caption)
+
+    return draw
 
 
 # --- selecting rows -------------------------------------------------------------------------------------------

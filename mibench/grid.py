@@ -23,6 +23,8 @@ SUITES = Path(__file__).parent / "suites"
 """Where the suites lie, grid files with a header; see `mibench.suite`."""
 
 _TABLES = ("include", "exclude")
+_OWN_BUDGET = "standard"
+"""The budget that a grid file's own options are for; a table named after another budget replaces some of them."""
 # A later option takes the place of these: two ways to say one thing never stand side by side.
 _REPLACES: Mapping[str, tuple[str, ...]] = {
     "mi": ("schedule",),
@@ -64,7 +66,8 @@ def load_grid(source: str | Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        Options as `resolve` takes them, with the tables ``include`` and ``exclude`` as lists of options.
+        Options as `resolve` takes them, with the tables ``include`` and ``exclude`` as lists of options, and tables of
+        options by the names of budgets; see `at_budget`.
 
     Raises
     ------
@@ -112,6 +115,9 @@ def _grid_path(source: str | Path) -> Path:
 def check_names(values: Mapping[str, Any], where: str = "") -> None:
     """Check the names of all options, and that the tables are tables."""
     for name, value in values.items():
+        if name in read.BUDGETS and isinstance(value, Mapping):
+            check_names(value, f" in [{name}]{where}")
+            continue
         read.check_option_name(name, where=where, extra=_TABLES)
         if name not in _TABLES:
             continue
@@ -144,6 +150,34 @@ def override(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     return grid
 
 
+def budgets_of(grid: Mapping[str, Any]) -> list[str]:
+    """Return the budgets that a grid file has options for: its own, and those that name a table."""
+    return [_OWN_BUDGET, *(name for name in read.BUDGETS if isinstance(grid.get(name), Mapping))]
+
+
+def at_budget(grid: Mapping[str, Any], budget: str | None = None) -> dict[str, Any]:
+    """Return a grid without its budgets' tables, with the options of one in the place of its own.
+
+    Parameters
+    ----------
+    grid
+        As from `load_grid`.
+    budget
+        A budget; ``standard`` or None takes the grid as it is. One that the file has no table for stands for its
+        usual steps and seeds; see `mibench.options.BUDGETS`.
+
+    Raises
+    ------
+    UsageError
+        For a budget that does not exist.
+    """
+    plain = {name: value for name, value in grid.items() if name not in read.BUDGETS}
+    if budget is None or (budget == _OWN_BUDGET and len(budgets_of(grid)) > 1):
+        return plain
+    read.budget(budget)
+    return override(plain, grid.get(budget, {"budget": budget}))
+
+
 def resolve(options: Mapping[str, Any]) -> list[RunSpec]:
     """Turn a grid into its runs.
 
@@ -153,7 +187,7 @@ def resolve(options: Mapping[str, Any]) -> list[RunSpec]:
         Options of `mibench.options.OPTION_NAMES`; each a value or a list of values, of which the product is
         taken. Those that are None are not given. Each table of ``include`` is a further grid, whose options
         replace those of the base; where the base names no task or no estimator, it serves the tables alone. Runs
-        that match all options of a table of ``exclude`` are left out.
+        that match all options of a table of ``exclude`` are left out. Tables of budgets do not count; see `at_budget`.
 
     Returns
     -------
@@ -167,6 +201,7 @@ def resolve(options: Mapping[str, Any]) -> list[RunSpec]:
     """
     given = {name: value for name, value in options.items() if value is not None}
     check_names(given)
+    given = at_budget(given)
     include, exclude = (given.pop(name, ()) for name in _TABLES)
     complete = {"task", "estimator"} <= given.keys()
     grids = [given] if complete or not include else []
@@ -230,6 +265,7 @@ _PLAIN: Mapping[str, Callable[[Any], Any]] = {
     "lr": lambda v: read.positive("lr", v),
     "weight_decay": lambda v: read.non_negative("weight_decay", v),
     "precision": read.precision,
+    "optimiser": read.optimiser,
     "hidden": read.hidden,
     "activation": read.activation,
     "dropout": read.dropout,

@@ -51,9 +51,14 @@ class History:
 
     def count_fixed_points(self, start: int, index: Tensor | None) -> None:
         """Count the positive pairs among the negatives of the steps from ``start`` on, (R, steps, N, M)."""
-        if index is not None:
-            own = torch.arange(index.shape[2], device=index.device).unsqueeze(-1)
-            self._fixed_points[:, start : start + index.shape[1]] = (index == own).sum((2, 3)).double()
+        if index is None:
+            return
+        batch = index.shape[2]
+        if index.stride(2) == 0:  # all rows share their negatives: one of the batch's own is a fixed point of its row
+            found = (index[:, :, 0] < batch).sum(2)
+        else:
+            found = (index == torch.arange(batch, device=index.device).unsqueeze(-1)).sum((2, 3))
+        self._fixed_points[:, start : start + index.shape[1]] = found.double()
 
     def add_point(self, step: int, stair: int, fresh: Tensor, ess: Tensor) -> None:
         """Add a point to the curves: a fresh batch's estimates and the training batch's ESS, (R,) each."""

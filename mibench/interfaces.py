@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -34,6 +35,9 @@ class Task(Parametrised):
 
     mi_method: ClassVar[Truth] = "closed-form"
     """How the truth is known."""
+
+    probes: ClassVar[tuple[Literal["linear", "mlp"], ...]] = ("linear",)
+    """Probes that read labels off representations, where there are labels; see `mibench.probes`."""
 
     default_levels: ClassVar[tuple[float, ...]] = ()
     """MI levels (nats) that a grid takes where the user names none; empty without a knob."""
@@ -107,6 +111,39 @@ class Task(Parametrised):
             Where y has no known finite support.
         """
         raise NotImplementedError(f"{type(self).__name__} has no known finite support of y")
+
+    def labelled(self, n: int, generator: torch.Generator, *, held_out: bool) -> tuple[Tensor, Tensor]:
+        """Draw x with labels, which a probe of a representation is trained or tested on.
+
+        Parameters
+        ----------
+        n
+            Number of points wanted; a task with a finite set gives at most what it has.
+        generator
+            The only source of randomness.
+        held_out
+            Whether the points are to test on: where the set is finite, they are others than those to train on.
+
+        Returns
+        -------
+        x, label
+            Shapes (n, dim_x) and (n,), the labels int64.
+
+        Raises
+        ------
+        NotImplementedError
+            Where the task has no labels.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no labels")
+
+    def outcomes(self) -> Mapping[str, float]:
+        """What the task has to report of itself beside information, by name; kept with every run."""
+        return {}
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether a representation of x can be probed."""
+        return type(self).labelled is not Task.labelled
 
     @property
     def has_log_ratio(self) -> bool:

@@ -45,6 +45,10 @@ def _of_task(task: Task, name: str, estimator: Estimator, critic: Critic, sample
     if critic.needs_support and not (task.has_support_y and task.dim_y == 1):
         what = f"critic '{by}'" if estimator.own_critic is None else f"estimator '{own}'"
         yield f"{what} needs a task whose y number instances, as instance-views, which those of '{name}' do not"
+    if critic.needs_equal_sides and (task.dim_x != task.dim_y or estimator.critic_sees != "all"):
+        sees = f"a critic that sees both sides whole, which estimator '{own}' does not give"
+        what = f"as many columns of x as of y, which task '{name}' has not" if task.dim_x != task.dim_y else sees
+        yield f"critic '{by}' needs {what}; use another critic"
     if sampler.needs_support and not task.has_support_y:
         yield f"task '{name}' has no finite support of y; use another negative sampler than '{from_}'"
     if not task.has_entropy_x and any(extra.of == "entropy of x" for extra in estimator.extras):

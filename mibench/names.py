@@ -60,6 +60,13 @@ def of_precision(incomplete: str) -> list[str]:
     return [name for name in PRECISIONS if name.startswith(incomplete)]
 
 
+def of_optimiser(incomplete: str) -> list[str]:
+    """Complete the name of an optimiser."""
+    from mibench.options import OPTIMISERS
+
+    return [name for name in OPTIMISERS if name.startswith(incomplete)]
+
+
 def of_anything(incomplete: str) -> list[str]:
     """Complete what ``mibench info`` knows: the components and the suites."""
     components = [name for registry in REGISTRIES.values() for name in in_registry(registry)(incomplete)]

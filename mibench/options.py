@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mibench.errors import UsageError, did_you_mean
+from mibench.parameters import join_name, split_name
 from mibench.specs import parse_hidden
 
 OPTION_NAMES = (
@@ -29,6 +30,7 @@ OPTION_NAMES = (
     "weight_decay",
     "precision",
     "negatives",
+    "optimiser",
     "steps",
     "lr",
     "seeds",
@@ -47,6 +49,7 @@ DEFAULTS: Mapping[str, Any] = {
     "dropout": 0.0,
     "weight_decay": 0.0,
     "precision": "float32",
+    "optimiser": "adam",
     "lr": 5e-4,
     "batch": 64,
     "budget": "standard",
@@ -61,6 +64,9 @@ ACTIVATIONS = ("relu", "elu")
 
 PRECISIONS = ("float32", "bfloat16-products", "float16-scores", "bfloat16-scores")
 """How a run computes; what each stands for is in `mibench.arithmetic.PRECISIONS`."""
+
+OPTIMISERS = ("adam", "sgd")
+"""Optimisers: Adam with torch's averages, and stochastic gradient descent, with momentum where it is given."""
 
 NATS_PER_BIT = math.log(2)
 
@@ -272,6 +278,17 @@ def precision(value: Any) -> str:
     if value not in PRECISIONS:
         raise UsageError(f"unknown precision '{value}'{did_you_mean(str(value), PRECISIONS)}")
     return str(value)
+
+
+def optimiser(value: Any) -> str:
+    """Read ``"adam"``, ``"sgd"`` or ``"sgd:momentum=0.9"`` and return its canonical spelling, or raise `UsageError`."""
+    name, params = split_name(str(value))
+    momentum = _number(params.pop("momentum", 0.0))
+    if name not in OPTIMISERS:
+        raise UsageError(f"unknown optimiser '{name}'{did_you_mean(name, OPTIMISERS)}")
+    if params or not 0 <= momentum < 1 or (name == "adam" and momentum):
+        raise UsageError(f"optimiser '{value}' does not parse; write adam, sgd or sgd:momentum=0.9, momentum in [0, 1)")
+    return join_name(name, (("momentum", momentum),) if momentum else ())
 
 
 def budget(value: Any) -> Budget:

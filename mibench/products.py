@@ -234,7 +234,9 @@ def _training(chosen: Mapping[str, Any], uses: frozenset[str]) -> dict[str, Any]
         "weight_decay": read.non_negative("weight_decay", chosen["weight_decay"]),
         "lr": read.positive("lr", chosen["lr"]),
     }
-    return {name: value if name in uses else None for name, value in values.items()}
+    optimiser = read.optimiser(chosen["optimiser"])
+    used = {name: value if name in uses else None for name, value in values.items()}
+    return {**used, "optimiser": optimiser if "lr" in uses else DEFAULTS["optimiser"]}
 
 
 def _precision(given: Any, critic: Critic) -> str:

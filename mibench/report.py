@@ -20,8 +20,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mibench import figure_curves, figure_divergence, figure_sandwich, figure_saturation, store, style
+from mibench.cells import rows_of_grid
+from mibench.claims import Claim, Judgement
 from mibench.errors import UnknownNameError, UsageError, did_you_mean
-from mibench.figures import FIGURES, Drawing
+from mibench.figures import FIGURES, Drawing, FigureEntry
 from mibench.labels import COMPONENTS, plural, with_labels
 
 BUILT_IN = (figure_saturation, figure_curves, figure_divergence, figure_sandwich)
@@ -39,6 +41,10 @@ class ReportResult:
     name: str
     files: tuple[Path, ...] = ()
     reason: str = ""
+    caption: str = ""
+    missing: str = ""
+    """What the claim's grid lacks, in a sentence; empty where nothing is missing."""
+    judgement: Judgement | None = None
 
 
 def report(
@@ -123,16 +129,39 @@ def render(
     UsageError
         For names that do not exist, and where the files cannot be written.
     """
-    done = []
     runs, curves = _ordered(runs), _ordered(curves)
-    for name in resolve_names(names):
-        try:
-            drawing = Drawing(*FIGURES[name].draw(runs, curves))
-        except UsageError as error:
-            done.append(ReportResult(name, reason=str(error)))
-        else:
-            done.append(ReportResult(name, _write(name, drawing, Path(output))))
-    return done
+    return [_render_one(FIGURES[name], runs, curves, Path(output)) for name in resolve_names(names)]
+
+
+def _render_one(entry: FigureEntry, runs: pd.DataFrame, curves: pd.DataFrame, folder: Path) -> ReportResult:
+    try:
+        drawing, missing, judgement = _draw(entry, runs, curves)
+    except UsageError as error:
+        return ReportResult(entry.name, reason=str(error))
+    files = _write(entry.name, drawing, folder)
+    return ReportResult(entry.name, files, caption=drawing.caption, missing=missing, judgement=judgement)
+
+
+def _draw(entry: FigureEntry, runs: pd.DataFrame, curves: pd.DataFrame) -> tuple[Drawing, str, Judgement | None]:
+    """Draw a figure; of a claim from the rows of its grid, with what they lack and the verdict."""
+    if entry.claim is None:
+        return Drawing(*entry.draw(runs, curves)), "", None
+    rows = rows_of_grid(runs, entry.name)
+    if rows.found == 0:
+        raise UsageError(f"there are no rows of grid '{entry.name}'; make them with '{entry.command}'")
+    theirs = curves[curves["run_id"].isin(rows.runs["run_id"])]
+    judgement = entry.claim.judge(rows.runs, theirs)
+    drawing = Drawing(*entry.draw(rows.runs, theirs))
+    if rows.missing:
+        style.say_incomplete(drawing.figure, rows.found, rows.expected)
+    return _with_claim(drawing, entry.claim, rows.note(), judgement), rows.note(), judgement
+
+
+def _with_claim(drawing: Drawing, claim: Claim, missing: str, judgement: Judgement) -> Drawing:
+    """Put the claim, its verdict and what is missing above a drawing's caption."""
+    said = f"Claim ({claim.source}): {claim.statement}"
+    found = f"Verdict: {judgement.verdict}. {judgement.finding}"
+    return drawing._replace(caption="\n".join(filter(None, [said, found, missing, drawing.caption])))
 
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:

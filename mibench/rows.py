@@ -12,6 +12,7 @@ from mibench.columns import empty_row
 from mibench.components import Run
 from mibench.evaluation import SAMPLE_POOL, Pool, choose_pool, evaluate_pairs, evaluate_pool, predicted_optimum
 from mibench.interfaces import Kind, SampleEstimator, Task
+from mibench.representation import representation_columns
 from mibench.series import WIDE_IQR, Series, find_divergence, summarise
 from mibench.specs import RunSpec, params_json
 
@@ -31,6 +32,7 @@ def spec_columns(spec: RunSpec) -> dict[str, Any]:
         **{name: getattr(spec, name) for name in ("hidden", "activation", "dropout", "regime", "batch", "steps")},
         **{name: getattr(spec, name) for name in ("lr", "weight_decay", "precision", "window", "every", "seed")},
         **{name: getattr(spec, name) for name in ("samples", "patience")},
+        "optimiser": None if spec.lr is None else spec.optimiser,
         "protocol": spec.protocol,
         "run_id": spec.run_id,
         "schedule": json.dumps(list(spec.schedule)),
@@ -99,6 +101,7 @@ def result_row(pack: Pack, r: int, stair: int, fresh: Series) -> dict[str, Any]:
         **_fresh_columns(fresh),
         **_pool_columns(pack, r, task, stair, fresh),
         **own,
+        **representation_columns(task, pack.scorer, r, pack.stream(run, "labelled", stair)),
         status="diverged" if divergence else "ok",
         estimate_train=window.mean,
         estimate_train_median=window.median,

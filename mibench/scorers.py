@@ -154,6 +154,10 @@ class Scorer(ABC):
         """
         raise UsageError(f"{type(self).__name__} keeps no codes of y; use critic 'memory-bank'")
 
+    def codes(self, run: int, x: Tensor) -> Tensor | None:
+        """What the critic's encoder of x makes of x (n, dim_x): (n, k); None where it has no encoder."""
+        return None
+
     def block_rows(self, n: int) -> int:
         """Rows of a block such that its scores take about 2 MB."""
         return max(1, min(64, 2**19 // n))

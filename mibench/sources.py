@@ -146,6 +146,13 @@ class Batches:
         return [part for part in (self.x, self.y, self.index, self.log_weights) if part is not None]
 
 
+def _stacked(column: Sequence[Tensor]) -> Tensor:
+    """Stack one tensor per run; what all rows of a batch share (negatives of a memory) is still written down once."""
+    if all(tensor.stride(1) == 0 for tensor in column):
+        return torch.stack([tensor[:, :1] for tensor in column]).expand(-1, -1, column[0].shape[1], -1)
+    return torch.stack(tuple(column))
+
+
 class Feed:
     """Pairs and negatives of R runs, stacked.
 
@@ -186,7 +193,7 @@ class Feed:
         runs = [self._run_block(run, steps) for run in range(len(self._sources))]
         # Runs have the same tensors: a sampler has indices or weights for all of them or for none.
         columns = zip(*(batches.tensors() for batches in runs), strict=True)
-        stacked = iter([torch.stack(column) for column in columns])
+        stacked = iter([_stacked(column) for column in columns])
         return runs[0].map(lambda _: next(stacked))
 
     def _run_block(self, run: int, steps: int) -> Batches:

@@ -27,8 +27,9 @@ PROTOCOL = 1
 PARTS = 5
 """A fixed sample is split by fifths: three are trained on, one chooses when to stop, one gives the value."""
 
-_LATER: frozenset[str] = frozenset({"samples", "patience"})
-"""Fields that came after the first ids: left out of the JSON where they are None, so that those ids stand."""
+_LATER: Mapping[str, Any] = {"samples": None, "patience": None, "optimiser": "adam"}
+"""Fields that came after the first ids, with what all runs had before: left out of the JSON there, so that those ids
+stand."""
 
 _HIDDEN = re.compile(r"([1-9][0-9]*)[xX×]([1-9][0-9]*)")
 
@@ -65,6 +66,7 @@ class RunSpec:
     regime: str = "stream"
     samples: int | None = None
     patience: int | None = None
+    optimiser: str = "adam"
     protocol: int = PROTOCOL
 
     @property
@@ -81,7 +83,7 @@ class RunSpec:
     def canonical(self) -> str:
         """Canonical JSON: sorted keys, no spaces, infinities as text, the id scheme's version inside."""
         given = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        fields = {k: _plain(v) for k, v in given.items() if not (k in _LATER and v is None)}
+        fields = {k: _plain(v) for k, v in given.items() if not (k in _LATER and v == _LATER[k])}
         return json.dumps({**fields, "id_scheme": ID_SCHEME}, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @functools.cached_property

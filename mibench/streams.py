@@ -29,6 +29,7 @@ Purpose = Literal[
     "final-marginal",
     "pool",
     "truth",
+    "labelled",  # points that probes of the code are trained and tested on
     "validation-negatives",
     "validation-marginal",
     "test-negatives",

@@ -39,6 +39,7 @@ _GOLDEN = 0.618034  # hues this far apart never fall together
 
 INK = "#222222"
 MUTED = "#6E6E6E"
+WARNING = "#B00020"
 _GRID = "#E9E9E9"
 _CAPTION_SIZE = 7.5
 _LINE_HEIGHT = 1.42 * _CAPTION_SIZE / 72  # inches
@@ -208,6 +209,14 @@ class Sheet:
             borderpad=0.2,
             borderaxespad=0.0,
         )
+
+
+def say_incomplete(figure: Figure, found: int, expected: int) -> None:
+    """Print at the top right that cells of a figure's grid are missing."""
+    width, height = figure.get_size_inches()
+    text = f"incomplete: {found:,} of {expected:,} cells"
+    place = {"ha": "right", "va": "top", "fontsize": 9, "fontweight": "bold"}
+    figure.text(1 - 0.16 / width, 1 - 0.17 / height, text, color=WARNING, **place)
 
 
 def _legend_width(name: str) -> float:

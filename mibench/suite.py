@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from mibench.errors import UnknownNameError, UsageError
-from mibench.grid import SUITES, check_names, load_grid, override, read_toml, resolve, summary
+from mibench.grid import SUITES, at_budget, check_names, load_grid, override, read_toml, resolve, summary
 from mibench.options import as_list
 from mibench.registry import TASKS
 from mibench.specs import RunSpec
@@ -141,11 +141,14 @@ def requested_runs(grid: str | Path | None, suite: str | None, options: Mapping[
     UsageError
         Where both are given, and as `mibench.grid.resolve`.
     """
-    if suite is None:
-        return resolve(override({} if grid is None else load_grid(grid), options))
-    if grid is not None:
+    if grid is not None and suite is not None:
         raise UsageError(f"grid '{grid}' and suite '{suite}' exclude each other; give one of them")
-    return get_suite(suite).specs(options)
+    if suite is not None:
+        return get_suite(suite).specs(options)
+    if grid is None:
+        return resolve(options)
+    given = dict(options)
+    return resolve(override(at_budget(load_grid(grid), given.pop("budget", None)), given))
 
 
 def _files() -> list[Path]:

@@ -190,7 +190,8 @@ class Pack:
         if self.optimiser is not None:
             for state in self.optimiser.state.values():
                 for value in state.values():
-                    value.zero_()
+                    if value is not None:  # descent without momentum keeps none
+                        value.zero_()
 
     def _stepper(self) -> Step:
         return captured_step(self) if self.device.type == "cuda" and self.optimiser is not None else self.step

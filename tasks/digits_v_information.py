@@ -8,6 +8,7 @@ with ``family=softmax`` and ``mean=linear`` or ``mlp``, or a probe of `mibench.p
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
@@ -44,6 +45,7 @@ class DigitsVInformation(Task):
     """
 
     mi_method: ClassVar[Truth] = "enumeration"
+    probes = ("linear", "mlp")
 
     decoder: Literal["linear", "mlp"] = "linear"
     code: int = 8
@@ -102,6 +104,16 @@ class DigitsVInformation(Task):
     def normalised_mi(self) -> float:
         """``I / H(Y)``: 1 where no two codes coincide."""
         return self.mi / self._population.y.entropy
+
+    def labelled(self, n: int, generator: torch.Generator, *, held_out: bool) -> tuple[Tensor, Tensor]:
+        """Draw up to n codes of one half of the images, each at most once, and their labels; see `Task.labelled`."""
+        codes, labels = self.codes("test" if held_out else "train")
+        chosen = torch.randperm(len(codes), generator=generator, device=generator.device)[:n].cpu()
+        return codes[chosen].to(generator.device), labels[chosen].to(generator.device)
+
+    def outcomes(self) -> Mapping[str, float]:
+        """V-information of held-out codes about their images for the decoder's family, nats: ``v_information``."""
+        return {"v_information": self.autoencoder.v_information(self.images("test").images)}
 
     def support_y(self) -> tuple[Tensor, Tensor]:
         """One-hot rows of the labels that occur; see `Task.support_y`."""

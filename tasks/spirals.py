@@ -159,6 +159,11 @@ class DoubleSpirals(Task):
         x, y = (noise.mul_(self.eta) + self.curve.to(device)[chosen]).float()
         return x, y, self.labels.to(device)[chosen]
 
+    def labelled(self, n: int, generator: torch.Generator, *, held_out: bool) -> tuple[Tensor, Tensor]:
+        """Draw n points of the curve itself, without noise, and their arms; see `Task.labelled`."""
+        chosen = torch.randint(self.points, (n,), generator=generator, device=generator.device).cpu()
+        return self.curve[chosen].to(generator.device), self.labels[chosen].to(generator.device)
+
     def log_ratio(self, x: Tensor, y: Tensor) -> Tensor:
         """``log n_xy M / (n_x n_y)`` of each row, float64; see `Task.log_ratio`.
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mibench.errors import UsageError
-from mibench.grid import load_grid, override, resolve, shipped_grids
+from mibench.grid import at_budget, budgets_of, load_grid, override, resolve, shipped_grids
 from mibench.options import ACTIVATIONS, BUDGETS
 
 BASE = {"task": "gaussian20d", "mi": 5, "estimator": "nwj", "seeds": 1}
@@ -176,8 +176,11 @@ def test_load_grid_reads_toml(tmp_path: Path) -> None:
 @pytest.mark.parametrize("grid", shipped_grids(), ids=lambda grid: grid.name)
 def test_shipped_grids_resolve_and_have_a_summary(grid: typing.Any) -> None:
     assert grid.summary.endswith(".")
-    assert load_grid(grid.name) == load_grid(grid.path)
-    assert resolve(load_grid(grid.name))
+    values = load_grid(grid.name)
+    assert values == load_grid(grid.path)
+    runs = {budget: {spec.run_id for spec in resolve(at_budget(values, budget))} for budget in budgets_of(values)}
+    assert all(runs.values())
+    assert len({frozenset(ids) for ids in runs.values()}) == len(runs)
 
 
 def test_the_number_of_runs_is_bounded_before_they_are_made() -> None:
@@ -202,7 +205,7 @@ def test_every_field_of_a_run_can_be_reached_by_some_option() -> None:
     changed = {"task": "gaussian20d:dim=3", "estimator": "dv", "critic": "separable", "hidden": "1x8", "lr": 1.0,
                "activation": "elu", "dropout": 0.1, "negatives": "derangement", "batch": 8, "steps": 8,
                "weight_decay": 0.1, "precision": "float16-scores", "window": 2, "every": 3, "seed": 9,
-               "mi": 1, "samples": 100, "patience": 3}  # fmt: skip
+               "mi": 1, "samples": 100, "patience": 3, "optimiser": "sgd"}  # fmt: skip
     base, other = one(), resolve({**{k: v for k, v in BASE.items() if k != "seeds"}, **changed})[0]
     same = {f.name for f in dataclasses.fields(base) if getattr(base, f.name) == getattr(other, f.name)}
     assert same == {"task", "schedule", "estimator_params", "protocol"}

@@ -101,7 +101,13 @@ def test_rows_and_curves_have_every_column() -> None:
     assert list(row) == [column.name for column in RUNS]
     empty = {name for name, value in row.items() if value is None}
     of_a_fixed_sample = {"samples", "patience", "estimate_test", "estimate_validation", "stopped_at"}
-    assert empty == FILLED_BY_THE_WORKER | {"diverged_at", "divergence", "inverse_temperature"} | of_a_fixed_sample
+    assert (
+        empty
+        == FILLED_BY_THE_WORKER
+        | {"diverged_at", "divergence", "inverse_temperature"}
+        | {"outcomes", "codes"}
+        | of_a_fixed_sample
+    )
     assert list(result.curve) == [column.name for column in CURVES]
     assert (row["run_id"], row["batch"], row["n_negatives"]) == (result.spec.run_id, 64, 63)
     assert row["ceiling"] == math.log(64)

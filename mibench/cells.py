@@ -1,0 +1,211 @@
+"""The runs that a grid file asks for, found among stored rows without building a component, and what is missing.
+
+Notable: `mibench.grid.resolve` gives ids, but builds tasks and estimators, and so imports torch. Reports read rows
+alone: here an option of the file is compared with the column that it fills. What the file leaves to a component (the
+estimator's own sampler, say) is not compared.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mibench import options as read
+from mibench.grid import at_budget, budgets_of, load_grid, override
+from mibench.labels import COMPONENTS, listing, plural
+from mibench.metrics import finished
+from mibench.options import DEFAULTS
+from mibench.parameters import split_name
+from mibench.specs import as_number
+
+_COMPARED = (
+    *("task", "mi", "schedule", "estimator", "batch", "samples", "critic", "hidden", "activation", "dropout"),
+    *("weight_decay", "precision", "negatives", "optimiser", "lr", "steps"),
+)
+_NAMED = ("task", "estimator", "critic", "negatives", "batch", "mi", "schedule")
+"""Options by which a missing cell is named, where they differ within the grid."""
+
+
+@dataclasses.dataclass(frozen=True)
+class GridRows:
+    """The rows of a grid among others.
+
+    Parameters
+    ----------
+    runs
+        Rows of the runs table that the grid asks for, failed ones included.
+    budget
+        The budget whose cells they are: ``"standard"`` or ``"paper"``.
+    expected, found
+        Cells (runs without regard to their seeds) that the grid asks for, and those with a result.
+    missing
+        The cells without a result, named by what differs within the grid.
+    """
+
+    runs: pd.DataFrame
+    budget: str
+    expected: int
+    found: int
+    missing: tuple[str, ...]
+
+    def note(self) -> str:
+        """Say in one sentence what is missing; empty where nothing is."""
+        if not self.missing:
+            return ""
+        count = plural(len(self.missing), "cell")
+        return f"Missing: {count} of {self.expected:,} ({listing(self.missing, 6)})."
+
+
+def rows_of_grid(runs: pd.DataFrame, grid: str) -> GridRows:
+    """Find a grid's rows at the budget of which the larger share of cells is there, of equals at the longer one.
+
+    Parameters
+    ----------
+    runs
+        Rows of the runs table, of this grid and others.
+    grid
+        Name of a shipped grid, or a TOML file.
+
+    Raises
+    ------
+    UsageError
+        As `mibench.grid.load_grid`.
+    """
+    options = load_grid(grid)
+    columns = _Columns(runs)
+    at = [_match(columns, at_budget(options, budget), budget) for budget in budgets_of(options)]
+    return max(reversed(at), key=lambda rows: rows.found / max(rows.expected, 1))  # the longest of equals
+
+
+def _match(columns: _Columns, options: Mapping[str, Any], budget: str) -> GridRows:
+    cells = _cells(options)
+    chosen = np.zeros(len(columns.runs), dtype=bool)
+    missing = []
+    differing = [name for name in _NAMED if len({str(cell.get(name)) for cell in cells}) > 1]
+    for cell in cells:
+        rows = functools.reduce(
+            np.logical_and, (columns.matching(name, cell[name]) for name in _COMPARED if name in cell)
+        )
+        chosen |= rows
+        if finished(columns.runs[rows]).empty:
+            missing.append(", ".join(_named(name, cell[name]) for name in differing if name in cell) or "all")
+    found = len(cells) - len(missing)
+    return GridRows(columns.runs[chosen], budget, len(cells), found, tuple(dict.fromkeys(missing)))
+
+
+def _named(option: str, value: Any) -> str:
+    plain = f"{value:g}" if isinstance(value, float) else str(value)
+    return {"batch": f"N = {plain}", "mi": f"{plain} nats"}.get(option, plain)
+
+
+def _cells(options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every combination of options that a grid asks for, each once and without its seeds."""
+    base = {name: value for name, value in options.items() if name not in ("include", "exclude")}
+    tables = options.get("include", ())
+    grids = [base] if {"task", "estimator"} <= base.keys() or not tables else []
+    grids += [override(base, table) for table in tables]
+    excluded = [_readings(table) for table in options.get("exclude", ())]
+    found: dict[str, dict[str, Any]] = {}
+    for grid in grids:
+        values = _readings({**DEFAULTS, **grid})
+        names = [name for name in _COMPARED if name in values]
+        for combination in itertools.product(*(values[name] for name in names)):
+            cell = dict(zip(names, combination, strict=True))
+            if not any(all(cell.get(k) in v for k, v in table.items()) for table in excluded if table):
+                found.setdefault(json.dumps(cell, default=str), cell)
+    return list(found.values())
+
+
+def _readings(grid: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The values of each compared option in the form that its column has."""
+    found: dict[str, list[Any]] = {}
+    for name in _COMPARED:
+        if name in grid:
+            found[name] = (
+                read.schedules(grid[name])
+                if name == "schedule"
+                else [_READ.get(name, _as_is)(value) for value in read.as_list(name, grid[name])]
+            )
+    return found
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "mi": read.level,
+    "batch": lambda v: read.whole("batch", v, 2),
+    "samples": lambda v: read.whole("samples", v, 2),
+    "steps": lambda v: read.whole("steps", v, 1),
+    "lr": lambda v: read.positive("lr", v),
+    "weight_decay": lambda v: read.non_negative("weight_decay", v),
+    "hidden": read.hidden,
+    "dropout": read.dropout,
+    "optimiser": read.optimiser,
+}
+
+
+class _Columns:
+    """Rows whose columns are compared with options; every comparison is made once."""
+
+    def __init__(self, runs: pd.DataFrame) -> None:
+        self.runs = runs
+        self._params = {
+            name: [json.loads(text) if isinstance(text, str) else {} for text in runs[f"{name}_params"]]
+            for name in COMPONENTS
+        }
+        self._known: dict[tuple[str, str], np.ndarray] = {}
+
+    def matching(self, option: str, value: Any) -> np.ndarray:
+        """Mark the rows that have this value, and those whose components have no use for the option."""
+        key = (option, str(value))
+        if key not in self._known:
+            self._known[key] = self._compare(option, value)
+        return self._known[key]
+
+    def _compare(self, option: str, value: Any) -> np.ndarray:
+        runs = self.runs
+        if option in COMPONENTS:
+            return self._component(option, value)
+        if option == "mi":
+            levels = np.array([as_number(values.get("mi", math.nan)) for values in self._params["task"]], dtype=float)
+            return np.asarray(np.isclose(levels, value, rtol=1e-12, atol=0))
+        if option == "schedule":
+            return np.asarray(runs["schedule"] == json.dumps(list(value)))
+        unused = runs[option].isna()
+        if option in ("batch", "steps"):  # a fixed sample is taken as a whole, once
+            unused |= (runs["own_critic"] == 1) & (runs["critic"] == "none") & runs["samples"].notna()
+        return np.asarray((runs[option] == value) | unused)
+
+    def _component(self, option: str, text: str) -> np.ndarray:
+        name, written = split_name(text)
+        runs, params = self.runs, self._params[option]
+        versioned = runs[option] + "-v" + runs[f"{option}_version"].astype("Int64").astype("string")
+        same = np.asarray((runs[option] == name) | (versioned == name).fillna(False))
+        fits = np.array([all(_equal(values.get(k), v) for k, v in written.items()) for values in params], dtype=bool)
+        own = runs[f"own_{option}"] == 1 if f"own_{option}" in runs else False
+        return np.asarray((same & fits) | own)
+
+
+def _equal(stored: Any, written: str) -> bool:
+    """Whether a stored parameter is what was written: numbers by value, all else by text."""
+    if isinstance(stored, bool):
+        return str(stored).lower() == written.lower()
+    try:
+        return math.isclose(_float(stored), _float(written), rel_tol=1e-12)
+    except (TypeError, ValueError):
+        return str(stored).lower() == written.lower()
+
+
+def _float(value: Any) -> float:
+    number: Any = as_number(value)
+    return float(number)
