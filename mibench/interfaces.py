@@ -136,8 +136,14 @@ class Task(Parametrised):
         """
         raise NotImplementedError(f"{type(self).__name__} has no labels")
 
-    def outcomes(self) -> Mapping[str, float]:
-        """What the task has to report of itself beside information, by name; kept with every run."""
+    def outcomes(self, estimator: Estimator, batch: int) -> Mapping[str, float]:
+        """What the task has to report beside information, by name; kept with every run.
+
+        Parameters
+        ----------
+        estimator, batch
+            Of the run: a task may know what to expect of it.
+        """
         return {}
 
     @property

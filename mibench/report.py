@@ -10,6 +10,7 @@ Notable:
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import io
 import math
 from collections.abc import Mapping, Sequence
@@ -19,15 +20,15 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mibench import figure_curves, figure_divergence, figure_sandwich, figure_saturation, store, style
+from mibench import store, style
 from mibench.cells import rows_of_grid
 from mibench.claims import Claim, Judgement
 from mibench.errors import UnknownNameError, UsageError, did_you_mean
 from mibench.figures import FIGURES, Drawing, FigureEntry
 from mibench.labels import COMPONENTS, plural, with_labels
 
-BUILT_IN = (figure_saturation, figure_curves, figure_divergence, figure_sandwich)
-"""The modules whose import registers mibench's own figures."""
+for _module in sorted(path.stem for path in Path(__file__).parent.glob("figure_*.py")):
+    importlib.import_module(f"mibench.{_module}")  # which registers its figures
 
 _ALIASES = {"mi": "mi_true", "seeds": "seed"}
 _MAX_TABLE_ROWS = 60

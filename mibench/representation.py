@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mibench.interfaces import Task
+from mibench.interfaces import Estimator, Task
 from mibench.probes import probe_accuracy
 from mibench.scorers import Scorer
 
@@ -26,19 +26,21 @@ _MOST_COLUMNS = 3
 _DIGITS = 5
 
 
-def representation_columns(task: Task, scorer: Scorer, run: int, generator: torch.Generator) -> dict[str, Any]:
+def representation_columns(
+    task: Task, estimator: Estimator, batch: int, scorer: Scorer, run: int, generator: torch.Generator
+) -> dict[str, Any]:
     """Columns ``outcomes`` and ``codes`` of a run; none where the task has neither labels nor outcomes of its own.
 
     Parameters
     ----------
-    task
-        The run's task.
+    task, estimator, batch
+        Of the run.
     scorer, run
         The critic: one run of a pack.
     generator
         The only source of randomness.
     """
-    outcomes: dict[str, float | None] = dict(task.outcomes())
+    outcomes: dict[str, float | None] = dict(task.outcomes(estimator, batch))
     columns: dict[str, Any] = {}
     if task.has_labels:
         train, test = (task.labelled(POINTS, generator, held_out=held_out) for held_out in (False, True))

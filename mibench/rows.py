@@ -101,7 +101,7 @@ def result_row(pack: Pack, r: int, stair: int, fresh: Series) -> dict[str, Any]:
         **_fresh_columns(fresh),
         **_pool_columns(pack, r, task, stair, fresh),
         **own,
-        **representation_columns(task, pack.scorer, r, pack.stream(run, "labelled", stair)),
+        **_outcome_columns(pack, r, task, stair),
         status="diverged" if divergence else "ok",
         estimate_train=window.mean,
         estimate_train_median=window.median,
@@ -132,6 +132,12 @@ def _fresh_columns(fresh: Series) -> dict[str, Any]:
         return {}
     final = summarise(fresh)
     return {"estimate_fresh": final.mean, "estimate_fresh_median": final.median, "estimate_fresh_sd": final.sd}
+
+
+def _outcome_columns(pack: Pack, r: int, task: Task, stair: int) -> dict[str, Any]:
+    """What the task measures beside information, and the codes that it has the run keep."""
+    run, generator = pack.runs[r], pack.stream(pack.runs[r], "labelled", stair)
+    return representation_columns(task, run.estimator, run.spec.batch, pack.scorer, r, generator)
 
 
 def _pool_columns(pack: Pack, r: int, task: Task, stair: int, fresh: Series) -> dict[str, Any]:

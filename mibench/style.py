@@ -215,8 +215,8 @@ def say_incomplete(figure: Figure, found: int, expected: int) -> None:
     """Print at the top right that cells of a figure's grid are missing."""
     width, height = figure.get_size_inches()
     text = f"incomplete: {found:,} of {expected:,} cells"
-    place = {"ha": "right", "va": "top", "fontsize": 9, "fontweight": "bold"}
-    figure.text(1 - 0.16 / width, 1 - 0.17 / height, text, color=WARNING, **place)
+    x, y = 1 - 0.16 / width, 1 - 0.17 / height
+    figure.text(x, y, text, ha="right", va="top", fontsize=9, fontweight="bold", color=WARNING)
 
 
 def _legend_width(name: str) -> float:

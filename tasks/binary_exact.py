@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mibench.errors import UsageError
+from mibench.interfaces import Estimator
 from mibench.parameters import convert, split_name
 from mibench.registry import ESTIMATORS, register_task
 from mibench.tasks.finite import Binary
@@ -68,6 +69,22 @@ class BinaryExact(Binary):
         """Exact variance over batches of an estimator's value, nats squared; parameters as in `expected`."""
         values, probabilities = self._batches(name, n, alpha)
         return float((values - values @ probabilities) ** 2 @ probabilities)
+
+    def outcomes(self, estimator: Estimator, batch: int) -> Mapping[str, float]:
+        """Exact mean and variance of a batch's value, ``expected`` and ``variance``, where they are known.
+
+        They are those of the critic and the negatives that the class names: with the exact critic and all pairs, of
+        CPC and alpha-CPC for every p, of the multi-label forms at p = 1/2.
+        """
+        name = ESTIMATORS.id_of(estimator).rpartition("-v")[0]
+        if name not in _VALUES:
+            return {}
+        alpha = dict(estimator.params()).get("alpha", 1.0)
+        if not (isinstance(alpha, float) and 0 < alpha < batch):  # a schedule of alpha is no number
+            return {}
+        weight = {} if alpha == 1 else {"alpha": alpha}
+        moments = (self.expected(name, n=batch, **weight), self.variance(name, n=batch, **weight))
+        return dict(zip(("expected", "variance"), moments, strict=True))
 
     def _batches(self, text: str, n: int, alpha: float) -> tuple[Array, Array]:
         """Value of a batch with t ones, and the probability of such a batch, for t = 0, ..., n; both (n + 1,)."""

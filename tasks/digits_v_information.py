@@ -17,7 +17,7 @@ from torch import Tensor
 from mibench.autoencoder import Autoencoder, train_autoencoder
 from mibench.digits import CLASSES, PIXELS, Digits, load_digits
 from mibench.errors import UsageError
-from mibench.interfaces import Task, Truth
+from mibench.interfaces import Estimator, Task, Truth
 from mibench.parameters import Params
 from mibench.populations import PairedPopulation
 from mibench.registry import register_task
@@ -111,7 +111,7 @@ class DigitsVInformation(Task):
         chosen = torch.randperm(len(codes), generator=generator, device=generator.device)[:n].cpu()
         return codes[chosen].to(generator.device), labels[chosen].to(generator.device)
 
-    def outcomes(self) -> Mapping[str, float]:
+    def outcomes(self, estimator: Estimator, batch: int) -> Mapping[str, float]:
         """V-information of held-out codes about their images for the decoder's family, nats: ``v_information``."""
         return {"v_information": self.autoencoder.v_information(self.images("test").images)}
 

@@ -122,7 +122,7 @@ def test_kept_codes_are_those_of_the_trained_encoder() -> None:
     (spec,) = resolve(SPIRALS)
     pack = Pack([Run.from_spec(spec)], torch.device("cpu"))
     task = pack.runs[0].tasks[0]
-    columns = representation_columns(task, pack.scorer, 0, torch.Generator().manual_seed(3))
+    columns = representation_columns(task, pack.runs[0].estimator, 32, pack.scorer, 0, torch.Generator().manual_seed(3))
     kept = json.loads(columns["codes"])
     module = Siamese(embed=2).module(2, 2, Architecture(2, 16))
     linears = [layer for layer in module.g if isinstance(layer, nn.Linear)]
@@ -138,7 +138,7 @@ def test_codes_that_are_not_finite_are_nulls_and_not_probed() -> None:
     pack = Pack([Run.from_spec(spec)], torch.device("cpu"))
     pack.scorer.parameters.fill_(torch.nan)
     task = pack.runs[0].tasks[0]
-    columns = representation_columns(task, pack.scorer, 0, torch.Generator().manual_seed(3))
+    columns = representation_columns(task, pack.runs[0].estimator, 32, pack.scorer, 0, torch.Generator().manual_seed(3))
     assert json.loads(columns["outcomes"])["code_linear"] is None
     assert json.loads(columns["codes"])["code"][0] == [None, None]
 
@@ -154,3 +154,16 @@ def test_probes_of_digits_are_tested_on_the_other_half() -> None:
     (train, _), (test, _) = (task.labelled(2000, torch.Generator(), held_out=held_out) for held_out in (False, True))
     assert len(train) + len(test) == 1797
     assert not {tuple(row) for row in train.tolist()} & {tuple(row) for row in test.tolist()}
+
+
+def test_the_binary_pair_brings_what_to_expect_of_a_batch() -> None:
+    options = {"task": "binary-exact", "critic": "oracle", "negatives": "all-pairs", "batch": 3, "seeds": 1}
+    names = ["alpha-cpc:alpha=0.5", "infonce", "ml-cpc", "nwj"]
+    results = train_pack(resolve({**options, "estimator": names, "steps": 4000, "window": 4000}))
+    assert results[-1].rows[0]["outcomes"] is None
+    for result in results[:-1]:
+        (row,) = result.rows
+        outcomes = json.loads(row["outcomes"])
+        error = (outcomes["variance"] / 4000) ** 0.5
+        assert abs(row["estimate_train"] - outcomes["expected"]) < 4 * error
+    assert round(json.loads(results[0].rows[0]["outcomes"])["expected"], 4) == 0.7174
