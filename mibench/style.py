@@ -221,8 +221,8 @@ def say_incomplete(figure: Figure, found: int, expected: int) -> None:
 
 def _legend_width(name: str) -> float:
     """Inches that an entry of the legend takes, with the space to the next."""
-    text = TextPath((0, 0), name, size=_LEGEND_SIZE).get_extents().width
-    return float(1.03 * text + _LEGEND_SIZE * (_HANDLE_LENGTH + _HANDLE_PAD + _COLUMN_SPACING)) / 72
+    beside = _LEGEND_SIZE * (_HANDLE_LENGTH + _HANDLE_PAD + _COLUMN_SPACING) / 72
+    return _text_width(name, _LEGEND_SIZE) + beside
 
 
 def _legend_lines(entries: Sequence[float], room: float) -> int:
@@ -236,8 +236,21 @@ def _legend_lines(entries: Sequence[float], room: float) -> int:
 
 def wrap(text: str, inches: float) -> str:
     """Wrap every paragraph of a caption to a width."""
-    characters = int(inches / _CHARACTER)
-    return "\n".join(line for part in text.split("\n") for line in textwrap.wrap(part, characters))
+    return "\n".join(line for part in text.split("\n") for line in _wrap_paragraph(part, inches))
+
+
+def _wrap_paragraph(text: str, inches: float) -> list[str]:
+    """Lines of about equally many characters, fewer where one of them, full of digits, would be too wide."""
+    for characters in range(int(inches / _CHARACTER), 20, -4):
+        lines = textwrap.wrap(text, characters)
+        if all(_text_width(line, _CAPTION_SIZE) <= inches for line in lines if len(line) > characters // 2):
+            return lines
+    return textwrap.wrap(text, 20)
+
+
+def _text_width(text: str, size: float) -> float:
+    """Inches that a line of text takes, with 3 % for what renderers round up."""
+    return 1.03 * float(TextPath((0, 0), text, size=size).get_extents().width) / 72
 
 
 def handle(colour: str = MUTED, style: LineStyle = "-", width: float = 1.6, marker: str = "", **options: Any) -> Line2D:
