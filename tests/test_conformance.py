@@ -407,11 +407,11 @@ WRONG_TASKS: dict[str, tuple[str, str, str]] = {
     ),
 }
 
-LABELS = '''
+LABELS = """
     def labelled(self, n, generator, *, held_out):
         x = torch.randn(n, 1, generator=generator)
         return x, (x[:, 0] > 0).long()
-'''
+"""
 
 WRONG_TASKS |= {
     f"labels: {name}": (HEAD + TASK + LABELS.replace(*change), "labels", message)
