@@ -134,14 +134,15 @@ def draw_trade_off(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
             left=0.72,
             legend=_family_legend(cells),
         )
-        for ax, (title, unit) in zip(sheet.axes[0], _QUANTITIES.items(), strict=True):
+        for ax, view, (title, unit) in zip(sheet.axes[0], views, _QUANTITIES.items(), strict=True):
+            ax.set_yscale("log")
+            ax.set_ylim(view)
             ax.set_title(title, color=style.INK)
             ax.set_ylabel(unit)
             ax.set_xlabel("batch size n = classes m")
         for family, panel in cells.groupby("family"):
             _draw_moments(sheet.axes[0], panel, style.estimator_look(_SERIES[str(family)]), views[0][0])
-        for ax, view in zip(sheet.axes[0], views, strict=True):
-            ax.set_ylim(view)
+        for ax in sheet.axes[0]:
             _size_axis(ax, cells["batch"])
     return Drawing(sheet.figure, cells, text, trade_off(cells))
 
@@ -227,7 +228,6 @@ def _draw_moments(axes: Sequence[Axes], panel: pd.DataFrame, look: dict[str, Any
     missed = panel["mi_true"] - panel["drawn"]
     drawn = (missed, panel["drawn_variance"], missed**2 + panel["drawn_variance"])
     for ax, values, seen in zip(axes, (-exact["bias"], exact["variance"], exact["mse"]), drawn, strict=True):
-        ax.set_yscale("log")
         ax.plot(exact["batch"], values.where(values > 0), zorder=3, **line)
         ax.plot(panel["batch"], seen.where(seen > 0), zorder=5, **dots)
     reach = _Z * panel["se"]
