@@ -73,7 +73,7 @@ def curves(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     return Drawing(sheet.figure, pd.concat(tables, ignore_index=True), text, _summary(shown))
 
 
-@register_figure("staircase", needs_curves=True)
+@register_figure("staircase", needs_curves=True, grid="smile-1")
 def staircase(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     """Draw estimates over a staircase of MI levels, the truth in black, a panel per estimator.
 

@@ -66,7 +66,7 @@ _ESTIMATE = (
 )
 
 
-@register_figure("saturation")
+@register_figure("saturation", grid="gosch-2")
 def saturation(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     """Draw final estimates against log N with fitted slopes, for every estimator and negative sampler.
 

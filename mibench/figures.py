@@ -67,11 +67,8 @@ class FigureEntry:
     draw: Draw
     needs_curves: bool
     claim: Claim | None = None
-
-    @property
-    def command(self) -> str:
-        """The command that makes the rows of a claim's figure; empty for figures of any rows."""
-        return f"mibench run {self.name}" if self.claim else ""
+    grid: str = ""
+    """Shipped grid whose rows it is made for; of a claim the one of its name."""
 
 
 FIGURES: dict[str, FigureEntry] = {}
@@ -79,7 +76,7 @@ FIGURES: dict[str, FigureEntry] = {}
 
 
 def register_figure(
-    name: str, *, needs_curves: bool = False, claim: Claim | None = None
+    name: str, *, needs_curves: bool = False, claim: Claim | None = None, grid: str = ""
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Enter a figure's function under a name.
 
@@ -91,6 +88,8 @@ def register_figure(
         Whether it reads the curves table; without, it is given an empty one.
     claim
         What the figure tests; it is then given the rows of the grid of its name alone.
+    grid
+        Shipped grid whose rows show best what a figure of any rows can show; the report ``claims`` draws it from them.
 
     A function of one argument is given the runs (with ``needs_curves`` the curves) and returns the figure alone: its
     table is what it was given, its caption the first line of its docstring.
@@ -106,7 +105,7 @@ def register_figure(
         draw: Draw = _figure_alone(function, needs_curves) if alone else function
         if name in FIGURES and inspect.unwrap(FIGURES[name].draw) is not function:
             raise DuplicateNameError(f"the figure name '{name}' is taken; choose another")
-        FIGURES[name] = FigureEntry(name, draw, needs_curves, claim)
+        FIGURES[name] = FigureEntry(name, draw, needs_curves, claim, name if claim else grid)
         return function
 
     return enter

@@ -25,11 +25,13 @@ from mibench.cells import rows_of_grid
 from mibench.claims import Claim, Judgement
 from mibench.errors import UnknownNameError, UsageError, did_you_mean
 from mibench.figures import FIGURES, Drawing, FigureEntry
+from mibench.grid import natural_order
 from mibench.labels import COMPONENTS, plural, with_labels
 
 for _module in sorted(path.stem for path in Path(__file__).parent.glob("figure_*.py")):
     importlib.import_module(f"mibench.{_module}")  # which registers its figures
 
+_COLLECTIONS = ("all", "claims")
 _ALIASES = {"mi": "mi_true", "seeds": "seed"}
 _MAX_TABLE_ROWS = 60
 _DPI = 160
@@ -54,12 +56,13 @@ def report(
     results: str | Path = "results",
     output: str | Path = "reports",
     where: Mapping[str, Sequence[object]] | None = None,
+    grid: str | None = None,
 ) -> list[Path]:
     """Draw reports of a results folder and return the files written.
 
     Parameters
     ----------
-    names, results, output, where
+    names, results, output, where, grid
         As in `draw_reports`.
 
     Raises
@@ -67,7 +70,7 @@ def report(
     UsageError
         As `draw_reports`, and where the rows suit none of the reports.
     """
-    done = draw_reports(names, results=results, output=output, where=where)
+    done = draw_reports(names, results=results, output=output, where=where, grid=grid)
     files = [file for result in done for file in result.files]
     if not files:
         raise UsageError("; ".join(dict.fromkeys(result.reason for result in done)))
@@ -80,19 +83,23 @@ def draw_reports(
     results: str | Path = "results",
     output: str | Path = "reports",
     where: Mapping[str, Sequence[object]] | None = None,
+    grid: str | None = None,
 ) -> list[ReportResult]:
     """Draw reports of a results folder.
 
     Parameters
     ----------
     names
-        Registered figures, or ``"all"``.
+        Registered figures; ``"all"``, each on all rows (claims on those of their grids); or ``"claims"``, the figures
+        that have a grid, each on its grid's rows.
     results
         Folder of stored runs.
     output
         Folder that the files are written to; made where it does not exist.
     where
         Rows to keep, as in `select`.
+    grid
+        Shipped grid or TOML file: only its rows are kept, as by `mibench.cells.rows_of_grid`.
 
     Raises
     ------
@@ -107,10 +114,14 @@ def draw_reports(
     if runs.empty:
         raise UsageError(f"'{results}' holds no runs; make some with 'mibench run' first")
     runs = select(runs, where or {})
+    if grid is not None:
+        runs = rows_of_grid(runs, grid).runs
+        if runs.empty:
+            raise UsageError(f"'{results}' holds no rows of grid '{grid}'; make them with 'mibench run {grid}'")
     curves = pd.DataFrame(columns=["run_id"])
     if any(FIGURES[name].needs_curves for name in wanted):
         curves = store.load_curves(results, list(runs["run_id"].unique()))
-    return render(runs, curves, wanted, output)
+    return render(runs, curves, names, output)
 
 
 def render(
@@ -131,38 +142,48 @@ def render(
         For names that do not exist, and where the files cannot be written.
     """
     runs, curves = _ordered(runs), _ordered(curves)
-    return [_render_one(FIGURES[name], runs, curves, Path(output)) for name in resolve_names(names)]
+    home = set(FIGURES) if "claims" in names else set()
+    return [_render_one(FIGURES[n], runs, curves, Path(output), at_home=n in home) for n in resolve_names(names)]
 
 
-def _render_one(entry: FigureEntry, runs: pd.DataFrame, curves: pd.DataFrame, folder: Path) -> ReportResult:
+def _render_one(
+    entry: FigureEntry, runs: pd.DataFrame, curves: pd.DataFrame, folder: Path, *, at_home: bool
+) -> ReportResult:
+    missing, judgement = "", None
     try:
-        drawing, missing, judgement = _draw(entry, runs, curves)
+        if at_home or entry.claim is not None:
+            drawing, missing, judgement = _draw_from_grid(entry, runs, curves)
+        else:
+            drawing = Drawing(*entry.draw(runs, curves))
     except UsageError as error:
         return ReportResult(entry.name, reason=str(error))
     files = _write(entry.name, drawing, folder)
     return ReportResult(entry.name, files, caption=drawing.caption, missing=missing, judgement=judgement)
 
 
-def _draw(entry: FigureEntry, runs: pd.DataFrame, curves: pd.DataFrame) -> tuple[Drawing, str, Judgement | None]:
-    """Draw a figure; of a claim from the rows of its grid, with what they lack and the verdict."""
-    if entry.claim is None:
-        return Drawing(*entry.draw(runs, curves)), "", None
-    rows = rows_of_grid(runs, entry.name)
+def _draw_from_grid(
+    entry: FigureEntry, runs: pd.DataFrame, curves: pd.DataFrame
+) -> tuple[Drawing, str, Judgement | None]:
+    """Draw a figure from the rows of its grid, and say what they lack; of a claim with the verdict."""
+    rows = rows_of_grid(runs, entry.grid)
     if rows.found == 0:
-        raise UsageError(f"there are no rows of grid '{entry.name}'; make them with '{entry.command}'")
+        raise UsageError(f"there are no rows of grid '{entry.grid}'; make them with 'mibench run {entry.grid}'")
     theirs = curves[curves["run_id"].isin(rows.runs["run_id"])]
-    judgement = entry.claim.judge(rows.runs, theirs)
-    drawing = Drawing(*entry.draw(rows.runs, theirs))
+    drawing, judgement = Drawing(*entry.draw(rows.runs, theirs)), None
     if rows.missing:
         style.say_incomplete(drawing.figure, rows.found, rows.expected)
-    return _with_claim(drawing, entry.claim, rows.note(), judgement), rows.note(), judgement
+        drawing = drawing._replace(caption=f"{rows.note()}\n{drawing.caption}")
+    if entry.claim is not None:
+        judgement = entry.claim.judge(rows.runs, theirs)
+        drawing = _with_claim(drawing, entry.claim, judgement)
+    return drawing, rows.note(), judgement
 
 
-def _with_claim(drawing: Drawing, claim: Claim, missing: str, judgement: Judgement) -> Drawing:
-    """Put the claim, its verdict and what is missing above a drawing's caption."""
+def _with_claim(drawing: Drawing, claim: Claim, judgement: Judgement) -> Drawing:
+    """Put the claim and its verdict above a drawing's caption."""
     said = f"Claim ({claim.source}): {claim.statement}"
     found = f"Verdict: {judgement.verdict}. {judgement.finding}"
-    return drawing._replace(caption="\n".join(filter(None, [said, found, missing, drawing.caption])))
+    return drawing._replace(caption=f"{said}\n{found}\n{drawing.caption}")
 
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
@@ -172,7 +193,7 @@ def _ordered(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def resolve_names(names: Sequence[str]) -> list[str]:
-    """Return registered figures for names that may hold ``"all"``, each once, in the order given.
+    """Return registered figures for names that may hold ``"all"`` and ``"claims"``, each once, in the order given.
 
     Raises
     ------
@@ -181,9 +202,10 @@ def resolve_names(names: Sequence[str]) -> list[str]:
     """
     found: dict[str, None] = {}
     for name in names:
-        if name != "all" and name not in FIGURES:
-            raise UnknownNameError("report", name, [*FIGURES, "all"])
-        found.update(dict.fromkeys(FIGURES if name == "all" else [name]))
+        if name not in (*FIGURES, *_COLLECTIONS):
+            raise UnknownNameError("report", name, [*FIGURES, *_COLLECTIONS])
+        chosen = [n for n, entry in FIGURES.items() if name in (n, "all") or (name == "claims" and entry.grid)]
+        found.update(dict.fromkeys(sorted(chosen, key=natural_order) if name in _COLLECTIONS else chosen))
     return list(found)
 
 
