@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,17 +9,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from mibench import style
+from mibench.curve_panels import Points, by_stair, draw_run, draw_staircase, drawn_values, steps_axis
 from mibench.errors import UsageError
 from mibench.figures import (
-    CURVE,
     Drawing,
     Facet,
     arrange,
     constant_runs,
-    draw_curve,
     estimator_colours,
     facets,
     outside_sentence,
@@ -34,8 +31,6 @@ from mibench.metrics import finished, summarise
 from mibench.palette import LineStyle
 
 _TRUTH = (0, (5, 3))
-Points = dict[tuple[str, int], pd.DataFrame]
-_NO_POINTS = pd.DataFrame({"step": pd.Series(dtype="float64"), CURVE: pd.Series(dtype="float64")})
 _ESTIMATE = "curves are training-batch values."
 
 
@@ -50,7 +45,7 @@ def curves(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     """
     rows = with_labels(constant_runs(runs, "curves"))
     layout, note = _panels(rows, curves, "curves")
-    points = _by_stair(curves)
+    points = by_stair(curves)
     shown = [facet for row in layout for facet in row]
     colours = style.level_colours(pd.concat([f.rows["mi_true"] for f in shown]))
     views = _views(layout, curves)
@@ -89,7 +84,7 @@ def staircase(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     """
     rows = with_labels(staircase_runs(runs))
     layout, note = _panels(rows, curves, "staircase")
-    points = _by_stair(curves)
+    points = by_stair(curves)
     shown = [facet for row in layout for facet in row]
     views = _views(layout, curves, whole_truth=True)
     estimators = estimator_colours(runs, rows)
@@ -105,7 +100,7 @@ def staircase(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
             limits, colour = views[facet.row_key], estimators[facet.estimator]
             for run in facet.rows.sort_values(["seed", "run_id", "stair"]).itertuples():
                 tables.append(_one_run(ax, facet, run, points, limits, colour))
-            _draw_truth(ax, facet, limits)
+            draw_staircase(ax, facet.rows, limits)
             style.log_n_line(ax, facet.batch)
             _finish(ax, facet, limits, colour)
         _label_axes(sheet, layout)
@@ -123,18 +118,6 @@ def _panels(rows: pd.DataFrame, curves: pd.DataFrame, name: str) -> tuple[list[l
     return arrange(facets(with_curve))
 
 
-def _by_stair(curves: pd.DataFrame) -> Points:
-    """Split the curves table once: looking every run up in it would take the square of the number of runs."""
-    ordered = curves.sort_values(["run_id", "stair", "step"], kind="stable")
-    groups: Any = ordered.groupby(["run_id", "stair"], sort=False)
-    return {(run_id, int(stair)): part for (run_id, stair), part in groups}
-
-
-def _points(facet: Facet, curves: pd.DataFrame) -> pd.Series:
-    """All drawn values of a panel."""
-    return curves.loc[curves["run_id"].isin(facet.rows["run_id"]), CURVE].astype("float64")
-
-
 def _views(
     layout: Sequence[Sequence[Facet]], curves: pd.DataFrame, *, whole_truth: bool = False
 ) -> dict[tuple[str, str, str, str], tuple[float, float]]:
@@ -144,7 +127,7 @@ def _views(
         groups.setdefault(facet.row_key, []).append(facet)
     views = {}
     for key, group in groups.items():
-        values = pd.concat([_points(f, curves) for f in group])
+        values = pd.concat([drawn_values(f.rows, curves) for f in group])
         log_n = np.log([f.batch for f in group])
         truth = pd.concat([f.rows["mi_true"] for f in group]).to_numpy(np.float64)
         views[key] = style.view(values, np.append(log_n, truth if whole_truth else []), truth)
@@ -162,7 +145,7 @@ def _notes(
     above: set[float] = set()
     for facet in (f for row in layout for f in row):
         limits = views[facet.row_key]
-        counts = style.outside(_points(facet, curves), limits)
+        counts = style.outside(drawn_values(facet.rows, curves), limits)
         far, nonfinite = far + counts[0], nonfinite + counts[1]
         above |= {float(m) for m in facet.rows["mi_true"].unique() if m > limits[1]}
     truth = f"True MI of {listing(sorted(above))} nats lies above the view of some panels." if above else ""
@@ -204,48 +187,21 @@ def _filled(sheet: style.Sheet, layout: Sequence[Sequence[Facet]]) -> list[tuple
 def _one_run(
     ax: Axes, facet: Facet, run: Any, points: Points, limits: tuple[float, float], colour: str
 ) -> pd.DataFrame:
-    """Draw one row of the runs table, which is one stair, and return what was drawn with its keys."""
-    curve = points.get((run.run_id, run.stair), _NO_POINTS)
-    start = _start(run)
-    drawn = draw_curve(ax, curve["step"], curve[CURVE], batch=facet.batch, start=start, limits=limits, colour=colour)
+    """Draw one row of the runs table and return what was drawn with its keys."""
     keys = {
         "task": facet.task,
         "estimator": facet.estimator,
         "setup": facet.setup,
         "negatives": facet.negatives,
         "batch": facet.batch,
-        "mi_true": run.mi_true,
-        "seed": run.seed,
-        "stair": run.stair,
-        "run_id": run.run_id,
     }
-    for position, (name, value) in enumerate(keys.items()):
-        drawn.insert(position, name, value)
-    return drawn
-
-
-def _start(run: Any) -> int:
-    """Step at which a row's stair begins: all stairs are equally long."""
-    stairs = len(json.loads(run.schedule or "[]")) or 1
-    return int(run.steps) // stairs * int(run.stair)
-
-
-def _draw_truth(ax: Axes, facet: Facet, limits: tuple[float, float]) -> None:
-    """Draw the staircases of a panel, usually one."""
-    runs = facet.rows.sort_values(["run_id", "stair"])
-    for _, same in runs.groupby("schedule"):
-        stairs = same[same["run_id"] == same["run_id"].iloc[0]]
-        edges = [_start(r) for r in stairs.itertuples()] + [int(stairs["steps_done"].max())]
-        levels = style.drawable(stairs["mi_true"], limits)
-        ax.stairs(levels, edges, baseline=None, color=style.INK, linewidth=1.4, zorder=2.6)
+    return draw_run(ax, run, points, keys=keys, limits=limits, colour=colour)
 
 
 def _finish(ax: Axes, facet: Facet, limits: tuple[float, float], colour: str) -> None:
     ax.set_title(panel_title(facet), color=colour, fontsize=8.5)
     ax.set_ylim(limits)
-    ax.set_xlim(0, float(facet.rows["steps_done"].max()))
-    ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    steps_axis(ax, facet.rows)
 
 
 def _label_axes(sheet: style.Sheet, layout: Sequence[Sequence[Facet]]) -> None:

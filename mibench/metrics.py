@@ -61,7 +61,7 @@ def summarise(runs: pd.DataFrame, by: Sequence[str], value: str = FINAL, *, conf
         done = finished(cell)
         values = done[value].to_numpy(np.float64, na_value=np.nan)
         finite = values[np.isfinite(values)]
-        mean, low, high, sd = _mean_interval(finite, confidence)
+        mean, low, high, sd = mean_interval(finite, confidence)
         rows.append(
             {
                 **dict(zip(by, key, strict=True)),
@@ -80,8 +80,8 @@ def summarise(runs: pd.DataFrame, by: Sequence[str], value: str = FINAL, *, conf
     return pd.DataFrame(rows, columns=[*by, *counts, "mean", "low", "high", "sd", "median"])
 
 
-def _mean_interval(values: Floats, confidence: float) -> tuple[float, float, float, float]:
-    """Mean, both ends of its t interval, and the standard deviation; NaN where they do not exist."""
+def mean_interval(values: Floats, confidence: float) -> tuple[float, float, float, float]:
+    """Mean of finite values, both ends of its t interval, and standard deviation; NaN where they do not exist."""
     n = values.size
     if n == 0:
         return math.nan, math.nan, math.nan, math.nan
@@ -94,7 +94,7 @@ def _mean_interval(values: Floats, confidence: float) -> tuple[float, float, flo
     return mean, mean - half, mean + half, sd
 
 
-def t_quantile(freedom: int, confidence: float) -> float:
+def t_quantile(freedom: float, confidence: float) -> float:
     """Two-sided quantile of Student's t distribution."""
     return float(stdtrit(freedom, (1 + confidence) / 2))
 

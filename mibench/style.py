@@ -31,7 +31,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.textpath import TextPath
 
-from mibench.palette import ESTIMATOR_COLOURS, LineStyle
+from mibench.palette import ESTIMATOR_COLOURS, LineStyle, estimator_sign
 
 _OTHER_COLOURS = ("#332288", "#117733", "#999933", "#AA4499", "#44AA99", "#661100", "#6699CC", "#888888")
 
@@ -121,6 +121,13 @@ def _free_colour(name: str, taken: set[str]) -> str:
     ring = [_OTHER_COLOURS[(start + i) % len(_OTHER_COLOURS)] for i in range(len(_OTHER_COLOURS))]
     more = (to_hex(tuple(hsv_to_rgb((i * _GOLDEN % 1, 0.65, 0.75)))) for i in itertools.count())
     return next(colour for colour in itertools.chain(ring, more) if colour not in taken)
+
+
+def estimator_look(name: str) -> dict[str, Any]:
+    """How one series of an estimator is drawn: options of a line in the estimator's colour, marker and dash."""
+    marker, dash = estimator_sign(name)
+    colour = ESTIMATOR_COLOURS.get(name) or _free_colour(name, set(ESTIMATOR_COLOURS.values()))
+    return {"color": colour, "marker": marker, "linestyle": dash, "linewidth": 1.5, "markersize": 5}
 
 
 def level_colours(levels: Iterable[float]) -> dict[float, str]:
@@ -223,8 +230,12 @@ def say_incomplete(figure: Figure, found: int, expected: int) -> None:
 
 def _legend_width(name: str) -> float:
     """Inches that an entry of the legend takes, with the space to the next."""
-    text = TextPath((0, 0), name, size=_LEGEND_SIZE).get_extents().width
-    return float(1.03 * text + _LEGEND_SIZE * (_HANDLE_LENGTH + _HANDLE_PAD + _COLUMN_SPACING)) / 72
+    return 1.03 * _width(name, _LEGEND_SIZE) + _LEGEND_SIZE * (_HANDLE_LENGTH + _HANDLE_PAD + _COLUMN_SPACING) / 72
+
+
+def _width(text: str, size: float) -> float:
+    """Inches that a line of text takes at a font size."""
+    return float(TextPath((0, 0), text, size=size).get_extents().width) / 72
 
 
 def _legend_lines(entries: Sequence[float], room: float) -> int:
@@ -238,8 +249,16 @@ def _legend_lines(entries: Sequence[float], room: float) -> int:
 
 def wrap(text: str, inches: float) -> str:
     """Wrap every paragraph of a caption to a width."""
-    characters = int(inches / _CHARACTER)
-    return "\n".join(line for part in text.split("\n") for line in textwrap.wrap(part, characters))
+    return "\n".join(line for part in text.split("\n") for line in _wrap_paragraph(part, inches))
+
+
+def _wrap_paragraph(text: str, inches: float) -> list[str]:
+    """Fill lines with as many characters as fit on average, and with fewer where a line of wide ones would not fit."""
+    for characters in range(int(inches / _CHARACTER), 20, -2):
+        lines = textwrap.wrap(text, characters)
+        if all(_width(line, _CAPTION_SIZE) <= inches for line in lines):
+            return lines
+    return lines
 
 
 def handle(colour: str = MUTED, style: LineStyle = "-", width: float = 1.6, marker: str = "", **options: Any) -> Line2D:
