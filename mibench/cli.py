@@ -280,8 +280,9 @@ def report_command(
     where: Annotated[Many, typer.Option(metavar="COLUMN=VALUE,...", help="Only these rows, as batch=64,128.")] = None,
     grid: Annotated[str | None, typer.Option(help="Only the rows of this grid.", autocompletion=names.of_grid)] = None,
 ) -> None:
-    """Draw figures from stored rows, each with its table and caption."""
+    """Draw figures from stored rows, each with its table and caption, and a page that shows them all."""
     from mibench.options import read_conditions
+    from mibench.page import PAGE
     from mibench.report import draw_reports
 
     conditions = read_conditions(where or ())
@@ -293,6 +294,7 @@ def report_command(
             print(f"no {result.name}: {result.reason}")
         for file in result.files:
             print(file)
+    print(output / PAGE)
 
 
 @results_app.command("ls")

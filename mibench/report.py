@@ -1,9 +1,10 @@
-"""Reports: stored rows -> figures with captions and the tables that they drew, four files a figure.
+"""Reports: stored rows -> figures with captions and the tables that they drew, four files a figure, and a page.
 
 Notable:
 
 - ``NAME.png`` and ``NAME.svg`` hold the figure, ``NAME.csv`` everything that it drew, ``NAME.md`` its caption and a
   table to read. The same rows give the same bytes: no dates, no random ids.
+- ``index.html`` shows all of them, with the board and the runs (`mibench.page`).
 - A figure that the rows do not suit is left out with one sentence that says why, and stops no other.
 """
 
@@ -11,30 +12,26 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import io
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from mibench import store, style
-from mibench.cells import rows_of_grid
+from mibench.cells import GridRows, rows_of_grid
 from mibench.claims import Claim, Judgement
 from mibench.errors import UnknownNameError, UsageError, did_you_mean
 from mibench.figures import FIGURES, Drawing, FigureEntry
 from mibench.grid import natural_order
 from mibench.labels import COMPONENTS, plural, with_labels
+from mibench.page import PAGE, Source, write_page
+from mibench.report_files import ShortTable, short_table, write_files
 
 for _module in sorted(path.stem for path in Path(__file__).parent.glob("figure_*.py")):
     importlib.import_module(f"mibench.{_module}")  # which registers its figures
 
 _COLLECTIONS = ("all", "claims")
 _ALIASES = {"mi": "mi_true", "seeds": "seed"}
-_MAX_TABLE_ROWS = 60
-_DPI = 160
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,9 +42,18 @@ class ReportResult:
     files: tuple[Path, ...] = ()
     reason: str = ""
     caption: str = ""
+    """Everything that is printed under the figure."""
     missing: str = ""
-    """What the claim's grid lacks, in a sentence; empty where nothing is missing."""
+    """What the figure's grid lacks, in a sentence; empty where nothing is missing."""
     judgement: Judgement | None = None
+    title: str = ""
+    explanation: str = ""
+    """The caption without claim, verdict and what is missing."""
+    grid: str = ""
+    """Grid whose rows were drawn; empty where all were."""
+    budget: str = ""
+    """Budget of these rows."""
+    table: ShortTable | None = dataclasses.field(default=None, compare=False, repr=False)
 
 
 def report(
@@ -58,7 +64,7 @@ def report(
     where: Mapping[str, Sequence[object]] | None = None,
     grid: str | None = None,
 ) -> list[Path]:
-    """Draw reports of a results folder and return the files written.
+    """Draw reports of a results folder and return the files written, the page last.
 
     Parameters
     ----------
@@ -74,7 +80,7 @@ def report(
     files = [file for result in done for file in result.files]
     if not files:
         raise UsageError("; ".join(dict.fromkeys(result.reason for result in done)))
-    return files
+    return [*files, Path(output) / PAGE]
 
 
 def draw_reports(
@@ -85,7 +91,7 @@ def draw_reports(
     where: Mapping[str, Sequence[object]] | None = None,
     grid: str | None = None,
 ) -> list[ReportResult]:
-    """Draw reports of a results folder.
+    """Draw reports of a results folder, and write the page that shows them where there is one to show.
 
     Parameters
     ----------
@@ -121,7 +127,10 @@ def draw_reports(
     curves = pd.DataFrame(columns=["run_id"])
     if any(FIGURES[name].needs_curves for name in wanted):
         curves = store.load_curves(results, list(runs["run_id"].unique()))
-    return render(runs, curves, names, output)
+    done = render(runs, curves, names, output)
+    if any(result.files for result in done):
+        write_page(done, runs, Path(output), Source(results, where or {}, grid))
+    return done
 
 
 def render(
@@ -149,41 +158,47 @@ def render(
 def _render_one(
     entry: FigureEntry, runs: pd.DataFrame, curves: pd.DataFrame, folder: Path, *, at_home: bool
 ) -> ReportResult:
-    missing, judgement = "", None
+    """Draw a figure, where it is at home or has a claim from the rows of its grid, and write its files."""
+    rows, judgement, missing = None, None, ""
     try:
         if at_home or entry.claim is not None:
-            drawing, missing, judgement = _draw_from_grid(entry, runs, curves)
-        else:
-            drawing = Drawing(*entry.draw(runs, curves))
+            rows = _rows_of_grid(entry.grid, runs)
+            runs, curves, missing = rows.runs, curves[curves["run_id"].isin(rows.runs["run_id"])], rows.note()
+        drawing = Drawing(*entry.draw(runs, curves))
+        if entry.claim is not None:
+            judgement = entry.claim.judge(runs, curves)
     except UsageError as error:
         return ReportResult(entry.name, reason=str(error))
-    files = _write(entry.name, drawing, folder)
-    return ReportResult(entry.name, files, caption=drawing.caption, missing=missing, judgement=judgement)
-
-
-def _draw_from_grid(
-    entry: FigureEntry, runs: pd.DataFrame, curves: pd.DataFrame
-) -> tuple[Drawing, str, Judgement | None]:
-    """Draw a figure from the rows of its grid, and say what they lack; of a claim with the verdict."""
-    rows = rows_of_grid(runs, entry.grid)
-    if rows.found == 0:
-        raise UsageError(f"there are no rows of grid '{entry.grid}'; make them with 'mibench run {entry.grid}'")
-    theirs = curves[curves["run_id"].isin(rows.runs["run_id"])]
-    drawing, judgement = Drawing(*entry.draw(rows.runs, theirs)), None
-    if rows.missing:
+    if rows is not None and missing:
         style.say_incomplete(drawing.figure, rows.found, rows.expected)
-        drawing = drawing._replace(caption=f"{rows.note()}\n{drawing.caption}")
-    if entry.claim is not None:
-        judgement = entry.claim.judge(rows.runs, theirs)
-        drawing = _with_claim(drawing, entry.claim, judgement)
-    return drawing, rows.note(), judgement
+    caption = "\n".join(filter(None, [*_verdict(entry.claim, judgement), missing, drawing.caption]))
+    return ReportResult(
+        entry.name,
+        write_files(entry.name, drawing._replace(caption=caption), folder),
+        caption=caption,
+        missing=missing,
+        judgement=judgement,
+        title=str(drawing.figure.get_label()),
+        explanation=drawing.caption,
+        grid="" if rows is None else entry.grid,
+        budget="" if rows is None else rows.budget,
+        table=short_table(drawing),
+    )
 
 
-def _with_claim(drawing: Drawing, claim: Claim, judgement: Judgement) -> Drawing:
-    """Put the claim and its verdict above a drawing's caption."""
+def _rows_of_grid(grid: str, runs: pd.DataFrame) -> GridRows:
+    rows = rows_of_grid(runs, grid)
+    if rows.found == 0:
+        raise UsageError(f"there are no rows of grid '{grid}'; make them with 'mibench run {grid}'")
+    return rows
+
+
+def _verdict(claim: Claim | None, judgement: Judgement | None) -> list[str]:
+    """Say above a caption what is claimed and what was found."""
+    if claim is None or judgement is None:
+        return []
     said = f"Claim ({claim.source}): {claim.statement}"
-    found = f"Verdict: {judgement.verdict}. {judgement.finding}"
-    return drawing._replace(caption=f"{said}\n{found}\n{drawing.caption}")
+    return [said, f"Verdict: {judgement.verdict}. {judgement.finding}"]
 
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
@@ -251,64 +266,3 @@ def _plain(value: object) -> object:
         return float(value)  # type: ignore[arg-type]  # what is no number raises
     except (TypeError, ValueError):
         return value
-
-
-def _write(name: str, drawing: Drawing, folder: Path) -> tuple[Path, ...]:
-    """Write a figure's four files."""
-    texts = {
-        "png": _image(drawing.figure, "png"),
-        "svg": _image(drawing.figure, "svg"),
-        "csv": drawing.table.to_csv(index=False, float_format="%.9g", lineterminator="\n").encode(),
-        "md": _markdown(name, drawing).encode(),
-    }
-    files = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for suffix, content in texts.items():
-            files.append(folder / f"{name}.{suffix}")
-            files[-1].write_bytes(content)
-    except OSError as error:
-        raise UsageError(f"reports cannot be written to '{folder}': {error.strerror}; choose another folder") from error
-    return tuple(files)
-
-
-def _image(figure: Figure, form: str) -> bytes:
-    """Render a figure to bytes that depend on nothing but the figure."""
-    buffer = io.BytesIO()
-    metadata = {"Date": None, "Creator": "mibench"} if form == "svg" else {"Software": "mibench"}
-    with style.theme():
-        figure.savefig(buffer, format=form, dpi=_DPI, metadata=metadata)
-    return buffer.getvalue()
-
-
-def _markdown(name: str, drawing: Drawing) -> str:
-    """Caption and table as Markdown: the whole table where it is short, else the figure's summary of it."""
-    table = drawing.table
-    note = f"Everything drawn: `{name}.csv` ({plural(len(table), 'row')})."
-    if len(table) > _MAX_TABLE_ROWS:
-        table = table if drawing.summary is None else drawing.summary
-        if len(table) > _MAX_TABLE_ROWS:
-            note += f" Below: the first {_MAX_TABLE_ROWS} of {plural(len(table), 'row')} that sum it up."
-    paragraphs = [f"# {name}", f"![{name}]({name}.png)", *drawing.caption.split("\n"), note]
-    return "\n\n".join([*paragraphs, markdown_table(table.head(_MAX_TABLE_ROWS))]) + "\n"
-
-
-def markdown_table(table: pd.DataFrame) -> str:
-    """Write a table in Markdown, numbers to four significant digits and right-aligned; empty cells for nulls."""
-    numeric = [pd.api.types.is_numeric_dtype(table[c]) and table[c].dtype != bool for c in table]
-    lines = [
-        "| " + " | ".join(map(str, table.columns)) + " |",
-        "|" + "|".join(" ---: " if right else " --- " for right in numeric) + "|",
-    ]
-    for row in table.itertuples(index=False, name=None):
-        lines.append("| " + " | ".join(map(_cell, row)) + " |")
-    return "\n".join(lines)
-
-
-def _cell(value: Any) -> str:
-    if pd.isna(value):
-        return ""
-    if isinstance(value, float):
-        whole = math.isfinite(value) and value.is_integer() and abs(value) < 1e9
-        return str(int(value)) if whole else f"{value:.4g}"
-    return str(value).replace("|", "\\|")

@@ -53,6 +53,7 @@ _THEME = {
     "axes.titlesize": 9,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # otherwise every axis is measured at every draw to find the place of its title
     "axes.labelsize": 8.5,
     "axes.labelcolor": INK,
     "axes.edgecolor": "#9A9A9A",
@@ -147,7 +148,7 @@ class Sheet:
     panel
         Width and height of a panel's axes, inches. Panels are widened until the caption has a readable line.
     title
-        Printed at the top left.
+        Printed at the top left; also the figure's label.
     caption
         Wrapped under the panels.
     gutter
@@ -192,6 +193,7 @@ class Sheet:
         height = above + rows * panel[1] + (rows - 1) * gap + below
         self.figure = Figure(figsize=(width, height))
         FigureCanvasAgg(self.figure)
+        self.figure.set_label(title)  # which pages take for a heading
         self.axes = np.empty((rows, columns), dtype=object)
         for i in range(rows):
             for j in range(columns):
