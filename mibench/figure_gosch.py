@@ -105,8 +105,7 @@ def draw_saturation(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     beside = rows[rows["batch"] == batch]
     fits = fit_saturation(highest, ["negatives"])
     colour = next(iter(estimator_colours(runs, rows).values()))
-    log_n = np.log(rows["batch"].astype("float64"))
-    limits = style.view(rows[FINAL].astype("float64"), log_n)
+    limits = _view(rows)
     what = (
         f"Left: final estimates at {highest['mi_true'].iloc[0]:g} nats against log N by negative sampler, with "
         "least-squares lines and their slopes with 95 % intervals (Student t over runs); dashed: log N. Right: final "
@@ -117,7 +116,11 @@ def draw_saturation(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     far = outside_sentence(*style.outside(rows[FINAL].astype("float64"), limits), "final estimate")
     with style.theme():
         text = caption(rows, what, far, estimate=_ESTIMATE)
-        legend = {s: style.handle(colour, "-", 1.3, **m) for s, m in zip(samplers, _MARKS, strict=False)}
+        slopes = {row["negatives"]: Interval(*row[["slope", "slope_low", "slope_high"]]) for _, row in fits.iterrows()}
+        legend = {
+            f"{s}: slope {slopes[s].written()}": style.handle(colour, "-", 1.3, **m)
+            for s, m in zip(samplers, _MARKS, strict=False)
+        }
         legend["log N (left), true MI (right)"] = style.handle(style.INK, "--", 1.2)
         legend["best value under the sampler"] = style.handle(style.MUTED, "-", 3.0, alpha=0.5)
         sheet = style.Sheet(
@@ -137,7 +140,7 @@ def draw_saturation(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
 def _against_log_n(ax: Axes, rows: pd.DataFrame, fits: pd.DataFrame, samplers: list[str], colour: str) -> None:
     ends = np.log([rows["batch"].min(), rows["batch"].max()])
     ax.plot(ends, ends, color=style.INK, linestyle="--", linewidth=1.2)
-    for place, (sampler, marks) in enumerate(zip(samplers, _MARKS, strict=False)):
+    for sampler, marks in zip(samplers, _MARKS, strict=False):
         part = rows[rows["negatives"] == sampler]
         fit = fits[fits["negatives"] == sampler].iloc[0]
         x = np.log(part["batch"].to_numpy(np.float64))
@@ -146,8 +149,6 @@ def _against_log_n(ax: Axes, rows: pd.DataFrame, fits: pd.DataFrame, samplers: l
         if sampler == samplers[0]:
             best = part.groupby("batch")["predicted_optimum"].mean().astype("float64")
             ax.plot(np.log(best.index.to_numpy(np.float64)), best, color=style.MUTED, linewidth=4, alpha=0.4, zorder=1)
-        slope = Interval(fit["slope"], fit["slope_low"], fit["slope_high"]).written()
-        ax.text(0.03, 0.97 - 0.065 * place, f"{sampler}: slope {slope}", transform=ax.transAxes, fontsize=7.5, va="top")
     batches = sorted(map(int, rows["batch"].unique()))
     ax.set_xticks(np.log(batches), [f"{np.log(b):.2f}\n{b:,}" for b in batches])
     ax.set_xlabel("log N, nats (below: batch size N)")
@@ -177,7 +178,7 @@ def draw_jensen_shannon(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     rows = rows.assign(kind=np.where(first.regularised(rows), "regularised", "plain"))
     kinds = sorted(set(zip(rows["negatives"], rows["kind"], strict=True)), key=lambda k: (sampler_order(k[0]), k[1]))
     colours = estimator_colours(runs, rows)
-    limits = style.view(rows[FINAL].astype("float64"), np.log(rows["batch"].astype("float64")))
+    limits = _view(rows)
     what = (
         "Final estimates against the true MI (dashed: the truth), by negative sampler, without and with dropout and "
         "decay; log N dotted. Markers: runs; lines: means over seeds; grey: the best NWJ value under the sampler. "
@@ -212,6 +213,13 @@ def _rows(runs: pd.DataFrame, name: str) -> pd.DataFrame:
         raise UsageError(f"{name} needs a run whose final estimate is finite; none is")
     keys = ["estimator", "negatives", "hidden", "batch", "mi_true", "seed", "run_id"]
     return rows.sort_values(keys, ignore_index=True)
+
+
+def _view(rows: pd.DataFrame) -> tuple[float, float]:
+    """Limits that hold log N, and every estimate that is not several times as large."""
+    log_n = np.log(rows["batch"].to_numpy(np.float64))
+    values = rows[FINAL].to_numpy(np.float64, na_value=np.nan)
+    return style.view(values, np.append(log_n, np.clip(values, -2 * log_n.max(), 4 * log_n.max())))
 
 
 def _best(ax: Axes, rows: pd.DataFrame) -> None:
