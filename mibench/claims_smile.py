@@ -39,7 +39,7 @@ def bias_and_variance(runs: pd.DataFrame) -> pd.DataFrame:
     values = ["bias", "variance", "mse"]
     rows[values] = rows[values].where(np.isfinite(rows[values]))
     groups = rows.groupby(keys, sort=True)
-    table = groups[values].agg(lambda v: v.mean(skipna=False))
+    table = groups[values].mean().where(groups[values].count().eq(groups.size(), axis=0))
     table.insert(0, "seeds", groups["seed"].nunique())
     return table.reset_index()
 
@@ -85,7 +85,7 @@ def judge_trade(runs: pd.DataFrame, curves: pd.DataFrame) -> Judgement:
     found = []
     for key, panel in table.groupby(PANEL, sort=True):
         texts = []
-        for name in NAMES:
+        for name, called in NAMES.items():
             part = panel[panel["estimator"] == name].sort_values("mi_true")
             over = part[part["mi_true"] > np.log(part["batch"])]
             if len(part) < 3 or len(over) < 2:
@@ -95,11 +95,17 @@ def judge_trade(runs: pd.DataFrame, curves: pd.DataFrame) -> Judgement:
                 answers.append("shown" if grows else "contrary")
                 texts.append(f"bias of InfoNCE {listing(f'{v:.2f}' for v in part['bias'])}")
                 continue
+            if part["variance"].isna().any():
+                answers.append("undecided")
+                texts.append(
+                    f"variance of {called} not finite at {plural(int(part['variance'].isna().sum()), 'level')}"
+                )
+                continue
             slope = _growth(part)
             rises = part["variance"].diff().iloc[1:] > 0
             answers.append(both(above(slope), "shown" if rises.iloc[-1] else "contrary"))
             texts.append(
-                f"variance of {NAMES[name]} {listing(f'{v:.3g}' for v in part['variance'])}, its logarithm by "
+                f"variance of {called} {listing(f'{v:.3g}' for v in part['variance'])}, its logarithm by "
                 f"{slope.written(signed=True)} per nat"
             )
         if texts:
@@ -115,8 +121,7 @@ def judge_trade(runs: pd.DataFrame, curves: pd.DataFrame) -> Judgement:
 
 
 def _growth(part: pd.DataFrame) -> Interval:
-    """Slope of the logarithm of the variance against true MI, over the stairs where it is finite."""
-    known = part[part["variance"] > 0]
-    x, y = known["mi_true"].to_numpy(np.float64), np.log(known["variance"].to_numpy(np.float64))
+    """Slope of the logarithm of the variance against true MI."""
+    x, y = part["mi_true"].to_numpy(np.float64), np.log(part["variance"].clip(lower=1e-300).to_numpy(np.float64))
     fit = least_squares(x, y, 0.95)
     return Interval(*(float(fit[name]) for name in ("slope", "slope_low", "slope_high")))
