@@ -43,8 +43,46 @@ def curves(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     UsageError
         Where no run with constant MI has a curve.
     """
-    rows = with_labels(constant_runs(runs, "curves"))
-    layout, note = _panels(rows, curves, "curves")
+    return level_curves(runs, curves, "curves", "Estimates during training")
+
+
+@register_figure("staircase", needs_curves=True, grid="smile-1")
+def staircase(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
+    """Draw estimates over a staircase of MI levels, the truth in black, a panel per estimator.
+
+    Raises
+    ------
+    UsageError
+        Where no run with a schedule of MI levels has a curve.
+    """
+    return staircases(runs, curves, "staircase", "Staircase of true MI")
+
+
+def level_curves(
+    runs: pd.DataFrame, curves: pd.DataFrame, name: str, title: str, lead: str = "", *, by_estimator: bool = False
+) -> Drawing:
+    """Draw the curves of runs with constant MI, one colour per true MI, a panel per estimator, sampler and batch size.
+
+    Parameters
+    ----------
+    runs, curves
+        Rows of the two tables; colours of estimators are chosen among these runs.
+    name
+        The figure's name, for messages.
+    title
+        Printed at the top.
+    lead
+        First paragraph of the caption.
+    by_estimator
+        Whether the panels of one estimator make a row.
+
+    Raises
+    ------
+    UsageError
+        Where no run with constant MI has a curve.
+    """
+    rows = with_labels(constant_runs(runs, name))
+    layout, note = _panels(rows, curves, name, by_estimator)
     points = by_stair(curves)
     shown = [facet for row in layout for facet in row]
     colours = style.level_colours(pd.concat([f.rows["mi_true"] for f in shown]))
@@ -56,9 +94,9 @@ def curves(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
         + smoothing_sentence(rows)
     )
     with style.theme():
-        text = caption(rows, what, _notes(layout, curves, views, note), estimate=_ESTIMATE)
+        text = caption(rows, lead, what, _notes(layout, curves, views, note), estimate=_ESTIMATE)
         levels = {f"{level:g} nats": style.handle(colour, width=2.0) for level, colour in colours.items()}
-        sheet = _sheet(layout, "Estimates during training", text, {**levels, **_line_styles(_TRUTH)})
+        sheet = _sheet(layout, title, text, {**levels, **_line_styles(_TRUTH)})
         tables = []
         for ax, facet in _filled(sheet, layout):
             limits = views[facet.row_key]
@@ -73,17 +111,15 @@ def curves(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     return Drawing(sheet.figure, pd.concat(tables, ignore_index=True), text, _summary(shown))
 
 
-@register_figure("staircase", needs_curves=True, grid="smile-1")
-def staircase(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
-    """Draw estimates over a staircase of MI levels, the truth in black, a panel per estimator.
+def staircases(
+    runs: pd.DataFrame, curves: pd.DataFrame, name: str, title: str, lead: str = "", *, by_estimator: bool = False
+) -> Drawing:
+    """Draw the curves of runs with a schedule of MI levels, the truth in black, a panel per estimator and setting.
 
-    Raises
-    ------
-    UsageError
-        Where no run with a schedule of MI levels has a curve.
+    Parameters and errors are those of `level_curves`.
     """
     rows = with_labels(staircase_runs(runs))
-    layout, note = _panels(rows, curves, "staircase")
+    layout, note = _panels(rows, curves, name, by_estimator)
     points = by_stair(curves)
     shown = [facet for row in layout for facet in row]
     views = _views(layout, curves, whole_truth=True)
@@ -93,8 +129,8 @@ def staircase(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
         + smoothing_sentence(rows, ", within a stair and never across its edge")
     )
     with style.theme():
-        text = caption(rows, what, _notes(layout, curves, views, note), estimate=_ESTIMATE)
-        sheet = _sheet(layout, "Staircase of true MI", text, _line_styles("-"))
+        text = caption(rows, lead, what, _notes(layout, curves, views, note), estimate=_ESTIMATE)
+        sheet = _sheet(layout, title, text, _line_styles("-"))
         tables = []
         for ax, facet in _filled(sheet, layout):
             limits, colour = views[facet.row_key], estimators[facet.estimator]
@@ -110,12 +146,18 @@ def staircase(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
 # --- rows -----------------------------------------------------------------------------------------------------
 
 
-def _panels(rows: pd.DataFrame, curves: pd.DataFrame, name: str) -> tuple[list[list[Facet]], str]:
+def _panels(rows: pd.DataFrame, curves: pd.DataFrame, name: str, by_estimator: bool) -> tuple[list[list[Facet]], str]:
     with_curve = finished(rows)
     with_curve = with_curve[with_curve["run_id"].isin(curves["run_id"].unique())] if len(curves) else rows[:0]
     if with_curve.empty:
         raise UsageError(f"{name} needs the curves of its runs, and the results folder holds none of them")
-    return arrange(facets(with_curve))
+    panels = facets(with_curve)
+    if not by_estimator:
+        return arrange(panels)
+    lines: dict[str, list[Facet]] = {}
+    for facet in panels:
+        lines.setdefault(facet.estimator, []).append(facet)
+    return [lines[estimator] for estimator in sorted(lines)], ""
 
 
 def _views(

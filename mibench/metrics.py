@@ -198,13 +198,13 @@ def fit_saturation(
                 "n_runs": int(used.sum()),
                 "n_levels": len(levels),
                 "levels": ", ".join(map(str, levels)),
-                **_least_squares(np.log(batch), values[used], confidence),
+                **least_squares(np.log(batch), values[used], confidence),
             }
         )
     return pd.DataFrame(rows, columns=[*by, *FIT_COLUMNS])
 
 
-def _least_squares(x: Floats, y: Floats, confidence: float) -> dict[str, float | str]:
+def least_squares(x: Floats, y: Floats, confidence: float) -> dict[str, float | str]:
     """Intercept and slope with the slope's t interval; NaN and a note where there are too few points."""
     fit: dict[str, float | str] = dict.fromkeys(("intercept", "slope", "slope_low", "slope_high"), math.nan)
     if np.unique(x).size < 2:
