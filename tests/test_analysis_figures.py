@@ -8,10 +8,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from mibench import report
 from mibench.accuracy import FRESH_BATCHES, bias_variance, cost, pareto_front, split_by_exact_critic, violation_shares
 from mibench.columns import empty_row
 from mibench.errors import UsageError
 from mibench.figures import FIGURES
+from mibench.metrics import divergence_by_run, not_diverged
 
 COMMON = {
     "task": "gaussian20d", "task_version": 1, "task_params": "{}", "schedule": "[]", "mi_true": 5.0, "mi_se": 0.0,
@@ -33,6 +35,7 @@ def rows(*values: dict[str, Any]) -> pd.DataFrame:
 
 def draw(name: str, runs: pd.DataFrame) -> Any:
     """Draw a figure."""
+    (name,) = report.resolve_names([name])
     return FIGURES[name].draw(runs, pd.DataFrame(columns=["run_id"]))
 
 
@@ -143,3 +146,27 @@ class TestCost:
 
     def test_front_by_hand(self) -> None:
         assert pareto_front([3, 1, 2, 2, 4], [1, 5, 5, 2, math.nan]).tolist() == [1, 3, 0]
+
+
+class TestSurvival:
+    def runs(self) -> pd.DataFrame:
+        stop = {"status": "diverged", "divergence": "median"}
+        return rows({**stop, "diverged_at": 200}, {"steps_done": 400}, {**stop, "diverged_at": 600}, {})
+
+    def test_the_band_by_hand(self) -> None:
+        # Greenwood at 200: 1 / (4 * 3); on the scale of log(-log S), S = 3/4.
+        line = not_diverged(divergence_by_run(self.runs()))
+        factor = math.exp(1.959964 * math.sqrt(1 / 12) / abs(math.log(0.75)))
+        assert line["share"].tolist() == [1, 0.75, 0.375, 0.375]
+        assert line["low"][1] == pytest.approx(0.75**factor)
+        assert line["high"][1] == pytest.approx(0.75 ** (1 / factor))
+        assert math.isnan(line["low"][0])  # nothing has happened yet: the band is undefined
+
+    def test_the_drawing_counts_runs_and_divergences(self) -> None:
+        drawing = draw("survival", self.runs())
+        assert "2 runs of 4 diverged" in drawing.caption
+        assert drawing.table["share"].tolist() == [1, 0.75, 0.375, 0.375]
+
+    def test_no_finished_run_is_refused(self) -> None:
+        with pytest.raises(UsageError, match="finished"):
+            draw("survival", rows({"status": "crashed"}))
