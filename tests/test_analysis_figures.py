@@ -170,3 +170,12 @@ class TestSurvival:
     def test_no_finished_run_is_refused(self) -> None:
         with pytest.raises(UsageError, match="finished"):
             draw("survival", rows({"status": "crashed"}))
+
+    def test_the_drawing_marks_the_front_within_and_above_log_n(self) -> None:
+        drawing = draw("cost", rows({"mi_true": 2.0}, {"mi_true": 5.0}, {"mi_true": 5.0, "negatives": "all-pairs"}))
+        assert drawing.table["on_front"].sum() == 2
+        assert drawing.table["within"].tolist() == [True, False, False]
+
+    def test_no_seconds_are_refused_by_the_cost(self) -> None:
+        with pytest.raises(UsageError, match="seconds"):
+            draw("cost", rows({"seconds": math.nan}))
