@@ -179,3 +179,9 @@ class TestSurvival:
     def test_no_seconds_are_refused_by_the_cost(self) -> None:
         with pytest.raises(UsageError, match="seconds"):
             draw("cost", rows({"seconds": math.nan}))
+
+
+def test_stairs_and_constant_runs_share_the_axis_of_true_mi() -> None:
+    stairs = {"schedule": "[2, 4]", "run_id": "f" * 32}
+    drawing = draw("error-by-mi", rows({}, {**stairs, "mi_true": 2.0}, {**stairs, "mi_true": 4.0, "stair": 1}))
+    assert drawing.table[["mi_true", "bias"]].to_numpy().tolist() == [[2, 2], [4, 0], [5, -1]]
