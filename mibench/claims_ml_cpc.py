@@ -282,7 +282,7 @@ class _Staircase:
             f"at {number(self.truth)} nats {readings[0]} and {readings[1]}, all within "
             f"±{((self.last['high'] - self.last['low']) / 2).max():.2f} nats. alpha-CPC with alpha < 1 "
             f"{self._over(self.cpc)}, alpha-ML-CPC {self._over(self.multi)}; its bias "
-            f"{'falls' if self.improves else 'does not fall'} from alpha to smaller alpha, "
+            f"{'falls' if self.improves else 'does not fall'} with alpha, but for noise, "
             f"its sd goes from {spread['sd'].iloc[0]:.2f} to {spread['sd'].iloc[-1]:.2f} nats."
         )
 

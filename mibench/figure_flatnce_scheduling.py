@@ -72,8 +72,8 @@ def draw_scheduling(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
         _draw_targets(held, parts["held"])
         held.set(title="held", xlabel="target", ylabel="effective sample size", ylim=(0, top))
         learnt.set(title="learnt", xlabel="target of the effective sample size", ylabel="estimate, nats")
-        _draw_targets(learnt, parts["pool"])
-        _draw_targets(learnt, parts["batch"], hollow=True)
+        _draw_targets(learnt, parts["pool"], apart=0.01 * top)
+        _draw_targets(learnt, parts["batch"], apart=0.01 * top, hollow=True)
         for level in truth:
             learnt.axhline(level, color=style.INK, linewidth=1.1, linestyle="--", zorder=2)
         style.log_n_line(learnt, int(rows["batch"].iloc[0]))
@@ -85,9 +85,8 @@ def draw_scheduling(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     return Drawing(sheet.figure, table, text)
 
 
-def _draw_targets(ax: Axes, means: pd.DataFrame, *, hollow: bool = False) -> None:
-    """Means of both losses against the target, side by side."""
-    apart = 0.012 * float(means["target"].max())
+def _draw_targets(ax: Axes, means: pd.DataFrame, *, apart: float = 0.0, hollow: bool = False) -> None:
+    """Means of both losses against the target, side by side where they are drawn apart."""
     for loss, line in means.groupby("estimator"):
         look = style.estimator_look(str(loss))
         if hollow:

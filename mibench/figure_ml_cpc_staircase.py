@@ -143,9 +143,9 @@ def _caption(runs: pd.DataFrame, rows: pd.DataFrame, curves: pd.DataFrame, limit
     multi = rows.loc[rows["family"] == "ML-CPC", "alpha_min"]
     why = _WHY.format(least=listing(f"{v:.3g}" for v in sorted(multi.unique()))) if len(multi) else ""
     diverged = runs.loc[runs["status"] == "diverged", "run_id"].nunique()
-    passed = "a run counts as one where its medians pass the truth by 2 nats, which alpha-CPC is bound to do."
     notes = [
-        f"{plural(diverged, 'diverged run')} {'is' if diverged == 1 else 'are'} drawn like the others: {passed}"
+        f"{plural(diverged, 'run')} diverged on some stair, by the rule of medians over the truth + 2 nats, which a "
+        "small alpha takes alpha-CPC to; drawn like the others."
         if diverged
         else "",
         outside_sentence(*style.outside(drawn_values(rows, curves), limits), "raw point"),

@@ -119,7 +119,7 @@ def _grid(runs: pd.DataFrame) -> str:
         f"{listing(_numbers(runs, 'steps'))} training steps",
     ]
     if rates := _numbers(runs, "lr"):
-        parts.append(f"Adam's learning rate {listing(rates)}")
+        parts.append(f"{_optimisers(runs)} learning rate {listing(rates)}")
     extra = [
         f"{label} {listing(values)}"
         for column, label in (("dropout", "dropout"), ("weight_decay", "decay"), ("precision", "precision"))
@@ -129,6 +129,12 @@ def _grid(runs: pd.DataFrame) -> str:
     counts = runs.drop_duplicates("run_id", keep="last")["status"].value_counts()
     statuses = ", ".join(f"{counts[s]:,} {s}" for s in ("ok", "diverged", "timeout", "crashed") if s in counts)
     return f"Grid: {'; '.join(parts)}; {plural(runs['run_id'].nunique(), 'run')}: {statuses}."
+
+
+def _optimisers(runs: pd.DataFrame) -> str:
+    """Name what the learning rate belongs to."""
+    names = _unique(runs["optimiser"].dropna())
+    return "Adam's" if set(names) <= {"adam"} else f"{listing(names)},"
 
 
 def _protocol(runs: pd.DataFrame, estimate: str) -> str:

@@ -15,7 +15,9 @@ from mibench.errors import UsageError
 from mibench.labels import listing, plural
 from mibench.metrics import finished, summarise
 
-ESTIMATE = "values on batches are means over the window at the end of a stair; those on the pool are of its end."
+ESTIMATE = (
+    "values on batches are means over the window that ends a stair or the training; those on the pool are of its end."
+)
 
 BAND = "#8A93A6"
 """Colour of shaded parts."""
