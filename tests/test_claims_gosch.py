@@ -96,7 +96,9 @@ def test_a_fall_needs_three_levels_from_its_peak_on() -> None:
     falling = fall_of(pairs(*plug_in((2, 4, 5.8, 5.4, 5.0))))
     late = fall_of(pairs(*plug_in((2, 4, 5.0, 5.8, 5.0))))
     rising = fall_of(pairs(*plug_in((2, 4, 5.0, 5.4, 5.8))))
-    assert falling is not None and late is not None and rising is not None
+    assert falling is not None
+    assert late is not None
+    assert rising is not None
     assert (falling.answer, late.answer, rising.answer) == ("shown", "undecided", "contrary")
     assert falling.peak == 10
     assert falling.drop.mean == pytest.approx(0.8)
