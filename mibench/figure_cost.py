@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -45,7 +47,8 @@ def cost_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     colours = estimator_colours(runs, rows)
     names = rows.drop_duplicates("estimator_label").set_index("estimator_label")["estimator"].sort_index()
     legend = {
-        n: style.handle(colours[n], width=0.0, marker=estimator_sign(e)[0], markersize=5) for n, e in names.items()
+        str(n): style.handle(colours[str(n)], width=0.0, marker=estimator_sign(e)[0], markersize=5)
+        for n, e in names.items()
     }
     legend["Pareto front"] = style.handle(style.INK, width=1.1)
     if cells["n_diverged"].any():
@@ -74,7 +77,10 @@ def _draw_panel(ax: Axes, panel: pd.DataFrame, colours: dict[str, str]) -> None:
     front = shown[shown["on_front"]].sort_values("seconds")
     ax.step(front["seconds"], front["rmse"], where="post", color=style.INK, linewidth=1.1, zorder=2)
     for label, dots in shown.groupby("estimator_label", sort=True):
-        look = {"marker": estimator_sign(str(dots["estimator"].iloc[0]))[0], "color": colours[str(label)]}
+        look: dict[str, Any] = {
+            "marker": estimator_sign(str(dots["estimator"].iloc[0]))[0],
+            "color": colours[str(label)],
+        }
         ax.scatter(dots["seconds"], dots["rmse"], s=30, edgecolor="white", linewidth=0.5, zorder=3, **look)
     bad = shown[shown["n_diverged"] > 0]
     ax.scatter(bad["seconds"], bad["rmse"], marker="x", s=42, color=style.WARNING, linewidth=1.2, zorder=4)

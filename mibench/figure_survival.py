@@ -61,7 +61,7 @@ def survival(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
             caption=text,
             gutter=0.85,
             gap=0.8,
-            legend={n: style.handle(colours[n], estimator_sign(e)[1]) for n, e in names.items()},
+            legend={str(n): style.handle(colours[str(n)], estimator_sign(e)[1]) for n, e in names.items()},
         )
         axes = sheet.axes.ravel()
         for ax, (sampler, batch) in zip(axes, panels, strict=False):
