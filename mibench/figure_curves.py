@@ -198,10 +198,8 @@ def _notes(
 
 
 def _sheet(layout: Sequence[Sequence[Facet]], title: str, text: str, legend: dict[str, Line2D]) -> style.Sheet:
-    across = max(len(row) for row in layout)
-    many = sum(len(row) for row in layout) > 12
-    size = (2.35, 1.75) if many else (3.0, 2.3) if across > 1 else (6.5, 3.4)
-    setup = any(facet.setup for row in layout for facet in row)
+    across, size = max(len(row) for row in layout), _panel_size(layout)
+    lines = max(panel_title(facet, size[0]).count("\n") + 1 for row in layout for facet in row)
     return style.Sheet(
         len(layout),
         across,
@@ -212,8 +210,15 @@ def _sheet(layout: Sequence[Sequence[Facet]], title: str, text: str, legend: dic
         gutter=0.12,
         left=0.55,
         legend=legend,
-        title_lines=1 + setup,
+        title_lines=lines,
     )
+
+
+def _panel_size(layout: Sequence[Sequence[Facet]]) -> tuple[float, float]:
+    """Inches of a panel at least: smaller where there are many."""
+    if sum(len(row) for row in layout) > 12:
+        return 2.35, 1.75
+    return (3.0, 2.3) if max(len(row) for row in layout) > 1 else (6.5, 3.4)
 
 
 def _filled(sheet: style.Sheet, layout: Sequence[Sequence[Facet]]) -> list[tuple[Axes, Facet]]:
@@ -241,7 +246,9 @@ def _one_run(
 
 
 def _finish(ax: Axes, facet: Facet, limits: tuple[float, float], colour: str) -> None:
-    ax.set_title(panel_title(facet), color=colour, fontsize=8.5)
+    figure: Any = ax.figure
+    width = ax.get_position().width * figure.get_figwidth()
+    ax.set_title(panel_title(facet, width), color=colour, fontsize=8.5)
     ax.set_ylim(limits)
     steps_axis(ax, facet.rows)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -34,6 +35,10 @@ MAX_PANELS = 30
 
 CURVE = "estimate_train_median"
 """The curve that is drawn: the median over the training batches since the point before."""
+
+
+_TITLE_CHARACTER = 0.078
+"""Inches that a character of a panel's title takes on average."""
 
 
 class Drawing(NamedTuple):
@@ -228,10 +233,13 @@ def arrange(items: Sequence[Facet]) -> tuple[list[list[Facet]], str]:
     return [list(kept[i : i + across]) for i in range(0, len(kept), across)], note
 
 
-def panel_title(facet: Facet) -> str:
-    """Name a panel by estimator, sampler and N, and below by the settings that differ between panels."""
+def panel_title(facet: Facet, inches: float = 5.0) -> str:
+    """Name a panel by estimator, sampler and N, and below by the settings that differ between panels.
+
+    Settings that are longer than the panel is wide take further lines.
+    """
     first = " · ".join(filter(None, [facet.estimator, facet.negatives, f"N = {facet.batch:,}"]))
-    return first + (f"\n{facet.setup}" if facet.setup else "")
+    return "\n".join([first, *textwrap.wrap(facet.setup, int(inches / _TITLE_CHARACTER))])
 
 
 def estimator_colours(runs: pd.DataFrame, rows: pd.DataFrame) -> dict[str, str]:
