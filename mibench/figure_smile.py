@@ -54,8 +54,8 @@ def draw_bias_and_variance(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     missing = int(table[[*_QUANTITIES]].isna().any(axis=1).sum())
     what = (
         "Bias (negative: below the truth), variance and mean squared error of single training batches against the true "
-        "MI, by task and critic (columns); dotted: log N. Means over seeds; variance and error on logarithmic axes, cut "
-        "off at 1e9, where the table says more."
+        "MI, by task and critic (columns); dotted: log N. Means over seeds; variance and error on logarithmic axes, "
+        "cut off at 1e9, where the table says more."
     )
     note = f"{plural(missing, 'point')} with a value that is not finite cannot be drawn." if missing else ""
     limits = style.view(table["bias"], np.clip(table["bias"].dropna(), -10, 10))
