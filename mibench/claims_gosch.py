@@ -202,8 +202,9 @@ def _optimum(part: pd.DataFrame) -> str:
 def fall_of(rows: pd.DataFrame) -> Fall | None:
     """Whether final estimates fall with the true MI, of one series; None where there are fewer than three levels.
 
-    Shown by a line through all runs from the highest mean on, whose slope lies below 0 with its whole interval and
-    which spans `FALLING` levels at least; contrary where the mean is highest at the highest level.
+    Shown where the highest mean lies above that of the highest level, by the interval of their difference; contrary
+    where the mean is highest there. The slope of a line through all runs from the highest mean on is told beside it,
+    where it spans `FALLING` levels or more; it decides nothing, since the same rows chose where it begins.
     """
     levels = by_level(rows)
     if len(levels) < FALLING:
@@ -216,8 +217,8 @@ def fall_of(rows: pd.DataFrame) -> Fall | None:
         x = np.repeat(later, [levels[level].size for level in later])
         fit = least_squares(x, np.concatenate([levels[level] for level in later]), 0.95)
         slope = Interval(*(float(fit[name]) for name in ("slope", "slope_low", "slope_high")))
-    answer = "contrary" if peak == end else above(-slope)
     drop = difference(levels[peak], levels[end])
+    answer = "contrary" if peak == end else above(drop)
     return Fall(answer, peak, interval(levels[peak]), interval(levels[end]), drop, slope)
 
 
@@ -257,6 +258,6 @@ def judge_jensen_shannon(runs: pd.DataFrame, curves: pd.DataFrame) -> Judgement:
         return open_judgement("that needs the plug-in at three levels, or NWJ with two seeds at the highest")
     rule = (
         f"Near log N = {math.log(rows['batch'].max()):.2f}: within {ROUND:g} nat, the standard deviation of a batch at "
-        f"the optimum. Falling: the slope over {FALLING} levels or more from the highest mean on. {INTERVALS}"
+        f"the optimum. Falling: the highest mean lies above that at the highest level. {INTERVALS}"
     )
     return Judgement(verdict_of(answers), " ".join([*found, rule]))

@@ -92,14 +92,14 @@ def plug_in(values: tuple[float, ...], negatives: str = "shuffle", estimator: st
     return [row(estimator, negatives, m, v) for m, v in zip((2.5, 5.0, 10.0, 20.0, 30.0), values, strict=True)]
 
 
-def test_a_fall_needs_three_levels_from_its_peak_on() -> None:
+def test_a_fall_is_one_from_the_highest_mean_to_the_highest_level() -> None:
     falling = fall_of(pairs(*plug_in((2, 4, 5.8, 5.4, 5.0))))
-    late = fall_of(pairs(*plug_in((2, 4, 5.0, 5.8, 5.0))))
+    noise = fall_of(pairs(*plug_in((2, 4, 5.0, 5.005, 5.0))))  # less than seeds differ
     rising = fall_of(pairs(*plug_in((2, 4, 5.0, 5.4, 5.8))))
     assert falling is not None
-    assert late is not None
+    assert noise is not None
     assert rising is not None
-    assert (falling.answer, late.answer, rising.answer) == ("shown", "undecided", "contrary")
+    assert (falling.answer, noise.answer, rising.answer) == ("shown", "undecided", "contrary")
     assert falling.peak == 10
     assert falling.drop.mean == pytest.approx(0.8)
 
