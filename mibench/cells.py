@@ -2,7 +2,8 @@
 
 Notable: `mibench.grid.resolve` gives ids, but builds tasks and estimators, and so imports torch. Reports read rows
 alone: here an option of the file is compared with the column that it fills. What the file leaves to a component (the
-estimator's own sampler, say) is not compared.
+estimator's own sampler, say) is not compared. Parameters that a name leaves out have their defaults, as far as these
+can be read from the source.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from mibench.labels import COMPONENTS, listing, plural
 from mibench.metrics import finished
 from mibench.options import DEFAULTS
 from mibench.parameters import split_name
+from mibench.products import REGISTRIES
+from mibench.registry import written_defaults
 from mibench.specs import as_number
 
 _COMPARED = (
@@ -56,6 +59,11 @@ class GridRows:
     found: int
     missing: tuple[str, ...]
 
+    @property
+    def share(self) -> float:
+        """Share of the cells that have a result."""
+        return self.found / self.expected
+
     def note(self) -> str:
         """Say in one sentence what is missing; empty where nothing is."""
         if not self.missing:
@@ -65,7 +73,7 @@ class GridRows:
 
 
 def rows_of_grid(runs: pd.DataFrame, grid: str) -> GridRows:
-    """Find a grid's rows at the budget of which the larger share of cells is there, of equals at the longer one.
+    """Find a grid's rows at the budget of which most cells are there, in shares; of equals at the longer one.
 
     Parameters
     ----------
@@ -81,8 +89,11 @@ def rows_of_grid(runs: pd.DataFrame, grid: str) -> GridRows:
     """
     options = load_grid(grid)
     columns = _Columns(runs)
-    at = [_match(columns, at_budget(options, budget), budget) for budget in budgets_of(options)]
-    return max(reversed(at), key=lambda rows: rows.found / max(rows.expected, 1))  # the longest of equals
+    best, *others = [_match(columns, at_budget(options, budget), budget) for budget in budgets_of(options)]
+    for rows in others:
+        if rows.found and rows.share >= best.share:
+            best = rows
+    return best
 
 
 def _match(columns: _Columns, options: Mapping[str, Any], budget: str) -> GridRows:
@@ -119,6 +130,7 @@ def _cells(options: Mapping[str, Any]) -> list[dict[str, Any]]:
         names = [name for name in _COMPARED if name in values]
         for combination in itertools.product(*(values[name] for name in names)):
             cell = dict(zip(names, combination, strict=True))
+            cell.setdefault("samples", None)  # fresh pairs at every step
             if not any(all(cell.get(k) in v for k, v in table.items()) for table in excluded if table):
                 found.setdefault(json.dumps(cell, default=str), cell)
     return list(found.values())
@@ -181,6 +193,8 @@ class _Columns:
             return np.asarray(np.isclose(levels, value, rtol=1e-12, atol=0))
         if option == "schedule":
             return np.asarray(runs["schedule"] == json.dumps(list(value)))
+        if value is None:
+            return np.asarray(runs[option].isna())
         unused = runs[option].isna()
         if option in ("batch", "steps"):  # a fixed sample is taken as a whole, once
             unused |= (runs["own_critic"] == 1) & (runs["critic"] == "none") & runs["samples"].notna()
@@ -189,9 +203,11 @@ class _Columns:
     def _component(self, option: str, text: str) -> np.ndarray:
         name, written = split_name(text)
         runs, params = self.runs, self._params[option]
-        versioned = runs[option] + "-v" + runs[f"{option}_version"].astype("Int64").astype("string")
-        same = np.asarray((runs[option] == name) | (versioned == name).fillna(False))
-        fits = np.array([all(_equal(values.get(k), v) for k, v in written.items()) for values in params], dtype=bool)
+        entry = REGISTRIES[option].entry(name)
+        versioned = name == entry.id
+        same = np.asarray((runs[option] == entry.name) & (~versioned | (runs[f"{option}_version"] == entry.version)))
+        wanted = {**{k: str(v) for k, v in written_defaults(entry).items() if k != "mi"}, **written}
+        fits = np.array([all(_equal(values.get(k), v) for k, v in wanted.items()) for values in params], dtype=bool)
         own = runs[f"own_{option}"] == 1 if f"own_{option}" in runs else False
         return np.asarray((same & fits) | own)
 

@@ -274,16 +274,19 @@ def check_command(
 
 @app.command("report")
 def report_command(
-    names: Annotated[Many, typer.Argument(help="Figures, or all.", autocompletion=names.of_figure)] = None,
+    names: Annotated[Many, typer.Argument(help="Figures, all or claims.", autocompletion=names.of_figure)] = None,
     results: Results = Path("results"),
     output: Annotated[Path, typer.Option(help="Where figures and tables go.")] = Path("reports"),
     where: Annotated[Many, typer.Option(metavar="COLUMN=VALUE,...", help="Only these rows, as batch=64,128.")] = None,
+    grid: Annotated[str | None, typer.Option(help="Only the rows of this grid.", autocompletion=names.of_grid)] = None,
 ) -> None:
-    """Draw figures from stored rows, each with its table and caption."""
+    """Draw figures from stored rows, each with its table and caption, and a page that shows them all."""
     from mibench.options import read_conditions
+    from mibench.page import PAGE
     from mibench.report import draw_reports
 
-    done = draw_reports(names or ["all"], results=results, output=output, where=read_conditions(where or ()))
+    conditions = read_conditions(where or ())
+    done = draw_reports(names or ["all"], results=results, output=output, where=conditions, grid=grid)
     if not any(result.files for result in done):
         raise UsageError("; ".join(dict.fromkeys(result.reason for result in done)))
     for result in done:
@@ -291,6 +294,7 @@ def report_command(
             print(f"no {result.name}: {result.reason}")
         for file in result.files:
             print(file)
+    print(output / PAGE)
 
 
 @results_app.command("ls")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,17 +9,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from mibench import style
+from mibench.curve_panels import Points, by_stair, draw_run, draw_staircase, drawn_values, steps_axis
 from mibench.errors import UsageError
 from mibench.figures import (
-    CURVE,
     Drawing,
     Facet,
     arrange,
     constant_runs,
-    draw_curve,
     estimator_colours,
     facets,
     outside_sentence,
@@ -34,8 +31,6 @@ from mibench.metrics import finished, summarise
 from mibench.palette import LineStyle
 
 _TRUTH = (0, (5, 3))
-Points = dict[tuple[str, int], pd.DataFrame]
-_NO_POINTS = pd.DataFrame({"step": pd.Series(dtype="float64"), CURVE: pd.Series(dtype="float64")})
 _ESTIMATE = "curves are training-batch values."
 
 
@@ -48,9 +43,47 @@ def curves(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     UsageError
         Where no run with constant MI has a curve.
     """
-    rows = with_labels(constant_runs(runs, "curves"))
-    layout, note = _panels(rows, curves, "curves")
-    points = _by_stair(curves)
+    return level_curves(runs, curves, "curves", "Estimates during training")
+
+
+@register_figure("staircase", needs_curves=True, grid="smile-1")
+def staircase(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
+    """Draw estimates over a staircase of MI levels, the truth in black, a panel per estimator.
+
+    Raises
+    ------
+    UsageError
+        Where no run with a schedule of MI levels has a curve.
+    """
+    return staircases(runs, curves, "staircase", "Staircase of true MI")
+
+
+def level_curves(
+    runs: pd.DataFrame, curves: pd.DataFrame, name: str, title: str, lead: str = "", *, by_estimator: bool = False
+) -> Drawing:
+    """Draw the curves of runs with constant MI, one colour per true MI, a panel per estimator, sampler and batch size.
+
+    Parameters
+    ----------
+    runs, curves
+        Rows of the two tables; colours of estimators are chosen among these runs.
+    name
+        The figure's name, for messages.
+    title
+        Printed at the top.
+    lead
+        First paragraph of the caption.
+    by_estimator
+        Whether the panels of one estimator make a row.
+
+    Raises
+    ------
+    UsageError
+        Where no run with constant MI has a curve.
+    """
+    rows = with_labels(constant_runs(runs, name))
+    layout, note = _panels(rows, curves, name, by_estimator)
+    points = by_stair(curves)
     shown = [facet for row in layout for facet in row]
     colours = style.level_colours(pd.concat([f.rows["mi_true"] for f in shown]))
     views = _views(layout, curves)
@@ -61,9 +94,9 @@ def curves(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
         + smoothing_sentence(rows)
     )
     with style.theme():
-        text = caption(rows, what, _notes(layout, curves, views, note), estimate=_ESTIMATE)
+        text = caption(rows, lead, what, _notes(layout, curves, views, note), estimate=_ESTIMATE)
         levels = {f"{level:g} nats": style.handle(colour, width=2.0) for level, colour in colours.items()}
-        sheet = _sheet(layout, "Estimates during training", text, {**levels, **_line_styles(_TRUTH)})
+        sheet = _sheet(layout, title, text, {**levels, **_line_styles(_TRUTH)})
         tables = []
         for ax, facet in _filled(sheet, layout):
             limits = views[facet.row_key]
@@ -78,18 +111,16 @@ def curves(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     return Drawing(sheet.figure, pd.concat(tables, ignore_index=True), text, _summary(shown))
 
 
-@register_figure("staircase", needs_curves=True)
-def staircase(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
-    """Draw estimates over a staircase of MI levels, the truth in black, a panel per estimator.
+def staircases(
+    runs: pd.DataFrame, curves: pd.DataFrame, name: str, title: str, lead: str = "", *, by_estimator: bool = False
+) -> Drawing:
+    """Draw the curves of runs with a schedule of MI levels, the truth in black, a panel per estimator and setting.
 
-    Raises
-    ------
-    UsageError
-        Where no run with a schedule of MI levels has a curve.
+    Parameters and errors are those of `level_curves`.
     """
     rows = with_labels(staircase_runs(runs))
-    layout, note = _panels(rows, curves, "staircase")
-    points = _by_stair(curves)
+    layout, note = _panels(rows, curves, name, by_estimator)
+    points = by_stair(curves)
     shown = [facet for row in layout for facet in row]
     views = _views(layout, curves, whole_truth=True)
     estimators = estimator_colours(runs, rows)
@@ -98,14 +129,14 @@ def staircase(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
         + smoothing_sentence(rows, ", within a stair and never across its edge")
     )
     with style.theme():
-        text = caption(rows, what, _notes(layout, curves, views, note), estimate=_ESTIMATE)
-        sheet = _sheet(layout, "Staircase of true MI", text, _line_styles("-"))
+        text = caption(rows, lead, what, _notes(layout, curves, views, note), estimate=_ESTIMATE)
+        sheet = _sheet(layout, title, text, _line_styles("-"))
         tables = []
         for ax, facet in _filled(sheet, layout):
             limits, colour = views[facet.row_key], estimators[facet.estimator]
             for run in facet.rows.sort_values(["seed", "run_id", "stair"]).itertuples():
                 tables.append(_one_run(ax, facet, run, points, limits, colour))
-            _draw_truth(ax, facet, limits)
+            draw_staircase(ax, facet.rows, limits)
             style.log_n_line(ax, facet.batch)
             _finish(ax, facet, limits, colour)
         _label_axes(sheet, layout)
@@ -115,24 +146,18 @@ def staircase(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
 # --- rows -----------------------------------------------------------------------------------------------------
 
 
-def _panels(rows: pd.DataFrame, curves: pd.DataFrame, name: str) -> tuple[list[list[Facet]], str]:
+def _panels(rows: pd.DataFrame, curves: pd.DataFrame, name: str, by_estimator: bool) -> tuple[list[list[Facet]], str]:
     with_curve = finished(rows)
     with_curve = with_curve[with_curve["run_id"].isin(curves["run_id"].unique())] if len(curves) else rows[:0]
     if with_curve.empty:
         raise UsageError(f"{name} needs the curves of its runs, and the results folder holds none of them")
-    return arrange(facets(with_curve))
-
-
-def _by_stair(curves: pd.DataFrame) -> Points:
-    """Split the curves table once: looking every run up in it would take the square of the number of runs."""
-    ordered = curves.sort_values(["run_id", "stair", "step"], kind="stable")
-    groups: Any = ordered.groupby(["run_id", "stair"], sort=False)
-    return {(run_id, int(stair)): part for (run_id, stair), part in groups}
-
-
-def _points(facet: Facet, curves: pd.DataFrame) -> pd.Series:
-    """All drawn values of a panel."""
-    return curves.loc[curves["run_id"].isin(facet.rows["run_id"]), CURVE].astype("float64")
+    panels = facets(with_curve)
+    if not by_estimator:
+        return arrange(panels)
+    lines: dict[str, list[Facet]] = {}
+    for facet in panels:
+        lines.setdefault(facet.estimator, []).append(facet)
+    return [lines[estimator] for estimator in sorted(lines)], ""
 
 
 def _views(
@@ -144,7 +169,7 @@ def _views(
         groups.setdefault(facet.row_key, []).append(facet)
     views = {}
     for key, group in groups.items():
-        values = pd.concat([_points(f, curves) for f in group])
+        values = pd.concat([drawn_values(f.rows, curves) for f in group])
         log_n = np.log([f.batch for f in group])
         truth = pd.concat([f.rows["mi_true"] for f in group]).to_numpy(np.float64)
         views[key] = style.view(values, np.append(log_n, truth if whole_truth else []), truth)
@@ -162,7 +187,7 @@ def _notes(
     above: set[float] = set()
     for facet in (f for row in layout for f in row):
         limits = views[facet.row_key]
-        counts = style.outside(_points(facet, curves), limits)
+        counts = style.outside(drawn_values(facet.rows, curves), limits)
         far, nonfinite = far + counts[0], nonfinite + counts[1]
         above |= {float(m) for m in facet.rows["mi_true"].unique() if m > limits[1]}
     truth = f"True MI of {listing(sorted(above))} nats lies above the view of some panels." if above else ""
@@ -173,10 +198,8 @@ def _notes(
 
 
 def _sheet(layout: Sequence[Sequence[Facet]], title: str, text: str, legend: dict[str, Line2D]) -> style.Sheet:
-    across = max(len(row) for row in layout)
-    many = sum(len(row) for row in layout) > 12
-    size = (2.35, 1.75) if many else (3.0, 2.3) if across > 1 else (6.5, 3.4)
-    setup = any(facet.setup for row in layout for facet in row)
+    across, size = max(len(row) for row in layout), _panel_size(layout)
+    lines = max(panel_title(facet, size[0]).count("\n") + 1 for row in layout for facet in row)
     return style.Sheet(
         len(layout),
         across,
@@ -187,8 +210,15 @@ def _sheet(layout: Sequence[Sequence[Facet]], title: str, text: str, legend: dic
         gutter=0.12,
         left=0.55,
         legend=legend,
-        title_lines=1 + setup,
+        title_lines=lines,
     )
+
+
+def _panel_size(layout: Sequence[Sequence[Facet]]) -> tuple[float, float]:
+    """Inches of a panel at least: smaller where there are many."""
+    if sum(len(row) for row in layout) > 12:
+        return 2.35, 1.75
+    return (3.0, 2.3) if max(len(row) for row in layout) > 1 else (6.5, 3.4)
 
 
 def _filled(sheet: style.Sheet, layout: Sequence[Sequence[Facet]]) -> list[tuple[Axes, Facet]]:
@@ -204,48 +234,23 @@ def _filled(sheet: style.Sheet, layout: Sequence[Sequence[Facet]]) -> list[tuple
 def _one_run(
     ax: Axes, facet: Facet, run: Any, points: Points, limits: tuple[float, float], colour: str
 ) -> pd.DataFrame:
-    """Draw one row of the runs table, which is one stair, and return what was drawn with its keys."""
-    curve = points.get((run.run_id, run.stair), _NO_POINTS)
-    start = _start(run)
-    drawn = draw_curve(ax, curve["step"], curve[CURVE], batch=facet.batch, start=start, limits=limits, colour=colour)
+    """Draw one row of the runs table and return what was drawn with its keys."""
     keys = {
         "task": facet.task,
         "estimator": facet.estimator,
         "setup": facet.setup,
         "negatives": facet.negatives,
         "batch": facet.batch,
-        "mi_true": run.mi_true,
-        "seed": run.seed,
-        "stair": run.stair,
-        "run_id": run.run_id,
     }
-    for position, (name, value) in enumerate(keys.items()):
-        drawn.insert(position, name, value)
-    return drawn
-
-
-def _start(run: Any) -> int:
-    """Step at which a row's stair begins: all stairs are equally long."""
-    stairs = len(json.loads(run.schedule or "[]")) or 1
-    return int(run.steps) // stairs * int(run.stair)
-
-
-def _draw_truth(ax: Axes, facet: Facet, limits: tuple[float, float]) -> None:
-    """Draw the staircases of a panel, usually one."""
-    runs = facet.rows.sort_values(["run_id", "stair"])
-    for _, same in runs.groupby("schedule"):
-        stairs = same[same["run_id"] == same["run_id"].iloc[0]]
-        edges = [_start(r) for r in stairs.itertuples()] + [int(stairs["steps_done"].max())]
-        levels = style.drawable(stairs["mi_true"], limits)
-        ax.stairs(levels, edges, baseline=None, color=style.INK, linewidth=1.4, zorder=2.6)
+    return draw_run(ax, run, points, keys=keys, limits=limits, colour=colour)
 
 
 def _finish(ax: Axes, facet: Facet, limits: tuple[float, float], colour: str) -> None:
-    ax.set_title(panel_title(facet), color=colour, fontsize=8.5)
+    figure: Any = ax.figure
+    width = ax.get_position().width * figure.get_figwidth()
+    ax.set_title(panel_title(facet, width), color=colour, fontsize=8.5)
     ax.set_ylim(limits)
-    ax.set_xlim(0, float(facet.rows["steps_done"].max()))
-    ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    steps_axis(ax, facet.rows)
 
 
 def _label_axes(sheet: style.Sheet, layout: Sequence[Sequence[Facet]]) -> None:

@@ -35,7 +35,7 @@ _WHAT = (
 )
 
 
-@register_figure("divergence")
+@register_figure("divergence", grid="gosch-1")
 def divergence(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     """Draw when runs diverge and how far, a row of panels per negative sampler.
 

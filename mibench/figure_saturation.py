@@ -53,8 +53,9 @@ _WHAT = (
 
 _WHY = (
     "Why samplers differ: a random permutation of the batch (shuffle) keeps about one positive pair among its N "
-    "negatives, which caps the density ratio that a critic can learn at N, and with it the best value of NWJ and DV "
-    "near log N; diamonds mark that best value, E[log r - log(1 - 1/N + r/N)] with r the true ratio. Without positive "
+    "negatives (k = 1: log N is the shuffle's ceiling log(N/k)), which caps the density ratio that a critic can learn "
+    "at N, and with it the best value of NWJ and DV near log N; diamonds mark that best value, "
+    "E[log r - log(1 - 1/N + r/N)] with r the true ratio. Without positive "
     "pairs among the negatives (derangement, independent, all-pairs) there is no such ceiling for NWJ and DV, and "
     "what appears instead is variance and divergence. Gosch (2020) reads the ceiling as a property of NWJ; it belongs "
     "to the sampler. Estimators with a ceiling of their own, such as InfoNCE, keep it under every sampler."
@@ -66,7 +67,7 @@ _ESTIMATE = (
 )
 
 
-@register_figure("saturation")
+@register_figure("saturation", grid="gosch-2")
 def saturation(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     """Draw final estimates against log N with fitted slopes, for every estimator and negative sampler.
 
@@ -133,6 +134,14 @@ def _predicted(rows: pd.DataFrame) -> pd.Series:
     return rows["predicted_optimum"].astype("float64").where(rows["capped_by_sampler"] == 1)
 
 
+def _ceilings(rows: pd.DataFrame) -> pd.Series:
+    """The sampler's ceiling log(N/k) by log N, where it is finite, binds the estimator and is not log N itself."""
+    held = rows[(rows["capped_by_sampler"] == 1) & np.isfinite(rows["predicted_ceiling"].astype("float64"))]
+    log_n = np.log(held["batch"].astype("float64"))
+    ceiling = held["predicted_ceiling"].astype("float64")
+    return ceiling[(ceiling - log_n).abs() > 1e-6].groupby(log_n).mean()
+
+
 def _draw_panel(ax: Axes, rows: pd.DataFrame, fits: pd.DataFrame, colours: dict[float, str]) -> None:
     """Draw all MI levels of one estimator under one sampler."""
     if rows.empty:
@@ -145,6 +154,8 @@ def _draw_panel(ax: Axes, rows: pd.DataFrame, fits: pd.DataFrame, colours: dict[
     room = 0.06 * max(ends[1] - ends[0], 1.0)
     window = (ends[0] - room, ends[1] + room)
     ax.plot(window, window, color=style.INK, linewidth=1.2, linestyle="--", zorder=2)
+    ceiling = _ceilings(rows)
+    ax.plot(ceiling.index.to_numpy(np.float64), ceiling.to_numpy(), color=style.INK, linewidth=0.8, zorder=2)
     fits = fits.set_index("mi_true")
     places, texts, shades = [], [], []
     for level in sorted(map(float, rows["mi_true"].unique())):
@@ -241,6 +252,8 @@ def _legend(done: pd.DataFrame) -> dict[str, Line2D]:
         "fit": style.handle(width=1.3),
         "true MI": style.handle(style=(0, (1, 2)), width=0.9),
     }
+    if not _ceilings(done).empty:
+        samples["the sampler's ceiling log(N/k)"] = style.handle(style.INK, "-", 0.8)
     if _predicted(done).notna().any():
         diamond = style.handle(width=0.7, marker="D", markerfacecolor="none", markersize=5)
         samples["best value under this sampler"] = diamond

@@ -31,8 +31,8 @@ from mibench.figures import (
 )
 from mibench.labels import caption, listing, plural
 from mibench.metrics import Floats, finished, summarise
-from mibench.palette import ESTIMATOR_COLOURS
-from mibench.spirals import OUTCOMES, REPORTED_ACCURACY, REPORTED_ETA, WITHOUT_INFORMATION, judge_spirals, spiral_runs
+from mibench.spiral_cells import CELL, OBJECTIVE, PROBE, RAW, REPORTED, TRUTH, draw_objective, draw_probe, drawn_part
+from mibench.spirals import OUTCOMES, REPORTED_ACCURACY, WITHOUT_INFORMATION, judge_spirals, spiral_runs
 
 _WIDTH = 11.4  # inches, of a row of panels
 _ACROSS = 9
@@ -42,14 +42,6 @@ _ROOMY = 5
 """Cells up to which a band is two rows high."""
 
 _ARMS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377")  # Tol's bright
-_PROBE, _RAW, _OBJECTIVE = "#4477AA", "#8A8A8A", ESTIMATOR_COLOURS["infonce"]
-_REPORTED = "#AA3377"
-_TRUTH = (0, (5, 3))
-_CELL = ["geometry", "eta"]
-_ACCURACIES = (0.35, 0.85)
-_APART = 0.12
-"""How far a cell's dots, one a run, stand from its mean; cells are 1 apart."""
-
 _LARGEST = 1e9
 """Codes beyond it are not drawn."""
 
@@ -118,7 +110,7 @@ def vince_1(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
         boxes = _split(sheet.figure, strips[-2:-1], 1, len(geometries), gap=(0.55, 0.0))
         parts += list(_draw_training(boxes[0], rows, table, curves, colours))
         probe, objective = _split(sheet.figure, strips[-1:], 1, 2, gap=(0.75, 0.0))[0]
-        parts += [_draw_probe(probe, table), _draw_objective(objective, table)]
+        parts += [draw_probe(probe, table), draw_objective(objective, table)]
     drawn = pd.concat(parts, ignore_index=True)
     return Drawing(sheet.figure, drawn, text, _summary(table))
 
@@ -212,7 +204,7 @@ def _draw_points(ax: Axes, run: pd.Series, panel: str, points: Floats, arm: Any)
         ax.margins(0.06)
         if np.ptp(points[drawable], axis=0).max() < _SAME * np.abs(points[drawable]).max():
             ax.text(0.5, 0.4, "all the same", transform=ax.transAxes, ha="center", fontsize=7.5, color=style.MUTED)
-    return _part(panel, run, [f"arm {label + 1}" for label in arm], points[:, 0], points[:, -1])
+    return drawn_part(panel, run, [f"arm {label + 1}" for label in arm], points[:, 0], points[:, -1])
 
 
 def _draw_training(
@@ -224,13 +216,13 @@ def _draw_training(
     limits = _training_limits(table, curves)
     for ax, (geometry, cell) in zip(axes, table.groupby("geometry", sort=False), strict=True):
         for eta, truth in cell.groupby("eta")["truth"].first().items():
-            ax.axhline(truth, color=colours[float(str(eta))], linewidth=1.0, linestyle=_TRUTH, zorder=1.6)
+            ax.axhline(truth, color=colours[float(str(eta))], linewidth=1.0, linestyle=TRUTH, zorder=1.6)
         batches = settings["batch"].astype(int).to_dict()
         for _, run in cell[cell["run_id"].isin(by_run)].iterrows():
             curve, batch = by_run[run["run_id"]], batches[run["run_id"]]
             shade = colours[run["eta"]]
             drawn = draw_curve(ax, curve["step"], curve[CURVE], batch=batch, start=0, limits=limits, colour=shade)
-            yield _part("training", run, drawn["series"], drawn["step"], drawn["value"])
+            yield drawn_part("training", run, drawn["series"], drawn["step"], drawn["value"])
         _draw_ceiling(ax, cell, limits)
         ax.set_title(f"(c) {geometry}")
         ax.set_xlabel("training steps")
@@ -269,105 +261,6 @@ def _training_points(table: pd.DataFrame, curves: pd.DataFrame) -> Floats:
     return curves.loc[curves["run_id"].isin(table["run_id"]), CURVE].to_numpy(np.float64, na_value=np.nan)
 
 
-def _draw_probe(ax: Axes, table: pd.DataFrame) -> pd.DataFrame:
-    """Draw accuracies of codes and raw coordinates over the widths of every geometry."""
-    places = _places(table)
-    limits = _accuracy_limits(table)
-    for outcome, shade, side in (("x_linear", _RAW, -0.16), ("code_linear", _PROBE, 0.16)):
-        _draw_cells(ax, table, outcome, places, shade, side, limits, hollow=outcome == "x_linear")
-    for place, arms in zip(places.values(), table.groupby(_CELL, sort=False)["arms"].first(), strict=True):
-        ax.hlines(1 / arms, place - 0.5, place + 0.5, color=style.INK, linewidth=1.0, linestyle=_TRUTH, zorder=1.5)
-    stars = [place for (_, eta), place in places.items() if eta == REPORTED_ETA]
-    ax.scatter(stars, [REPORTED_ACCURACY] * len(stars), marker="*", s=60, color=_REPORTED, linewidth=0, zorder=6)
-    _finish_cells(ax, places, limits, "(d) held-out accuracy of a linear probe", "accuracy")
-    return pd.concat([_part("probe", table, name, table["eta"], table[name]) for name in OUTCOMES])
-
-
-def _accuracy_limits(table: pd.DataFrame) -> tuple[float, float]:
-    values = table[list(OUTCOMES)].to_numpy(np.float64)
-    low, high = (float(np.nanmin(values)), float(np.nanmax(values))) if np.isfinite(values).any() else _ACCURACIES
-    return max(min(_ACCURACIES[0], low - 0.03), -0.02), min(max(_ACCURACIES[1], high + 0.03), 1.02)
-
-
-def _draw_objective(ax: Axes, table: pd.DataFrame) -> pd.DataFrame:
-    """Draw the objective on a large pool, and the true MI, over the widths of every geometry."""
-    places = _places(table)
-    limits = style.view(table["objective"], table["truth"])
-    _draw_cells(ax, table, "objective", places, _OBJECTIVE, 0.0, limits)
-    for _, truth in table.groupby("geometry", sort=False):
-        levels = truth.groupby(_CELL)["truth"].first()
-        at = [places[key] for key in levels.index]
-        ax.plot(at, levels, color=style.INK, linestyle=_TRUTH, linewidth=1.2, marker="_", markersize=9, zorder=2)
-    _finish_cells(ax, places, limits, "(e) objective on a large pool, and the true MI", "objective, nats")
-    series = (("objective", table["objective"]), ("true MI", table["truth"]))
-    return pd.concat([_part("objective", table, name, table["eta"], values) for name, values in series])
-
-
-def _places(table: pd.DataFrame) -> dict[tuple[str, float], float]:
-    """Where each geometry and width stands on an axis that they share, a step apart, geometries by two."""
-    places: dict[tuple[str, float], float] = {}
-    at = 0.0
-    for geometry, cell in table.groupby("geometry", sort=False):
-        for eta in sorted(cell["eta"].unique()):
-            places[str(geometry), float(eta)] = at
-            at += 1
-        at += 0.6
-    return places
-
-
-def _draw_cells(
-    ax: Axes,
-    table: pd.DataFrame,
-    value: str,
-    places: dict[tuple[str, float], float],
-    colour: str,
-    side: float,
-    limits: tuple[float, float],
-    *,
-    hollow: bool = False,
-) -> None:
-    """Draw a value's means with intervals by cell, joined within a geometry, and a dot a run."""
-    face = "white" if hollow else colour
-    cells = summarise(table, _CELL, value)
-    for _, rows in cells.groupby("geometry"):
-        at = np.array([places[key] for key in zip(rows["geometry"], rows["eta"], strict=True)]) + side
-        low, mean, high = (style.drawable(rows[end], limits) for end in ("low", "mean", "high"))
-        ax.plot(at, mean, color=colour, linewidth=0.9, alpha=0.6, zorder=3)
-        ax.vlines(at, low, high, color=colour, linewidth=1.3, zorder=4)
-        ax.plot(at, mean, linestyle="", marker="o", markersize=4.8, color=colour, markerfacecolor=face, zorder=5)
-    at = np.array([places[key] for key in zip(table["geometry"], table["eta"], strict=True)]) + side
-    values = table[value].to_numpy(np.float64)
-    inside = (values >= limits[0]) & (values <= limits[1])
-    apart = np.copysign(_APART, side or 1.0)
-    ax.scatter(at[inside] + apart, values[inside], s=6, color=colour, alpha=0.6, linewidth=0, zorder=3.5)
-
-
-def _finish_cells(
-    ax: Axes, places: dict[tuple[str, float], float], limits: tuple[float, float], title: str, unit: str
-) -> None:
-    """Label an axis of cells with their widths and, below, with the geometries."""
-    ax.set_xticks(list(places.values()), [f"{eta:g}" for _, eta in places])
-    ax.set_xlim(-0.6, max(places.values()) + 0.6)
-    ax.set_ylim(limits)
-    ax.grid(visible=False, axis="x")
-    for geometry in dict.fromkeys(name for name, _ in places):
-        own = [place for (name, _), place in places.items() if name == geometry]
-        ax.annotate(
-            geometry,
-            (float(np.mean(own)), 0),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, -18),
-            textcoords="offset points",
-            ha="center",
-            va="top",
-            fontsize=8,
-            color=style.INK,
-        )
-    ax.set_xlabel("width η of the views' noise", labelpad=13)
-    ax.set_ylabel(unit)
-    ax.set_title(title)
-
-
 # --- text and tables ------------------------------------------------------------------------------------------
 
 
@@ -379,24 +272,24 @@ def _legend(table: pd.DataFrame, colours: dict[float, str]) -> dict[str, Line2D]
     }
     samples |= {f"η = {eta:g}": style.handle(colour, width=2.0) for eta, colour in colours.items()}
     return samples | {
-        "probe of the codes": style.handle(_PROBE, marker="o", markersize=5),
-        "probe of the raw coordinates": style.handle(_RAW, marker="o", markersize=5, markerfacecolor="white"),
-        f"reported: {REPORTED_ACCURACY:.2f}": style.handle(_REPORTED, width=0.0, marker="*", markersize=9),
-        "objective": style.handle(_OBJECTIVE, marker="o", markersize=5),
-        "true MI, chance": style.handle(style.INK, _TRUTH, 1.2),
+        "probe of the codes": style.handle(PROBE, marker="o", markersize=5),
+        "probe of the raw coordinates": style.handle(RAW, marker="o", markersize=5, markerfacecolor="white"),
+        f"reported: {REPORTED_ACCURACY:.2f}": style.handle(REPORTED, width=0.0, marker="*", markersize=9),
+        "objective": style.handle(OBJECTIVE, marker="o", markersize=5),
+        "true MI, chance": style.handle(style.INK, TRUTH, 1.2),
     }
 
 
 def _caption(rows: pd.DataFrame, table: pd.DataFrame, curves: pd.DataFrame) -> str:
     done = finished(rows)
-    shown = pd.DataFrame([_shown(cell) for _, cell in table.groupby(_CELL, sort=False)])
+    shown = pd.DataFrame([_shown(cell) for _, cell in table.groupby(CELL, sort=False)])
     kept = [len(json.loads(codes)["label"]) for codes in shown["codes"] if isinstance(codes, str)]
     what = _WHAT.format(
         points=listing(sorted(set(kept))) or "no",
         seeds=f"seed {listing(sorted(shown['seed'].unique()))}",
         pools=listing(sorted(int(n) for n in done["fresh_pool"].dropna().unique())),
     )
-    seeds = table.groupby(_CELL).size()
+    seeds = table.groupby(CELL).size()
     budget = (
         f"These rows: {listing(sorted(int(n) for n in done['n_negatives'].dropna().unique()))} negatives a row, "
         f"{listing(sorted(int(n) for n in done['steps'].unique()))} steps, "
@@ -422,20 +315,13 @@ def _caption(rows: pd.DataFrame, table: pd.DataFrame, curves: pd.DataFrame) -> s
     return caption(rows, what, _WHY, " ".join(filter(None, notes)), estimate=estimate)
 
 
-def _part(panel: str, run: Any, series: Any, at: Any, value: Any) -> pd.DataFrame:
-    """Rows of the table of everything drawn."""
-    keys = {name: run[name] for name in ("geometry", "eta", "seed")}
-    values = {"series": series, "at": np.asarray(at), "value": np.asarray(value)}
-    return pd.DataFrame({"panel": panel, **keys, **values, "run_id": run["run_id"]})
-
-
 def _summary(table: pd.DataFrame) -> pd.DataFrame:
     """A row per cell: accuracies, gain and objective with intervals, beside the truth."""
-    found = table.groupby(_CELL)["truth"].first().reset_index()
+    found = table.groupby(CELL)["truth"].first().reset_index()
     for value in (*OUTCOMES, "gain", "objective"):
-        cells = summarise(table, _CELL, value)[[*_CELL, "n_runs", "mean", "low", "high"]]
+        cells = summarise(table, CELL, value)[[*CELL, "n_runs", "mean", "low", "high"]]
         names = {"n_runs": "runs", "mean": value, "low": f"{value}_low", "high": f"{value}_high"}
-        found = found.merge(cells.rename(columns=names), on=[c for c in [*_CELL, "runs"] if c in found])
+        found = found.merge(cells.rename(columns=names), on=[c for c in [*CELL, "runs"] if c in found])
     order = {geometry: place for place, geometry in enumerate(table["geometry"].unique())}
     found = found.sort_values("geometry", key=lambda names: names.map(order), kind="stable", ignore_index=True)
-    return found[[*_CELL, "runs", *(c for c in found if c not in (*_CELL, "runs", "truth")), "truth"]]
+    return found[[*CELL, "runs", *(c for c in found if c not in (*CELL, "runs", "truth")), "truth"]]

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -34,6 +35,10 @@ MAX_PANELS = 30
 
 CURVE = "estimate_train_median"
 """The curve that is drawn: the median over the training batches since the point before."""
+
+
+_TITLE_CHARACTER = 0.078
+"""Inches that a character of a panel's title takes on average."""
 
 
 class Drawing(NamedTuple):
@@ -67,11 +72,8 @@ class FigureEntry:
     draw: Draw
     needs_curves: bool
     claim: Claim | None = None
-
-    @property
-    def command(self) -> str:
-        """The command that makes the rows of a claim's figure; empty for figures of any rows."""
-        return f"mibench run {self.name}" if self.claim else ""
+    grid: str = ""
+    """Shipped grid whose rows it is made for; of a claim the one of its name."""
 
 
 FIGURES: dict[str, FigureEntry] = {}
@@ -79,7 +81,7 @@ FIGURES: dict[str, FigureEntry] = {}
 
 
 def register_figure(
-    name: str, *, needs_curves: bool = False, claim: Claim | None = None
+    name: str, *, needs_curves: bool = False, claim: Claim | None = None, grid: str = ""
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Enter a figure's function under a name.
 
@@ -91,6 +93,8 @@ def register_figure(
         Whether it reads the curves table; without, it is given an empty one.
     claim
         What the figure tests; it is then given the rows of the grid of its name alone.
+    grid
+        Shipped grid whose rows show best what a figure of any rows can show; the report ``claims`` draws it from them.
 
     A function of one argument is given the runs (with ``needs_curves`` the curves) and returns the figure alone: its
     table is what it was given, its caption the first line of its docstring.
@@ -106,7 +110,7 @@ def register_figure(
         draw: Draw = _figure_alone(function, needs_curves) if alone else function
         if name in FIGURES and inspect.unwrap(FIGURES[name].draw) is not function:
             raise DuplicateNameError(f"the figure name '{name}' is taken; choose another")
-        FIGURES[name] = FigureEntry(name, draw, needs_curves, claim)
+        FIGURES[name] = FigureEntry(name, draw, needs_curves, claim, name if claim else grid)
         return function
 
     return enter
@@ -229,10 +233,13 @@ def arrange(items: Sequence[Facet]) -> tuple[list[list[Facet]], str]:
     return [list(kept[i : i + across]) for i in range(0, len(kept), across)], note
 
 
-def panel_title(facet: Facet) -> str:
-    """Name a panel by estimator, sampler and N, and below by the settings that differ between panels."""
+def panel_title(facet: Facet, inches: float = 5.0) -> str:
+    """Name a panel by estimator, sampler and N, and below by the settings that differ between panels.
+
+    Settings that are longer than the panel is wide take further lines.
+    """
     first = " · ".join(filter(None, [facet.estimator, facet.negatives, f"N = {facet.batch:,}"]))
-    return first + (f"\n{facet.setup}" if facet.setup else "")
+    return "\n".join([first, *textwrap.wrap(facet.setup, int(inches / _TITLE_CHARACTER))])
 
 
 def estimator_colours(runs: pd.DataFrame, rows: pd.DataFrame) -> dict[str, str]:

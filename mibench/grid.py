@@ -7,6 +7,7 @@ this module does not import torch; `resolve` does, since components check their 
 from __future__ import annotations
 
 import dataclasses
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -46,8 +47,15 @@ class ShippedGrid:
 
 
 def shipped_grids() -> list[ShippedGrid]:
-    """Return the grid files that come with mibench, sorted; a file's first line is its summary."""
-    return [ShippedGrid(path.stem, summary(path), path) for path in sorted(_SHIPPED.glob("*.toml"))]
+    """Return the grid files that come with mibench, sorted, numbers by value; a file's first line is its summary."""
+    paths = sorted(_SHIPPED.glob("*.toml"), key=lambda path: natural_order(path.stem))
+    return [ShippedGrid(path.stem, summary(path), path) for path in paths]
+
+
+def natural_order(name: str) -> tuple[tuple[bool, int, str], ...]:
+    """Sort key that puts ``gosch-2`` before ``gosch-10``."""
+    parts = re.findall(r"\d+|\D+", name)
+    return tuple((part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts)
 
 
 def summary(path: Path) -> str:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
 Floats = npt.NDArray[np.float64]
 
@@ -198,13 +198,13 @@ def fit_saturation(
                 "n_runs": int(used.sum()),
                 "n_levels": len(levels),
                 "levels": ", ".join(map(str, levels)),
-                **_least_squares(np.log(batch), values[used], confidence),
+                **least_squares(np.log(batch), values[used], confidence),
             }
         )
     return pd.DataFrame(rows, columns=[*by, *FIT_COLUMNS])
 
 
-def _least_squares(x: Floats, y: Floats, confidence: float) -> dict[str, float | str]:
+def least_squares(x: Floats, y: Floats, confidence: float) -> dict[str, float | str]:
     """Intercept and slope with the slope's t interval; NaN and a note where there are too few points."""
     fit: dict[str, float | str] = dict.fromkeys(("intercept", "slope", "slope_low", "slope_high"), math.nan)
     if np.unique(x).size < 2:
@@ -259,7 +259,7 @@ def divergence_by_run(runs: pd.DataFrame, keep: Sequence[str] = ()) -> pd.DataFr
     return table.reset_index()
 
 
-def not_diverged(table: pd.DataFrame) -> pd.DataFrame:
+def not_diverged(table: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
     """Estimate the share of runs not yet diverged over training steps (Kaplan and Meier, 1958).
 
     A run that ends without diverging is censored at its end, so runs of unequal length may be mixed.
@@ -268,24 +268,33 @@ def not_diverged(table: pd.DataFrame) -> pd.DataFrame:
     ----------
     table
         Rows of `divergence_by_run`.
+    confidence
+        Level of the pointwise band: Greenwood's variance on the scale of log(-log share).
 
     Returns
     -------
     DataFrame
-        `step` and `share`, a step function: the share holds from its step until the next; starts at (0, 1)
-        and ends at the last step at which a run was watched.
+        `step`, `share`, `low` and `high`, a step function: the share holds from its step until the next; starts at
+        (0, 1) and ends at the last step at which a run was watched. The band is NaN where the share is 0 or 1.
     """
     at = table["followed"].to_numpy(np.float64)
     event = table["diverged"].to_numpy(bool)
-    steps, shares = [0.0], [1.0]
+    steps, shares, sums = [0.0], [1.0], [0.0]
     for step in np.unique(at[event]):
-        at_risk = int((at >= step).sum())
+        at_risk, events = int((at >= step).sum()), int((event & (at == step)).sum())
         steps.append(float(step))
-        shares.append(shares[-1] * (1 - int((event & (at == step)).sum()) / at_risk))
+        shares.append(shares[-1] * (1 - events / at_risk))
+        sums.append(sums[-1] + (events / (at_risk * (at_risk - events)) if events < at_risk else math.inf))
     if at.size and at.max() > steps[-1]:
         steps.append(float(at.max()))
         shares.append(shares[-1])
-    return pd.DataFrame({"step": steps, "share": shares})
+        sums.append(sums[-1])
+    share = np.array(shares)
+    inner = (share > 0) & (share < 1)
+    within = np.where(inner, share, 0.5)
+    half = ndtri((1 + confidence) / 2) * np.sqrt(np.where(inner, sums, 0.0)) / np.abs(np.log(within))
+    low, high = (np.where(inner, within ** np.exp(sign * half), np.nan) for sign in (1, -1))
+    return pd.DataFrame({"step": steps, "share": share, "low": low, "high": high})
 
 
 def summarise_divergence(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:

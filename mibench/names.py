@@ -50,7 +50,7 @@ def of_figure(incomplete: str) -> list[str]:
     """Complete the name of a figure."""
     from mibench.report import resolve_names
 
-    return [name for name in (*resolve_names(["all"]), "all") if name.startswith(incomplete)]
+    return [name for name in (*resolve_names(["all"]), "all", "claims") if name.startswith(incomplete)]
 
 
 def of_precision(incomplete: str) -> list[str]:

@@ -13,6 +13,7 @@ Notable:
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import hashlib
 import importlib
@@ -266,6 +267,26 @@ def _read_entries(module: str, path: Path) -> list[Entry]:
                 )
             )
     return entries
+
+
+def written_defaults(entry: Entry) -> dict[str, Any]:
+    """Read the defaults of a component's own parameters from its source, without importing it.
+
+    Those that are inherited, or not written as plain values, are left out.
+    """
+    try:
+        body = ast.parse(Path(entry.origin).read_text(encoding="utf-8")).body
+    except (OSError, SyntaxError, ValueError):  # entered without a file, as in a notebook
+        return {}
+    classes = [node for node in body if isinstance(node, ast.ClassDef) and node.name == entry.qualname]
+    found = {}
+    for statement in itertools.chain.from_iterable(node.body for node in classes):
+        if not (isinstance(statement, ast.AnnAssign) and statement.value):
+            continue
+        if "ClassVar" not in ast.unparse(statement.annotation):
+            with contextlib.suppress(ValueError):
+                found[ast.unparse(statement.target)] = ast.literal_eval(statement.value)
+    return found
 
 
 def _class_constant(node: ast.ClassDef, name: str) -> str | None:

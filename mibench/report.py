@@ -1,9 +1,10 @@
-"""Reports: stored rows -> figures with captions and the tables that they drew, four files a figure.
+"""Reports: stored rows -> figures with captions and the tables that they drew, four files a figure, and a page.
 
 Notable:
 
 - ``NAME.png`` and ``NAME.svg`` hold the figure, ``NAME.csv`` everything that it drew, ``NAME.md`` its caption and a
   table to read. The same rows give the same bytes: no dates, no random ids.
+- ``index.html`` shows all of them, with the board and the runs (`mibench.page`).
 - A figure that the rows do not suit is left out with one sentence that says why, and stops no other.
 """
 
@@ -11,28 +12,26 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import io
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from mibench import store, style
-from mibench.cells import rows_of_grid
+from mibench.cells import GridRows, rows_of_grid
 from mibench.claims import Claim, Judgement
 from mibench.errors import UnknownNameError, UsageError, did_you_mean
 from mibench.figures import FIGURES, Drawing, FigureEntry
+from mibench.grid import natural_order
 from mibench.labels import COMPONENTS, plural, with_labels
+from mibench.page import PAGE, Source, write_page
+from mibench.report_files import ShortTable, short_table, write_files
 
 for _module in sorted(path.stem for path in Path(__file__).parent.glob("figure_*.py")):
     importlib.import_module(f"mibench.{_module}")  # which registers its figures
 
+_COLLECTIONS = ("all", "claims")
 _ALIASES = {"mi": "mi_true", "seeds": "seed"}
-_MAX_TABLE_ROWS = 60
-_DPI = 160
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,9 +42,18 @@ class ReportResult:
     files: tuple[Path, ...] = ()
     reason: str = ""
     caption: str = ""
+    """Everything that is printed under the figure."""
     missing: str = ""
-    """What the claim's grid lacks, in a sentence; empty where nothing is missing."""
+    """What the figure's grid lacks, in a sentence; empty where nothing is missing."""
     judgement: Judgement | None = None
+    title: str = ""
+    explanation: str = ""
+    """The caption without claim, verdict and what is missing."""
+    grid: str = ""
+    """Grid whose rows were drawn; empty where all were."""
+    budget: str = ""
+    """Budget of these rows."""
+    table: ShortTable | None = dataclasses.field(default=None, compare=False, repr=False)
 
 
 def report(
@@ -54,12 +62,13 @@ def report(
     results: str | Path = "results",
     output: str | Path = "reports",
     where: Mapping[str, Sequence[object]] | None = None,
+    grid: str | None = None,
 ) -> list[Path]:
-    """Draw reports of a results folder and return the files written.
+    """Draw reports of a results folder and return the files written, the page last.
 
     Parameters
     ----------
-    names, results, output, where
+    names, results, output, where, grid
         As in `draw_reports`.
 
     Raises
@@ -67,11 +76,11 @@ def report(
     UsageError
         As `draw_reports`, and where the rows suit none of the reports.
     """
-    done = draw_reports(names, results=results, output=output, where=where)
+    done = draw_reports(names, results=results, output=output, where=where, grid=grid)
     files = [file for result in done for file in result.files]
     if not files:
         raise UsageError("; ".join(dict.fromkeys(result.reason for result in done)))
-    return files
+    return [*files, Path(output) / PAGE]
 
 
 def draw_reports(
@@ -80,19 +89,23 @@ def draw_reports(
     results: str | Path = "results",
     output: str | Path = "reports",
     where: Mapping[str, Sequence[object]] | None = None,
+    grid: str | None = None,
 ) -> list[ReportResult]:
-    """Draw reports of a results folder.
+    """Draw reports of a results folder, and write the page that shows them where there is one to show.
 
     Parameters
     ----------
     names
-        Registered figures, or ``"all"``.
+        Registered figures; ``"all"``, each on all rows (claims on those of their grids); or ``"claims"``, the figures
+        that have a grid, each on its grid's rows.
     results
         Folder of stored runs.
     output
         Folder that the files are written to; made where it does not exist.
     where
         Rows to keep, as in `select`.
+    grid
+        Shipped grid or TOML file: only its rows are kept, as by `mibench.cells.rows_of_grid`.
 
     Raises
     ------
@@ -107,10 +120,17 @@ def draw_reports(
     if runs.empty:
         raise UsageError(f"'{results}' holds no runs; make some with 'mibench run' first")
     runs = select(runs, where or {})
+    if grid is not None:
+        runs = rows_of_grid(runs, grid).runs
+        if runs.empty:
+            raise UsageError(f"'{results}' holds no rows of grid '{grid}'; make them with 'mibench run {grid}'")
     curves = pd.DataFrame(columns=["run_id"])
     if any(FIGURES[name].needs_curves for name in wanted):
         curves = store.load_curves(results, list(runs["run_id"].unique()))
-    return render(runs, curves, wanted, output)
+    done = render(runs, curves, names, output)
+    if any(result.files for result in done):
+        write_page(done, runs, Path(output), Source(results, where or {}, grid))
+    return done
 
 
 def render(
@@ -131,38 +151,54 @@ def render(
         For names that do not exist, and where the files cannot be written.
     """
     runs, curves = _ordered(runs), _ordered(curves)
-    return [_render_one(FIGURES[name], runs, curves, Path(output)) for name in resolve_names(names)]
+    home = set(FIGURES) if "claims" in names else set()
+    return [_render_one(FIGURES[n], runs, curves, Path(output), at_home=n in home) for n in resolve_names(names)]
 
 
-def _render_one(entry: FigureEntry, runs: pd.DataFrame, curves: pd.DataFrame, folder: Path) -> ReportResult:
+def _render_one(
+    entry: FigureEntry, runs: pd.DataFrame, curves: pd.DataFrame, folder: Path, *, at_home: bool
+) -> ReportResult:
+    """Draw a figure, where it is at home or has a claim from the rows of its grid, and write its files."""
+    rows, judgement, missing = None, None, ""
     try:
-        drawing, missing, judgement = _draw(entry, runs, curves)
+        if at_home or entry.claim is not None:
+            rows = _rows_of_grid(entry.grid, runs)
+            runs, curves, missing = rows.runs, curves[curves["run_id"].isin(rows.runs["run_id"])], rows.note()
+        drawing = Drawing(*entry.draw(runs, curves))
+        if entry.claim is not None:
+            judgement = entry.claim.judge(runs, curves)
     except UsageError as error:
         return ReportResult(entry.name, reason=str(error))
-    files = _write(entry.name, drawing, folder)
-    return ReportResult(entry.name, files, caption=drawing.caption, missing=missing, judgement=judgement)
-
-
-def _draw(entry: FigureEntry, runs: pd.DataFrame, curves: pd.DataFrame) -> tuple[Drawing, str, Judgement | None]:
-    """Draw a figure; of a claim from the rows of its grid, with what they lack and the verdict."""
-    if entry.claim is None:
-        return Drawing(*entry.draw(runs, curves)), "", None
-    rows = rows_of_grid(runs, entry.name)
-    if rows.found == 0:
-        raise UsageError(f"there are no rows of grid '{entry.name}'; make them with '{entry.command}'")
-    theirs = curves[curves["run_id"].isin(rows.runs["run_id"])]
-    judgement = entry.claim.judge(rows.runs, theirs)
-    drawing = Drawing(*entry.draw(rows.runs, theirs))
-    if rows.missing:
+    if rows is not None and missing:
         style.say_incomplete(drawing.figure, rows.found, rows.expected)
-    return _with_claim(drawing, entry.claim, rows.note(), judgement), rows.note(), judgement
+    caption = "\n".join(filter(None, [*_verdict(entry.claim, judgement), missing, drawing.caption]))
+    return ReportResult(
+        entry.name,
+        write_files(entry.name, drawing._replace(caption=caption), folder),
+        caption=caption,
+        missing=missing,
+        judgement=judgement,
+        title=str(drawing.figure.get_label()),
+        explanation=drawing.caption,
+        grid="" if rows is None else entry.grid,
+        budget="" if rows is None else rows.budget,
+        table=short_table(drawing),
+    )
 
 
-def _with_claim(drawing: Drawing, claim: Claim, missing: str, judgement: Judgement) -> Drawing:
-    """Put the claim, its verdict and what is missing above a drawing's caption."""
+def _rows_of_grid(grid: str, runs: pd.DataFrame) -> GridRows:
+    rows = rows_of_grid(runs, grid)
+    if rows.found == 0:
+        raise UsageError(f"there are no rows of grid '{grid}'; make them with 'mibench run {grid}'")
+    return rows
+
+
+def _verdict(claim: Claim | None, judgement: Judgement | None) -> list[str]:
+    """Say above a caption what is claimed and what was found."""
+    if claim is None or judgement is None:
+        return []
     said = f"Claim ({claim.source}): {claim.statement}"
-    found = f"Verdict: {judgement.verdict}. {judgement.finding}"
-    return drawing._replace(caption="\n".join(filter(None, [said, found, missing, drawing.caption])))
+    return [said, f"Verdict: {judgement.verdict}. {judgement.finding}"]
 
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
@@ -172,7 +208,7 @@ def _ordered(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def resolve_names(names: Sequence[str]) -> list[str]:
-    """Return registered figures for names that may hold ``"all"``, each once, in the order given.
+    """Return registered figures for names that may hold ``"all"`` and ``"claims"``, each once, in the order given.
 
     Raises
     ------
@@ -181,9 +217,10 @@ def resolve_names(names: Sequence[str]) -> list[str]:
     """
     found: dict[str, None] = {}
     for name in names:
-        if name != "all" and name not in FIGURES:
-            raise UnknownNameError("report", name, [*FIGURES, "all"])
-        found.update(dict.fromkeys(FIGURES if name == "all" else [name]))
+        if name not in (*FIGURES, *_COLLECTIONS):
+            raise UnknownNameError("report", name, [*FIGURES, *_COLLECTIONS])
+        chosen = [n for n, entry in FIGURES.items() if name in (n, "all") or (name == "claims" and entry.grid)]
+        found.update(dict.fromkeys(sorted(chosen, key=natural_order) if name in _COLLECTIONS else chosen))
     return list(found)
 
 
@@ -229,64 +266,3 @@ def _plain(value: object) -> object:
         return float(value)  # type: ignore[arg-type]  # what is no number raises
     except (TypeError, ValueError):
         return value
-
-
-def _write(name: str, drawing: Drawing, folder: Path) -> tuple[Path, ...]:
-    """Write a figure's four files."""
-    texts = {
-        "png": _image(drawing.figure, "png"),
-        "svg": _image(drawing.figure, "svg"),
-        "csv": drawing.table.to_csv(index=False, float_format="%.9g", lineterminator="\n").encode(),
-        "md": _markdown(name, drawing).encode(),
-    }
-    files = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for suffix, content in texts.items():
-            files.append(folder / f"{name}.{suffix}")
-            files[-1].write_bytes(content)
-    except OSError as error:
-        raise UsageError(f"reports cannot be written to '{folder}': {error.strerror}; choose another folder") from error
-    return tuple(files)
-
-
-def _image(figure: Figure, form: str) -> bytes:
-    """Render a figure to bytes that depend on nothing but the figure."""
-    buffer = io.BytesIO()
-    metadata = {"Date": None, "Creator": "mibench"} if form == "svg" else {"Software": "mibench"}
-    with style.theme():
-        figure.savefig(buffer, format=form, dpi=_DPI, metadata=metadata)
-    return buffer.getvalue()
-
-
-def _markdown(name: str, drawing: Drawing) -> str:
-    """Caption and table as Markdown: the whole table where it is short, else the figure's summary of it."""
-    table = drawing.table
-    note = f"Everything drawn: `{name}.csv` ({plural(len(table), 'row')})."
-    if len(table) > _MAX_TABLE_ROWS:
-        table = table if drawing.summary is None else drawing.summary
-        if len(table) > _MAX_TABLE_ROWS:
-            note += f" Below: the first {_MAX_TABLE_ROWS} of {plural(len(table), 'row')} that sum it up."
-    paragraphs = [f"# {name}", f"![{name}]({name}.png)", *drawing.caption.split("\n"), note]
-    return "\n\n".join([*paragraphs, markdown_table(table.head(_MAX_TABLE_ROWS))]) + "\n"
-
-
-def markdown_table(table: pd.DataFrame) -> str:
-    """Write a table in Markdown, numbers to four significant digits and right-aligned; empty cells for nulls."""
-    numeric = [pd.api.types.is_numeric_dtype(table[c]) and table[c].dtype != bool for c in table]
-    lines = [
-        "| " + " | ".join(map(str, table.columns)) + " |",
-        "|" + "|".join(" ---: " if right else " --- " for right in numeric) + "|",
-    ]
-    for row in table.itertuples(index=False, name=None):
-        lines.append("| " + " | ".join(map(_cell, row)) + " |")
-    return "\n".join(lines)
-
-
-def _cell(value: Any) -> str:
-    if pd.isna(value):
-        return ""
-    if isinstance(value, float):
-        whole = math.isfinite(value) and value.is_integer() and abs(value) < 1e9
-        return str(int(value)) if whole else f"{value:.4g}"
-    return str(value).replace("|", "\\|")

@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from mibench.errors import UsageError
@@ -138,6 +138,12 @@ def params_json(params: Params) -> str:
 def as_number(value: Scalar) -> Scalar:
     """Undo the spelling of infinities in JSON."""
     return {"inf": math.inf, "-inf": -math.inf}.get(value, value) if isinstance(value, str) else value
+
+
+def stored_numbers(texts: Iterable[object], name: str, default: float = math.nan) -> list[float]:
+    """Read one parameter out of a column of parameters as JSON; the default where it is missing or null."""
+    values = [json.loads(text).get(name) if isinstance(text, str) else None for text in texts]
+    return [default if value is None else float(value) for value in values]
 
 
 def _plain(value: Any) -> Any:

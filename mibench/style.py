@@ -31,7 +31,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.textpath import TextPath
 
-from mibench.palette import ESTIMATOR_COLOURS, LineStyle
+from mibench.palette import ESTIMATOR_COLOURS, LineStyle, estimator_sign
 
 _OTHER_COLOURS = ("#332288", "#117733", "#999933", "#AA4499", "#44AA99", "#661100", "#6699CC", "#888888")
 
@@ -53,6 +53,7 @@ _THEME = {
     "axes.titlesize": 9,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # otherwise every axis is measured at every draw to find the place of its title
     "axes.labelsize": 8.5,
     "axes.labelcolor": INK,
     "axes.edgecolor": "#9A9A9A",
@@ -122,6 +123,13 @@ def _free_colour(name: str, taken: set[str]) -> str:
     return next(colour for colour in itertools.chain(ring, more) if colour not in taken)
 
 
+def estimator_look(name: str) -> dict[str, Any]:
+    """How one series of an estimator is drawn: options of a line in the estimator's colour, marker and dash."""
+    marker, dash = estimator_sign(name)
+    colour = ESTIMATOR_COLOURS.get(name) or _free_colour(name, set(ESTIMATOR_COLOURS.values()))
+    return {"color": colour, "marker": marker, "linestyle": dash, "linewidth": 1.5, "markersize": 5}
+
+
 def level_colours(levels: Iterable[float]) -> dict[float, str]:
     """Colour of each MI level, dark for low to light green for high."""
     ordered = sorted(set(levels))
@@ -140,7 +148,7 @@ class Sheet:
     panel
         Width and height of a panel's axes, inches. Panels are widened until the caption has a readable line.
     title
-        Printed at the top left.
+        Printed at the top left; also the figure's label.
     caption
         Wrapped under the panels.
     gutter
@@ -185,6 +193,7 @@ class Sheet:
         height = above + rows * panel[1] + (rows - 1) * gap + below
         self.figure = Figure(figsize=(width, height))
         FigureCanvasAgg(self.figure)
+        self.figure.set_label(title)  # which pages take for a heading
         self.axes = np.empty((rows, columns), dtype=object)
         for i in range(rows):
             for j in range(columns):
@@ -221,8 +230,12 @@ def say_incomplete(figure: Figure, found: int, expected: int) -> None:
 
 def _legend_width(name: str) -> float:
     """Inches that an entry of the legend takes, with the space to the next."""
-    beside = _LEGEND_SIZE * (_HANDLE_LENGTH + _HANDLE_PAD + _COLUMN_SPACING) / 72
-    return _text_width(name, _LEGEND_SIZE) + beside
+    return 1.03 * _width(name, _LEGEND_SIZE) + _LEGEND_SIZE * (_HANDLE_LENGTH + _HANDLE_PAD + _COLUMN_SPACING) / 72
+
+
+def _width(text: str, size: float) -> float:
+    """Inches that a line of text takes at a font size."""
+    return float(TextPath((0, 0), text, size=size).get_extents().width) / 72
 
 
 def _legend_lines(entries: Sequence[float], room: float) -> int:
@@ -240,17 +253,12 @@ def wrap(text: str, inches: float) -> str:
 
 
 def _wrap_paragraph(text: str, inches: float) -> list[str]:
-    """Lines of about equally many characters, fewer where one of them, full of digits, would be too wide."""
-    for characters in range(int(inches / _CHARACTER), 20, -4):
+    """Fill lines with as many characters as fit on average, and with fewer where a line of wide ones would not fit."""
+    for characters in range(int(inches / _CHARACTER), 20, -2):
         lines = textwrap.wrap(text, characters)
-        if all(_text_width(line, _CAPTION_SIZE) <= inches for line in lines if len(line) > characters // 2):
+        if all(_width(line, _CAPTION_SIZE) <= inches for line in lines):
             return lines
-    return textwrap.wrap(text, 20)
-
-
-def _text_width(text: str, size: float) -> float:
-    """Inches that a line of text takes, with 3 % for what renderers round up."""
-    return 1.03 * float(TextPath((0, 0), text, size=size).get_extents().width) / 72
+    return lines
 
 
 def handle(colour: str = MUTED, style: LineStyle = "-", width: float = 1.6, marker: str = "", **options: Any) -> Line2D:

@@ -144,6 +144,25 @@ def _check_normalised(task: Task) -> str:
     return "its exponential averages to 1 over independent pairs" if checked else "no level is low enough to say"
 
 
+def _check_labels(task: Task) -> str:
+    if not task.has_labels:
+        return "there are no labels"
+    for held_out in (False, True):
+        with no_global_randomness("labelled"):
+            x, label = task.labelled(500, _stream(6), held_out=held_out)
+        again = task.labelled(500, _stream(6), held_out=held_out)
+        sizes = (tuple(x.shape), tuple(label.shape))
+        if x.ndim != 2 or x.shape[1] != task.dim_x or label.shape != (len(x),) or len(x) > 500:
+            raise Failed(f"labelled(500) gives shapes {sizes}; give up to 500 rows of {task.dim_x} and a label each")
+        if label.dtype != torch.int64 or not x.isfinite().all():
+            raise Failed(f"labelled gives {label.dtype} labels, or x that is not finite; labels are int64")
+        if len(label.unique()) < 2:
+            raise Failed("labelled gives one label for 500 points; a probe needs two or more")
+        if not (torch.equal(x, again[0]) and torch.equal(label, again[1])):
+            raise Failed("two generators in the same state give different labelled points")
+    return "labelled points have the shapes of x and whole numbers for labels"
+
+
 CHECKS: tuple[Check[Task], ...] = (
     ("docstring", check_docstring),
     ("truth", _check_truth),
@@ -153,5 +172,6 @@ CHECKS: tuple[Check[Task], ...] = (
     ("own stream", _check_stream),
     ("log ratio", _check_ratio),
     ("normalised ratio", _check_normalised),
+    ("labels", _check_labels),
 )
 """In the order in which they run."""

@@ -45,6 +45,14 @@ def kept_arithmetic() -> Iterator[None]:
     torch.set_flush_denormal(False)
 
 
+@pytest.fixture(scope="module")
+def one_thread(kept_arithmetic: None) -> None:
+    """Compute as a worker process does."""
+    from mibench.arithmetic import configure_process
+
+    configure_process()
+
+
 PLUGIN = '''
 import mibench
 

@@ -103,7 +103,7 @@ CASES: dict[str, tuple[tuple[str, ...], str]] = {
     "shard past the last": ((*RUN, "--shard", "5/4"), "shard 5/4 does not exist"),
     "plug-in that does not exist": ((*RUN, "--plugin", "nowhere.py"), "plug-in 'nowhere.py' does not exist"),
     "plug-in that breaks": ((*RUN, "--plugin", "broken.py"), "cannot be imported: ZeroDivisionError"),
-    "grid that does not exist": (("run", "satuartion"), "there is no grid 'satuartion'; did you mean 'saturation'"),
+    "grid that does not exist": (("run", "gosch-02"), "there is no grid 'gosch-02'; did you mean 'gosch-2'"),
     "grid that is a folder": (("run", "folder"), "grid 'folder' is a folder"),
     "grid that is no TOML": (("run", "syntax.toml"), "grid 'syntax.toml' is not valid TOML"),
     "grid with a typo": (("run", "typo.toml"), "unknown option 'bacth' in grid 'typo.toml'; did you mean 'batch'?"),

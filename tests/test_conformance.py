@@ -407,6 +407,22 @@ WRONG_TASKS: dict[str, tuple[str, str, str]] = {
     ),
 }
 
+LABELS = """
+    def labelled(self, n, generator, *, held_out):
+        x = torch.randn(n, 1, generator=generator)
+        return x, (x[:, 0] > 0).long()
+"""
+
+WRONG_TASKS |= {
+    f"labels: {name}": (HEAD + TASK + LABELS.replace(*change), "labels", message)
+    for name, (change, message) in {
+        "one a column": (("x[:, 0] > 0", "x > 0"), "a label each"),
+        "fractions": ((".long()", ".float()"), "labels are int64"),
+        "all alike": (("> 0", "> 99"), "needs two or more"),
+        "global randomness": ((", generator=generator", ""), "draws from torch's global generator"),
+    }.items()
+}
+
 OTHERS: dict[str, tuple[str, str, str]] = {
     "a critic that mixes pairs": (
         '''

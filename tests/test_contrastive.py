@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from mibench.arithmetic import configure_process
 from mibench.components import Run
 from mibench.errors import UsageError
 from mibench.estimators.contrastive import Contrastive
@@ -21,13 +20,10 @@ from mibench.registry import ESTIMATORS
 from mibench.scores import Scores, effective_sample_size
 from mibench.training import Pack, RunResult, train_pack
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 FAMILY = ("alpha-cpc", "alpha-ml-cpc", "flatnce", "holder-flatnce", "infonce", "ml-cpc", "vince")
 SETUP = {"task": "gaussian20d", "mi": 8, "critic": "cosine:scale=20", "batch": 32, "hidden": "1x64", "seeds": 1}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread(kept_arithmetic: None) -> None:
-    configure_process()
 
 
 @pytest.fixture(autouse=True)

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from equality import same
 from torch import Tensor
 
 import mibench
 from mibench import evaluation
-from mibench.arithmetic import configure_process
 from mibench.columns import RUNS
 from mibench.components import Run
 from mibench.dataset import EarlyStopping, Watch, fixed_sample, split
@@ -28,7 +28,9 @@ from mibench.rows import spec_columns
 from mibench.sources import BesideSource, EpochSource
 from mibench.specs import RunSpec, split_sizes
 from mibench.terminal import show_results
-from mibench.training import Pack, RunResult, train_pack
+from mibench.training import Pack, train_pack
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 SMALL: dict[str, Any] = {
     "task": "gaussian20d:dim=2",
@@ -45,11 +47,6 @@ SMALL: dict[str, Any] = {
     "patience": 3,
     "seeds": 1,
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread(kept_arithmetic: None) -> None:
-    configure_process()
 
 
 def specs_of(**options: Any) -> list[RunSpec]:
@@ -217,16 +214,6 @@ def test_the_validation_value_is_that_of_the_curve_and_of_the_reported_critic() 
         assert row["window"] == 3
         assert row["estimate_train"] == pytest.approx(window, rel=1e-12)
         assert row["bias"] == row["estimate_test"] - row["mi_true"]
-
-
-def same(one: RunResult, other: RunResult) -> bool:
-    times = {"seconds", "seconds_per_step", "pack_size"}
-    rows = all(
-        one.rows[0][key] == value or (value != value and one.rows[0][key] != one.rows[0][key])
-        for key, value in other.rows[0].items()
-        if key not in times
-    )
-    return rows and all(np.array_equal(one.curve[c], other.curve[c], equal_nan=c != "run_id") for c in one.curve)
 
 
 VIEWS = {"task": "instance-views:instances=64,noise=0.05", "mi": None, "critic": "memory-bank", "negatives": None}

@@ -6,12 +6,11 @@ import dataclasses
 import math
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from equality import same
 from torch import Tensor, nn
 
-from mibench.arithmetic import configure_process
 from mibench.column_scorer import FirstColumnsScorer
 from mibench.components import Run, build_scorers
 from mibench.critics import Architecture, Bilinear, Critic, Joint, Oracle, Separable
@@ -28,16 +27,12 @@ from mibench.scorers import OracleScorer, Scorer, Shape
 from mibench.scores import Scores
 from mibench.specs import RunSpec
 from mibench.testing import check_estimator
-from mibench.training import RunResult, train_pack
+from mibench.training import train_pack
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 RUNS, BATCH = 3, 16
-TIMES = {"seconds", "seconds_per_step", "pack_size"}
 NAMES = ["club", "l1out", "barber-agakov", "hybrid", "doe", "v-information"]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread(kept_arithmetic: None) -> None:
-    configure_process()
 
 
 # The scorers
@@ -419,15 +414,6 @@ def test_own_critics_replace_trained_ones_and_follow_the_parameters() -> None:
 def specs_of(**options: Any) -> list[RunSpec]:
     base = {"task": "gaussian20d:dim=5", "mi": 2.0, "steps": 20, "seeds": 1, "hidden": "2x32", "window": 10}
     return resolve({**base, **options})
-
-
-def same(one: RunResult, other: RunResult) -> bool:
-    rows = all(
-        a[key] == b[key] or (a[key] != a[key] and b[key] != b[key])
-        for a, b in zip(one.rows, other.rows, strict=True)
-        for key in a.keys() - TIMES
-    )
-    return rows and all(np.array_equal(one.curve[c], other.curve[c], equal_nan=c != "run_id") for c in one.curve)
 
 
 @pytest.mark.parametrize(

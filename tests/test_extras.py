@@ -6,12 +6,11 @@ import dataclasses
 import math
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from equality import same
 from torch import Tensor, nn
 
-from mibench.arithmetic import configure_process
 from mibench.components import Run
 from mibench.critics import Architecture, Bilinear, Critic, Joint, Oracle, Separable
 from mibench.evaluation import evaluate_pairs, evaluate_pool
@@ -25,16 +24,12 @@ from mibench.scorers import OracleScorer, Scorer, Shape, as_scores
 from mibench.scores import Scores
 from mibench.specs import RunSpec
 from mibench.testing import check_estimator
-from mibench.training import Pack, RunResult, train_pack
+from mibench.training import Pack, train_pack
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 RUNS, BATCH = 3, 16
-TIMES = {"seconds", "seconds_per_step", "pack_size"}
 BASELINE, CONSTANT = Extra("baseline", of="y", exact=0.0), Extra("level", of="constant", exact=0.0)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread(kept_arithmetic: None) -> None:
-    configure_process()
 
 
 def random_scores(*shape: int, seed: int = 0) -> Scores:
@@ -317,15 +312,6 @@ def test_conformance_looks_at_the_extras(estimator: Estimator, check: str, sente
 def specs_of(**options: Any) -> list[RunSpec]:
     base = {"task": "gaussian20d:dim=5", "mi": 2.0, "steps": 20, "seeds": 1, "hidden": "2x32", "window": 10}
     return resolve({**base, **options})
-
-
-def same(one: RunResult, other: RunResult) -> bool:
-    rows = all(
-        a[key] == b[key] or (a[key] != a[key] and b[key] != b[key])
-        for a, b in zip(one.rows, other.rows, strict=True)
-        for key in a.keys() - TIMES
-    )
-    return rows and all(np.array_equal(one.curve[c], other.curve[c], equal_nan=c != "run_id") for c in one.curve)
 
 
 @pytest.mark.parametrize("name", ["tuba", "flo"])

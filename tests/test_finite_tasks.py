@@ -10,7 +10,6 @@ import pytest
 import torch
 from scipy import stats
 
-from mibench.arithmetic import configure_process
 from mibench.errors import UsageError
 from mibench.grid import resolve
 from mibench.interfaces import Task
@@ -20,6 +19,8 @@ from mibench.scores import Scores, effective_sample_size
 from mibench.tasks.finite import FiniteTask
 from mibench.testing import check_task
 from mibench.training import train_pack
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 DRAWS = 10**5
 TABLES: dict[str, list[list[float]]] = {
@@ -33,11 +34,6 @@ TABLES: dict[str, list[list[float]]] = {
     "finite:table=0.5_0_0.25/0_0_0/0_0_0.25": [[0.5, 0, 0.25], [0, 0, 0], [0, 0, 0.25]],  # symbols that never occur
     "finite:table=1_0/0_0": [[1, 0], [0, 0]],
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread(kept_arithmetic: None) -> None:
-    configure_process()
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -10,20 +10,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from mibench.arithmetic import configure_process
 from mibench.grid import resolve
 from mibench.lookup import get_estimator, get_task
 from mibench.scores import Scores
 from mibench.training import train_pack
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 COUNTS = torch.tensor([[3, 1, 1], [1, 2, 1]])
 JOINT = COUNTS.double() / COUNTS.sum()
 LOG_RATIO = (JOINT / (JOINT.sum(1, keepdim=True) * JOINT.sum(0, keepdim=True))).log()
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread(kept_arithmetic: None) -> None:
-    configure_process()
 
 
 def population(critic: Tensor, m: int) -> Scores:

@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mibench.arithmetic import configure_process
 from mibench.components import Run
 from mibench.errors import UsageError
 from mibench.evaluation import evaluate_pool
@@ -21,10 +20,7 @@ from mibench.scores import Scores, log_sum_leaving_one_out
 from mibench.specs import RunSpec
 from mibench.training import Pack, train_pack
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread(kept_arithmetic: None) -> None:
-    configure_process()
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def scores_of(n: int, m: int, *, scale: float = 1.5, seed: int = 0) -> Scores:

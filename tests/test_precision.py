@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mibench import options
-from mibench.arithmetic import PRECISIONS, configure_process
+from mibench.arithmetic import PRECISIONS
 from mibench.components import Run
 from mibench.critics import Architecture, Bilinear, Cosine, Critic, Joint, Separable
 from mibench.dot_scorer import DotScorer
@@ -27,15 +27,12 @@ from mibench.scores import Scores
 from mibench.specs import RunSpec
 from mibench.training import Pack, train_pack
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 HALF = {torch.float16: 0.02, torch.bfloat16: 0.15}  # relative error of a gradient
 SCORING = [e.name for e in ESTIMATORS.entries() if not issubclass(ESTIMATORS.get(e.name), SampleEstimator)]
 NAMES = [*SCORING, "infonce:ess=0.3", "alpha-cpc:alpha_start=3,alpha_steps=9"]
 ON_PAIRS = [name for name in NAMES if not issubclass(ESTIMATORS.get(name.partition(":")[0]), InstanceEstimator)]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread(kept_arithmetic: None) -> None:
-    configure_process()
 
 
 @pytest.fixture(autouse=True)

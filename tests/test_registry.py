@@ -167,3 +167,13 @@ def test_all_versions_are_listed_on_demand(write_plugin: Callable[..., Path]) ->
     load_plugins([write_plugin("one.py", "twice", 1), write_plugin("two.py", "twice", 2)])
     assert [e.version for e in ESTIMATORS.entries() if e.name == "twice"] == [2]
     assert [e.version for e in ESTIMATORS.entries(all_versions=True) if e.name == "twice"] == [1, 2]
+
+
+def test_defaults_are_read_without_an_import() -> None:
+    code = (
+        "import sys; from mibench.registry import ESTIMATORS, TASKS, written_defaults as read;"
+        "assert read(ESTIMATORS.entry('smile')) == {'tau': 5.0};"
+        "assert read(TASKS.entry('double-spirals')).items() >= {'eta': 0.4, 'turning': 'alike'}.items();"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from equality import same
 from numpy.typing import NDArray
 from scipy.special import digamma
 
 import mibench
-from mibench.arithmetic import configure_process
 from mibench.columns import RUNS
 from mibench.errors import UsageError
 from mibench.estimators.canonical_correlation import gaussian_bias
@@ -25,15 +25,12 @@ from mibench.report import draw_reports
 from mibench.scores import Scores
 from mibench.specs import RunSpec
 from mibench.streams import stream
-from mibench.training import RunResult, train_pack
+from mibench.training import train_pack
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 Array = NDArray[np.float64]
 NAMES = ["ksg", "ksg:variant=2", "cca", "cca:corrected=true", "histogram", "histogram:spacing=mass"]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread(kept_arithmetic: None) -> None:
-    configure_process()
 
 
 def value(name: str, x: Array, y: Array) -> float:
@@ -300,13 +297,6 @@ def test_rows_say_that_there_is_no_critic(quick_pools: None) -> None:
     assert (row["lr"], row["hidden"], row["status"]) == (None, None, "ok")
     assert math.isnan(row["ess"])
     assert np.isnan(result.curve["ess"]).all()
-
-
-def same(one: RunResult, other: RunResult) -> bool:
-    times = {"seconds", "seconds_per_step", "pack_size"}
-    rows = [[(k, str(v)) for k, v in row.items() if k not in times] for row in one.rows + other.rows]
-    curves = all(np.array_equal(one.curve[c], other.curve[c], equal_nan=c != "run_id") for c in one.curve)
-    return curves and rows[: len(one.rows)] == rows[len(one.rows) :]
 
 
 def test_a_run_is_the_same_alone_and_in_a_pack(quick_pools: None) -> None:

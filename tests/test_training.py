@@ -10,36 +10,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from equality import same
 
-from mibench.arithmetic import configure_process
 from mibench.columns import CURVES, RUNS
 from mibench.components import Run
 from mibench.grid import resolve
 from mibench.packs import pack_key
 from mibench.specs import RunSpec
-from mibench.training import Pack, RunResult, train_pack
+from mibench.training import Pack, train_pack
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 ESTIMATORS = ["dv", "infonce", "js", "js-nwj", "mine", "nwj", "smile"]
 FILLED_BY_THE_WORKER = {"session_id", "finished_at", "mibench_version", "peak_rss_mb", "error"}
-TIMES = {"seconds", "seconds_per_step", "pack_size"}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread(kept_arithmetic: None) -> None:
-    configure_process()
 
 
 def specs_of(**options: Any) -> list[RunSpec]:
     return resolve({"task": "gaussian20d", "steps": 60, "seeds": 1, "hidden": "2x64", "window": 20, **options})
-
-
-def same(one: RunResult, other: RunResult) -> bool:
-    rows = all(
-        a[key] == b[key] or (a[key] != a[key] and b[key] != b[key])
-        for a, b in zip(one.rows, other.rows, strict=True)
-        for key in a.keys() - TIMES
-    )
-    return rows and all(np.array_equal(one.curve[c], other.curve[c], equal_nan=c != "run_id") for c in one.curve)
 
 
 @pytest.mark.parametrize(

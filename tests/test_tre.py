@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from mibench.arithmetic import configure_process
 from mibench.errors import UsageError
 from mibench.evaluation import Pool, choose_pool
 from mibench.grid import resolve
@@ -21,12 +20,9 @@ from mibench.scores import Scores
 from mibench.specs import RunSpec
 from mibench.training import train_pack
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TASK = get_task("gaussian20d", mi=2.0, dim=10)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread(kept_arithmetic: None) -> None:
-    configure_process()
 
 
 # The sampler

@@ -8,14 +8,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from equality import same
 from scipy import stats
 from torch import Tensor
 
 from mibench import evaluation
-from mibench.arithmetic import configure_process
 from mibench.components import Run
 from mibench.critics import Architecture, Separable
 from mibench.errors import UsageError
@@ -31,14 +30,9 @@ from mibench.scorers import Shape
 from mibench.scores import Scores
 from mibench.sources import Feed, StreamSource
 from mibench.specs import RunSpec
-from mibench.training import Pack, RunResult, train_pack
+from mibench.training import Pack, train_pack
 
-TIMES = {"seconds", "seconds_per_step", "pack_size"}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread(kept_arithmetic: None) -> None:
-    configure_process()
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(autouse=True)
@@ -588,15 +582,6 @@ def pack_of(task: Task, *, seeds: int = 1, negatives: str = "all-pairs", first: 
     runs = [Run.from_spec(spec) for spec in specs_of(seeds=seeds, negatives="all-pairs", **options)[first:]]
     sampler = NEGATIVES.create(negatives)
     return Pack([dataclasses.replace(run, tasks=(task,), sampler=sampler) for run in runs], torch.device("cpu"))
-
-
-def same(one: RunResult, other: RunResult) -> bool:
-    rows = all(
-        a[key] == b[key] or (a[key] != a[key] and b[key] != b[key])
-        for a, b in zip(one.rows, other.rows, strict=True)
-        for key in a.keys() - TIMES
-    )
-    return rows and all(np.array_equal(one.curve[c], other.curve[c], equal_nan=c != "run_id") for c in one.curve)
 
 
 @pytest.mark.parametrize(

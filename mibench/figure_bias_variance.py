@@ -1,0 +1,109 @@
+"""The bias-variance figure: what a larger batch buys, by negative sampler."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from mibench import style
+from mibench.accuracy import bias_variance
+from mibench.error_panels import ESTIMATE, WHAT, bias_limits, count_sentence, draw_errors, error_legend
+from mibench.errors import UsageError
+from mibench.figures import Drawing, constant_runs, estimator_colours, outside_sentence, register_figure, sampler_order
+from mibench.labels import caption, listing, with_labels
+from mibench.metrics import finished
+
+_PANEL = ["task_label", "mi_true", "setup", "negatives_label"]
+_CELL = [*_PANEL, "batch", "estimator", "estimator_label"]
+_CEILING: tuple[float, tuple[float, ...]] = (0, (1, 1.6))
+
+_CAPPED = (
+    "Dotted: the ceiling log(N/k) that the sampler leaves to estimators of the NWJ form ({names}), minus the truth, "
+    "with k positives expected among N negatives; other estimators of the panel have no such ceiling or one of their "
+    "own."
+)
+
+
+@register_figure("bias-variance", grid="bias-variance")
+def bias_variance_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
+    """Draw bias, variance and mean squared error against log N, a row of panels per sampler.
+
+    Raises
+    ------
+    UsageError
+        Where no constant run has a finite estimate with its spread.
+    """
+    rows = with_labels(constant_runs(runs, "bias-variance"), ignore=("task_label",))
+    cells = bias_variance(rows, _CELL)
+    if not np.isfinite(cells["mse"]).any():
+        raise UsageError("bias-variance needs runs whose estimate_train and estimate_train_sd are finite; none is")
+    cells = cells.merge(_ceilings(rows), on=_CELL, how="left", validate="one_to_one")
+    cells["log_n"] = np.log(cells["batch"].astype("float64"))
+    colours = estimator_colours(runs, rows)
+    keys = cells[_PANEL].drop_duplicates().itertuples(index=False, name=None)
+    panels = sorted(keys, key=lambda key: (*key[:3], sampler_order(key[3])))
+
+    with style.theme():
+        text = _caption(rows, cells, colours)
+        legend = error_legend(cells, colours)
+        if cells["ceiling"].notna().any():
+            legend["sampler's ceiling log(N/k) − I"] = style.handle(style.INK, _CEILING, 1.2)
+        sheet = style.Sheet(
+            len(panels),
+            3,
+            panel=(2.9, 2.1),
+            title="Bias and variance against log N",
+            caption=text,
+            gap=0.8,
+            legend=legend,
+            title_lines=1 + any(key[2] for key in panels),
+        )
+        for axes, key in zip(sheet.axes, panels, strict=True):
+            panel = cells[(cells[_PANEL] == pd.Series(key, _PANEL)).all(axis=1)]
+            draw_errors(list(axes), panel, "log_n", colours)
+            _draw_ceiling(axes[0], panel)
+            _name_batches(list(axes), panel)
+            task, level, setup, sampler = key
+            axes[0].set_title(f"{sampler} · {task}, I = {level:g} nats" + (f"\n{setup}" if setup else ""))
+        for ax in sheet.axes[-1]:
+            ax.set_xlabel("log N, nats (below: batch size N)")
+    return Drawing(sheet.figure, _table(cells), text)
+
+
+def _ceilings(rows: pd.DataFrame) -> pd.DataFrame:
+    """The sampler's ceiling minus the truth, NaN where the sampler puts none on the estimator."""
+    done = finished(rows)
+    ceiling = done["predicted_ceiling"].astype("float64")
+    held = ceiling.where((done["capped_by_sampler"] == 1) & np.isfinite(ceiling)) - done["mi_true"]
+    return done.assign(ceiling=held).groupby(_CELL, dropna=False)["ceiling"].mean().reset_index()
+
+
+def _draw_ceiling(ax: Axes, panel: pd.DataFrame) -> None:
+    held = panel.groupby("log_n")["ceiling"].mean().dropna()
+    ax.plot(held.index.to_numpy(), held.to_numpy(), color=style.INK, linestyle=_CEILING, linewidth=1.2, zorder=4)
+
+
+def _name_batches(axes: list[Axes], panel: pd.DataFrame) -> None:
+    """Ticks at the batch sizes: log N, and N below."""
+    batches = sorted(int(b) for b in panel["batch"].unique())
+    shown = batches[:: math.ceil(len(batches) / 6)]
+    for ax in axes:
+        ax.set_xticks(np.log(shown), [f"{math.log(b):.2f}\n{b:,}" for b in shown])
+
+
+def _caption(rows: pd.DataFrame, cells: pd.DataFrame, colours: dict[str, str]) -> str:
+    far = sum(style.outside(panel["bias"], bias_limits(panel))[0] for _, panel in cells.groupby(_PANEL))
+    names = listing(name for name in sorted(colours) if cells.loc[cells["estimator_label"] == name, "ceiling"].any())
+    why = _CAPPED.format(names=names) if names else ""
+    notes = [count_sentence(cells), outside_sentence(far, 0, "mean error")]
+    return caption(rows, WHAT, why, " ".join(filter(None, notes)), estimate=ESTIMATE)
+
+
+def _table(cells: pd.DataFrame) -> pd.DataFrame:
+    names = {"task_label": "task", "estimator_label": "estimator", "negatives_label": "negatives"}
+    table = cells.drop(columns="estimator").rename(columns={**names, "ceiling": "ceiling_bias"})
+    order = ["task", "mi_true", "setup", "negatives", "batch", "estimator"]
+    return table.sort_values(order, kind="stable", ignore_index=True)

@@ -1,0 +1,74 @@
+"""What the figures of FlatNCE share: means over seeds of two losses, their look, and parts of captions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from mibench import style
+from mibench.claims_flatnce import LOSSES, with_settings
+from mibench.errors import UsageError
+from mibench.labels import listing, plural
+from mibench.metrics import finished, summarise
+
+ESTIMATE = (
+    "values on batches are means over the window that ends a stair or the training; those on the pool are of its end."
+)
+
+BAND = "#8A93A6"
+"""Colour of shaded parts."""
+
+
+def rows_of(runs: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return the rows of the two losses with their settings, for the figure of a name.
+
+    Raises
+    ------
+    UsageError
+        Where no run of either has a result.
+    """
+    rows = with_settings(runs)
+    if rows.empty:
+        raise UsageError(f"{name} needs finished runs of InfoNCE or FlatNCE; run its grid first")
+    return rows
+
+
+def means_over_seeds(rows: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:
+    """Mean over seeds with its interval, and the number of runs in it."""
+    cells = summarise(rows if "status" in rows else rows.assign(status="ok"), by, value)
+    cells["n_runs"] -= cells["n_nonfinite"]
+    return cells[[*by, "n_runs", "n_nonfinite", "mean", "low", "high"]]
+
+
+def one_table(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """One table of several, with the column `panel` in front."""
+    table = pd.concat([part.assign(panel=name) for name, part in parts.items()], ignore_index=True)
+    return table[["panel", *(column for column in table if column != "panel")]]
+
+
+def draw_means(ax: Axes, x: pd.Series, line: pd.DataFrame, **look: Any) -> None:
+    """Means with their intervals."""
+    ax.vlines(x, line["low"], line["high"], color=look["color"], linewidth=1.1, zorder=4)
+    ax.plot(x, line["mean"], zorder=5, **look)
+
+
+def pool_sizes(rows: pd.DataFrame) -> str:
+    """Pairs in the large fresh pools, as text."""
+    return listing(sorted(map(int, rows["fresh_pool"].dropna().unique())))
+
+
+def diverged_sentence(runs: pd.DataFrame) -> str:
+    """State how many of the runs drawn diverged; empty where none did."""
+    lost = finished(runs)
+    count = lost.loc[lost["status"] == "diverged", "run_id"].nunique()
+    return f"{plural(count, 'diverged run')} {'is' if count == 1 else 'are'} among them." if count else ""
+
+
+def loss_samples(rows: pd.DataFrame) -> dict[str, Line2D]:
+    """Samples for the legend of the losses that occur."""
+    present = set(rows["estimator"])
+    return {loss: Line2D([], [], **style.estimator_look(loss)) for loss in LOSSES if loss in present}

@@ -1,0 +1,161 @@
+"use strict";
+
+// --- theme -----------------------------------------------------------------------------------------------------
+
+const root = document.documentElement;
+const systemDark = matchMedia("(prefers-color-scheme: dark)");
+const themeButton = document.getElementById("theme");
+
+function isDark() {
+  return root.dataset.theme ? root.dataset.theme === "dark" : systemDark.matches;
+}
+
+function showTheme() {
+  themeButton.setAttribute("aria-pressed", String(isDark()));
+}
+
+themeButton.addEventListener("click", () => {
+  root.dataset.theme = isDark() ? "light" : "dark";
+  try {
+    localStorage.setItem("mibench-theme", root.dataset.theme);
+  } catch {
+    // Not kept where storage is blocked.
+  }
+  showTheme();
+});
+systemDark.addEventListener("change", showTheme);
+showTheme();
+themeButton.hidden = false;
+
+// --- commands and figures --------------------------------------------------------------------------------------
+
+const said = document.getElementById("said");
+
+async function copyText(node) {
+  try {
+    await navigator.clipboard.writeText(node.textContent);
+  } catch {
+    // Without the permission: through a selection, as people do it.
+    getSelection().selectAllChildren(node);
+    document.execCommand("copy");
+  }
+}
+
+for (const button of document.querySelectorAll("button.copy")) {
+  const label = button.firstChild;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await copyText(button.parentElement.querySelector("code"));
+    label.data = said.textContent = "Copied";
+    setTimeout(() => (label.data = "Copy"), 1600);
+  });
+}
+
+const dialog = document.getElementById("enlarged");
+for (const button of document.querySelectorAll("button.enlarge")) {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const copy = button.parentElement.querySelector("img").cloneNode();
+    dialog.querySelector(".paper").replaceChildren(copy);
+    dialog.showModal();
+  });
+}
+
+// What overflows can be scrolled with the keyboard, and what does not is no stop on the way.
+const overflows = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    if (target.scrollWidth > target.clientWidth || target.scrollHeight > target.clientHeight) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
+for (const box of document.querySelectorAll(".scroll")) overflows.observe(box);
+
+// --- tables ----------------------------------------------------------------------------------------------------
+
+const NOT_FINITE = { inf: "∞", "-inf": "−∞" };
+
+function numberText(value) {
+  if (value === null) return "";
+  if (value in NOT_FINITE) return NOT_FINITE[value];
+  const size = Math.abs(value);
+  if (Number.isInteger(value) && size < 1e9) return value.toLocaleString("en-US").replace("-", "−");
+  const text = size >= 1e6 || size < 1e-4 ? value.toExponential(2) : String(Number(value.toPrecision(4)));
+  return text.replaceAll("-", "−");
+}
+
+function numberOrder(value) {
+  if (value === null) return -Infinity; // unknown values are the lowest
+  return value === "inf" ? Infinity : value === "-inf" ? -Number.MAX_VALUE : value;
+}
+
+function intervalText([value, low, high]) {
+  return low === null ? numberText(value) : `${numberText(value)} [${numberText(low)}, ${numberText(high)}]`;
+}
+
+// The library takes a cell's text for HTML.
+function escapeText(text) {
+  return String(text ?? "").replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+}
+
+const RENDER = {
+  text: (value) => escapeText(value),
+  id: (value, use) => (use === "display" ? `<code>${escapeText(value)}</code>` : escapeText(value)),
+  status: (value, use) =>
+    use === "display" ? `<span class="status ${escapeText(value)}">${escapeText(value)}</span>` : escapeText(value),
+  number: (value, use) => (use === "sort" ? numberOrder(value) : numberText(value)),
+  interval: (value, use) => (use === "sort" ? numberOrder(value[0]) : intervalText(value)),
+};
+
+function fillOptions(select, rows, kind) {
+  const values = [...new Set(rows.map((row) => row[select.dataset.column]))].filter((value) => value !== null);
+  const isNumber = kind === "number";
+  values.sort(isNumber ? (a, b) => numberOrder(a) - numberOrder(b) : (a, b) => a.localeCompare(b, "en", { numeric: true }));
+  for (const value of values) select.add(new Option(isNumber ? numberText(value) : value, String(value)));
+}
+
+function makeTable(name) {
+  const { kinds, rows } = JSON.parse(document.getElementById(`${name}-data`).textContent);
+  const filters = document.getElementById(`${name}-filters`);
+  const selects = [...filters.querySelectorAll("select")];
+  const numeric = kinds.map((kind) => kind === "number" || kind === "interval");
+  const table = new DataTable(`#${name}-table`, {
+    data: rows,
+    columns: kinds.map((kind, index) => ({
+      type: numeric[index] ? "num" : "string",
+      className: numeric[index] ? "right" : "",
+      searchable: !numeric[index],
+      render: RENDER[kind],
+    })),
+    order: [],
+    autoWidth: false,
+    pageLength: 25,
+    lengthMenu: [10, 25, 100, 500],
+    layout: { topStart: null, topEnd: null, bottomStart: ["info", "pageLength"], bottomEnd: "paging" },
+    language: {
+      info: "_START_ to _END_ of _TOTAL_",
+      infoEmpty: "none",
+      infoFiltered: "(_MAX_ in all)",
+      lengthMenu: "Rows a page _MENU_",
+      zeroRecords: "Nothing matches the filters.",
+    },
+  });
+  for (const select of selects) fillOptions(select, rows, kinds[select.dataset.column]);
+  table.search.fixed("filters", (_, row) =>
+    selects.every((select) => !select.value || String(row[select.dataset.column]) === select.value),
+  );
+  const search = filters.querySelector("input");
+  const apply = () => table.search(search.value).draw();
+  filters.addEventListener("input", apply);
+  filters.addEventListener("reset", () => setTimeout(apply)); // after the fields are empty
+  filters.addEventListener("submit", (event) => event.preventDefault());
+  filters.hidden = false;
+  const box = document.querySelector(`#${name} .dt-layout-table`);
+  box.classList.add("scroll");
+  box.setAttribute("role", "group");
+  box.setAttribute("aria-label", `Table of ${name}`);
+  overflows.observe(box);
+}
+
+DataTable.ext.errMode = "throw";
+makeTable("board");
+makeTable("runs");
