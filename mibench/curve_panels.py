@@ -61,9 +61,7 @@ def draw_run(
         ax, curve["step"], curve[CURVE], batch=int(run.batch), start=stair_start(run), limits=limits, colour=colour
     )
     own = {"mi_true": run.mi_true, "seed": run.seed, "stair": run.stair, "run_id": run.run_id}
-    for position, (name, value) in enumerate({**keys, **own}.items()):
-        drawn.insert(position, name, value)
-    return drawn
+    return pd.DataFrame({**keys, **own, **drawn})
 
 
 def draw_staircase(ax: Axes, rows: pd.DataFrame, limits: tuple[float, float]) -> None:

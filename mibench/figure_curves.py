@@ -46,7 +46,7 @@ def curves(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     return level_curves(runs, curves, "curves", "Estimates during training")
 
 
-@register_figure("staircase", needs_curves=True, grid="smile-1")
+@register_figure("staircase", needs_curves=True)
 def staircase(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     """Draw estimates over a staircase of MI levels, the truth in black, a panel per estimator.
 

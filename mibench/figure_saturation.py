@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from mibench import style
 from mibench.errors import UsageError
 from mibench.figures import (
+    MAX_PANELS,
     Drawing,
     constant_runs,
     estimator_colours,
@@ -80,15 +81,14 @@ def saturation(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     done = finished(rows)
     if not np.isfinite(done[FINAL].astype("float64")).any():
         raise UsageError("saturation needs a run whose final estimate is finite; none is")
+    done, strips, note = _strips(done)
     fits = fit_saturation(done, _SERIES)
-    lines = done[_PANEL[:3]].drop_duplicates().sort_values(_PANEL[:3]).itertuples(index=False, name=None)
-    strips = list(lines)
     samplers = sorted(done["negatives_label"].unique(), key=sampler_order)
     colours = style.level_colours(done["mi_true"])
     shades = estimator_colours(runs, done)
 
     with style.theme():
-        text = _caption(rows, done, fits)
+        text = _caption(rows, done, fits, note)
         sheet = style.Sheet(
             len(strips),
             len(samplers),
@@ -109,6 +109,17 @@ def saturation(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
         for ax in sheet.axes[-1]:
             ax.set_xlabel("log N, nats (below: batch size N)")
     return Drawing(sheet.figure, _table(done, fits), text, _summary(fits))
+
+
+def _strips(done: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[str, ...]], str]:
+    """Choose the rows of panels: at most `MAX_PANELS` panels, and a sentence for the caption about those left out."""
+    keys = pd.MultiIndex.from_frame(done[_PANEL[:3]])
+    every = sorted(keys.unique())
+    fit = max(MAX_PANELS // done["negatives_label"].nunique(), 1)
+    if len(every) <= fit:
+        return done, every, ""
+    note = f"Only the first {fit} of {len(every)} rows of panels are drawn; select rows to see the others."
+    return done[keys.isin(every[:fit])], every[:fit], note
 
 
 def _match(frame: pd.DataFrame, key: tuple[object, ...]) -> pd.DataFrame:
@@ -264,7 +275,7 @@ def _legend(done: pd.DataFrame) -> dict[str, Line2D]:
     return samples
 
 
-def _caption(rows: pd.DataFrame, done: pd.DataFrame, fits: pd.DataFrame) -> str:
+def _caption(rows: pd.DataFrame, done: pd.DataFrame, fits: pd.DataFrame, note: str) -> str:
     far = nonfinite = 0
     above: set[float] = set()
     for _, panel in done.groupby(_PANEL):
@@ -276,6 +287,7 @@ def _caption(rows: pd.DataFrame, done: pd.DataFrame, fits: pd.DataFrame) -> str:
     left_out = f"{plural(diverged, 'diverged run')} {'is' if diverged == 1 else 'are'} drawn but not fitted."
     thin = fits[fits["note"] != ""]["note"]
     notes = [
+        note,
         left_out if diverged else "",
         f"{plural(len(thin), 'series', 'series')} without slope or interval: {listing(sorted(thin.unique()))}."
         if len(thin)

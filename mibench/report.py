@@ -12,7 +12,11 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import multiprocessing
+import sys
+import warnings
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pandas as pd
@@ -21,16 +25,20 @@ from mibench import store, style
 from mibench.cells import GridRows, rows_of_grid
 from mibench.claims import Claim, Judgement
 from mibench.errors import UnknownNameError, UsageError, did_you_mean
-from mibench.figures import FIGURES, Drawing, FigureEntry
+from mibench.figures import FIGURES, Drawing
 from mibench.grid import natural_order
 from mibench.labels import COMPONENTS, plural, with_labels
 from mibench.page import PAGE, Source, write_page
 from mibench.report_files import ShortTable, short_table, write_files
+from mibench.sessions import available_cores
 
 for _module in sorted(path.stem for path in Path(__file__).parent.glob("figure_*.py")):
     importlib.import_module(f"mibench.{_module}")  # which registers its figures
 
 _COLLECTIONS = ("all", "claims")
+_FEW = 4
+"""Figures that a process has at least: fewer are drawn before it has started."""
+
 _ALIASES = {"mi": "mi_true", "seeds": "seed"}
 
 
@@ -152,13 +160,32 @@ def render(
     """
     runs, curves = _ordered(runs), _ordered(curves)
     home = set(FIGURES) if "claims" in names else set()
-    return [_render_one(FIGURES[n], runs, curves, Path(output), at_home=n in home) for n in resolve_names(names)]
+    jobs = [(name, Path(output), name in home) for name in resolve_names(names)]
+    workers = min(len(jobs) // _FEW, available_cores())
+    if workers < 2 or sys.platform != "linux":  # elsewhere a fork is not safe, and a new process as slow as figures
+        return [_render_one(runs, curves, *job) for job in jobs]
+    fork = multiprocessing.get_context("fork")  # which shares the rows and what plug-ins have registered
+    with warnings.catch_warnings(), ProcessPoolExecutor(workers, fork, _share, (runs, curves)) as pool:
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads, none of which the figures use
+        return list(pool.map(_render_shared, jobs))
 
 
-def _render_one(
-    entry: FigureEntry, runs: pd.DataFrame, curves: pd.DataFrame, folder: Path, *, at_home: bool
-) -> ReportResult:
+_shared: tuple[pd.DataFrame, ...] = ()
+
+
+def _share(runs: pd.DataFrame, curves: pd.DataFrame) -> None:
+    """Keep the rows in a process that renders."""
+    global _shared
+    _shared = (runs, curves)
+
+
+def _render_shared(job: tuple[str, Path, bool]) -> ReportResult:
+    return _render_one(_shared[0], _shared[1], *job)
+
+
+def _render_one(runs: pd.DataFrame, curves: pd.DataFrame, name: str, folder: Path, at_home: bool) -> ReportResult:
     """Draw a figure, where it is at home or has a claim from the rows of its grid, and write its files."""
+    entry = FIGURES[name]
     rows, judgement, missing = None, None, ""
     try:
         if at_home or entry.claim is not None:
