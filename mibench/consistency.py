@@ -95,7 +95,7 @@ def _ratios(pairs: pd.DataFrame, value: str) -> pd.DataFrame:
     kept = pairs[pairs["mi_true_whole"] > 0].copy()
     upper, lower = (kept[name].to_numpy(np.float64, na_value=np.nan) for name in (value, f"{value}_whole"))
     with np.errstate(divide="ignore", invalid="ignore"):  # not finite, and counted as such
-        kept["ratio"] = upper / lower
+        kept["ratio"] = upper / np.where(np.isfinite(lower), lower, np.nan)  # not 0 over what has diverged
     kept["ideal"] = kept["mi_true"].astype(np.float64) / kept["mi_true_whole"].astype(np.float64)
     kept["status"] = np.where((kept["status"] == "ok") & (kept["status_whole"] == "ok"), "ok", "diverged")
     return kept
