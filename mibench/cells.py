@@ -73,7 +73,7 @@ class GridRows:
 
 
 def rows_of_grid(runs: pd.DataFrame, grid: str) -> GridRows:
-    """Find a grid's rows at the budget of which most cells are there, in shares; of equals at the longer one.
+    """Find a grid's rows at the budget of which most cells are there, in shares; of equals at the file's own.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def rows_of_grid(runs: pd.DataFrame, grid: str) -> GridRows:
     columns = _Columns(runs)
     best, *others = [_match(columns, at_budget(options, budget), budget) for budget in budgets_of(options)]
     for rows in others:
-        if rows.found and rows.share >= best.share:
+        if rows.share > best.share:
             best = rows
     return best
 

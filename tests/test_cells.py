@@ -74,13 +74,15 @@ def test_what_is_missing_is_named_by_what_differs_within_the_grid(grid: Path) ->
     assert rows_of_grid(left, str(grid)).found == 0
 
 
-def test_the_budget_with_the_larger_share_counts_and_of_complete_ones_the_longer(grid: Path) -> None:
+def test_the_budget_with_the_larger_share_counts_and_of_complete_ones_the_grid_s_own(grid: Path) -> None:
     standard, paper = (rows_of(at_budget(load_grid(grid), budget)) for budget in ("standard", "paper"))
     assert rows_of_grid(standard, str(grid)).budget == "standard"
     part = pd.concat([standard[:4], paper[:4]], ignore_index=True)
     assert rows_of_grid(part, str(grid)).budget == "standard"  # 2 of 4 cells against 2 of 16
     both = rows_of_grid(pd.concat([standard, paper], ignore_index=True), str(grid))
-    assert (both.budget, both.found, set(both.runs["run_id"])) == ("paper", 16, set(paper["run_id"]))
+    assert (both.budget, both.found, set(both.runs["run_id"])) == ("standard", 4, set(standard["run_id"]))
+    more = rows_of_grid(pd.concat([standard[:4], paper], ignore_index=True), str(grid))
+    assert (more.budget, more.found, set(more.runs["run_id"])) == ("paper", 16, set(paper["run_id"]))
     assert rows_of_grid(standard[:0], str(grid)).budget == "standard"
 
 

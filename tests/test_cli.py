@@ -115,7 +115,7 @@ def test_report_and_results_commands(capfd: pytest.CaptureFixture[str]) -> None:
     capfd.readouterr()
     assert main(["report", "saturation", "--where", "batch=16,32"]) == 0
     files = [Path(line) for line in capfd.readouterr().out.splitlines()]
-    assert {file.suffix for file in files} == {".png", ".svg", ".csv", ".md"}
+    assert {file.suffix for file in files} == {".png", ".svg", ".csv", ".md", ".html"}
     assert all(file.stat().st_size for file in files)
     assert main(["report", "saturation", "staircase"]) == 0
     assert "no staircase: " in capfd.readouterr().out

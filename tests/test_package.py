@@ -95,6 +95,7 @@ def test_the_wheel_s_only_top_level_is_mibench(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
     assert {name.split("/")[0] for name in names} == {"mibench", f"mibench-{mibench.__version__}.dist-info"}
-    for expected in ("tasks/gaussian.py", "estimators/nwj.py", "grids/saturation.toml", "py.typed", "__main__.py"):
+    modules = ("tasks/gaussian.py", "estimators/nwj.py", "__main__.py")
+    for expected in (*modules, "py.typed", "grids/gosch-2.toml", "page_assets/page.html.j2"):
         assert f"mibench/{expected}" in names
     assert {f"mibench/suites/{name}.toml" for name in mibench.list_suites()} <= set(names)

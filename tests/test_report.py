@@ -24,6 +24,7 @@ from mibench.figures import FIGURES, MAX_PANELS
 from mibench.labels import component_id, listing, number, with_labels
 from mibench.palette import ESTIMATOR_COLOURS, estimator_sign
 from mibench.parquet import write_pack
+from mibench.report_files import markdown_table
 
 SUFFIXES = ("png", "svg", "csv", "md")
 BOUNDS = ("nwj", "club")
@@ -93,8 +94,8 @@ def both(estimators: tuple[str, ...] = ("nwj",)) -> tuple[pd.DataFrame, pd.DataF
 def test_every_figure_writes_its_four_files_and_they_are_what_their_names_say(tmp_path: Path) -> None:
     done = report.render(*both(BOUNDS), ["all"], tmp_path / "made" / "here")
     assert {d.name for d in done} == set(FIGURES)
-    special = {"exact-split", "bias-variance", "error-by-mi", "violations", "cost"}  # need columns of their own
-    special |= {"sample-size", "self-consistency"}  # need runs of another regime, of another task
+    special = {"exact-split", "bias-variance", "error-by-mi", "violations", "cost", "sample-size"}  # by columns
+    special |= {"self-consistency"}  # by its task
     done = [d for d in done if FIGURES[d.name].claim is None and d.name not in special]
     assert {"saturation", "curves", "staircase", "divergence", "sandwich"} <= set(FIGURES)
     for result in done:
@@ -313,7 +314,7 @@ def test_figures_that_the_rows_do_not_suit_say_why_in_a_sentence_and_stop_no_oth
     assert "curves of its runs" in done["curves"].reason
     assert "no upper bound" in done["sandwich"].reason
     assert not any("\n" in d.reason for d in done.values())
-    assert sorted(f.stem for f in tmp_path.glob("*.png")) == ["divergence", "saturation"]
+    assert sorted(f.stem for f in tmp_path.glob("*.png")) == ["divergence", "saturation", "survival"]
 
 
 @pytest.mark.parametrize("name", ["saturation", "curves", "staircase", "divergence", "sandwich"])
@@ -445,7 +446,8 @@ class TestFolder:
             ["saturation", "curves"], results=self.stored(tmp_path / "results"), output=tmp_path / "reports",
             where={"negatives": ["shuffle"]},
         )  # fmt: skip
-        assert [f.name for f in files] == [f"{n}.{s}" for n in ("saturation", "curves") for s in SUFFIXES]
+        drawn = [f"{n}.{s}" for n in ("saturation", "curves") for s in SUFFIXES]
+        assert [f.name for f in files] == [*drawn, "index.html"]
         assert set(pd.read_csv(files[2])["negatives"]) == {"shuffle"}
 
     def test_a_report_that_suits_no_row_raises_its_reason(self, tmp_path: Path) -> None:
@@ -531,7 +533,7 @@ class TestLabels:
 
 def test_markdown_tables_are_readable() -> None:
     table = pd.DataFrame({"a": ["x|y", None], "n": [12000.0, math.nan], "v": [0.123456, math.inf], "t": [True, False]})
-    lines = report.markdown_table(table).split("\n")
+    lines = markdown_table(table).split("\n")
     assert lines[2:] == ["| x\\|y | 12000 | 0.1235 | True |", "|  |  | inf | False |"]
     assert lines[1] == "| --- | ---: | ---: | --- |"
 
