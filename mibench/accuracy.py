@@ -112,7 +112,7 @@ def bias_variance(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     DataFrame
         A row per cell: `by`; `bias` = mean over seeds of the window's mean estimate - truth with its Student
         interval `bias_low` to `bias_high`, `bias_sd` over seeds; `variance` = mean over seeds of the variance between
-        the window's batches; `mse` = bias^2 + variance; and the counts. NaN where no run is finite.
+        the window's batches; `mse` = mean over seeds of error^2 + variance; and the counts. NaN where no run is finite.
     """
     rows = []
     for key, cell in runs.groupby(list(by), dropna=False, sort=True):
@@ -122,14 +122,17 @@ def bias_variance(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         used = np.isfinite(values) & np.isfinite(spread)
         errors = values[used] - float(where["mi_true"])
         found = interval(errors)
-        variance = float(np.mean(spread[used] ** 2)) if used.any() else math.nan
+        with np.errstate(over="ignore"):  # squares of runaway values are infinite
+            squares, variances = errors**2, spread[used] ** 2
+            variance = float(np.mean(variances)) if used.any() else math.nan
+            mse = float(np.mean(squares + variances)) if used.any() else math.nan
         rows.append(
             {
                 **where,
                 **_ends("bias", found),
                 "bias_sd": float(errors.std(ddof=1)) if errors.size > 1 else math.nan,
                 "variance": variance,
-                "mse": found.mean**2 + variance,
+                "mse": mse,
                 "n_runs": len(done),
                 "n_nonfinite": int((~used).sum()),
                 "n_diverged": int((done["status"] == "diverged").sum()),

@@ -14,13 +14,13 @@ from mibench import style
 from mibench.labels import plural
 from mibench.palette import estimator_sign
 
-QUANTITIES = {"bias": "bias, nats", "variance": "variance, nats²", "mse": "bias² + variance, nats²"}
+QUANTITIES = {"bias": "bias, nats", "variance": "variance, nats²", "mse": "mean squared error, nats²"}
 """Columns of the panels and their axis labels."""
 
 WHAT = (
     "Bias (left): mean over seeds of the window's mean training-batch value minus the truth, with the Student 95 % "
     "interval over seeds where there are several (faint band; wide for two seeds). Variance (middle): of the value of "
-    "one batch within a run, mean over seeds. Right: bias² + variance, the mean squared error of one batch's value. "
+    "one batch within a run, mean over seeds. Right: mean squared error of one batch's value, over seeds. "
     "Logarithmic scales in the middle and at the right. Crosses: cells with diverged runs; they are averaged like the "
     "others. Triangles: biases outside the view."
 )

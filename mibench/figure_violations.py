@@ -19,15 +19,15 @@ _CELL = ["negatives_label", "estimator", "estimator_label", "kind"]
 _WHAT = (
     f"Share of runs whose bound is broken: a lower bound above the truth, an upper bound below it, by more than "
     f"{ERRORS:g} standard errors. Judged on the mean over {FRESH_BATCHES} fresh batches at the end of a run, with the "
-    "critic's parameters fixed, so that no training batch is scored by a critic that has just seen it; the standard "
+    "critic's parameters fixed, which they are not over training batches; the standard "
     f"error is the batches' standard deviation over the root of {FRESH_BATCHES}, with that of the truth. Dots with "
     "Wilson's 95 % interval, broken of judged runs at the right; pooled over tasks, true MI, batch sizes and settings "
     "of the grid. Grey: estimators that promise no bound."
 )
 _WHY = (
     "Heavy tails make the standard error too small now and then (rare large values are missing from few batches), so "
-    "that a small share is no proof; a bound can be broken for good where the sampler does not draw from the product "
-    "of the marginals (derangement), where a batch's normaliser is plugged in (DV, MINE), or where runs have diverged."
+    "that a small share is no proof; a bound can be broken for good where the negatives do not come from the product "
+    "of the marginals (proposals), where a batch's normaliser is plugged in (DV, MINE), or where runs have diverged."
 )
 
 

@@ -87,7 +87,7 @@ class TestBiasVariance:
             {"estimate_train": math.nan},
         )
         cell = bias_variance(runs, ["mi_true"]).iloc[0]
-        assert cell[["bias", "variance", "mse"]].tolist() == pytest.approx([-2.0, 2.5, 6.5])
+        assert cell[["bias", "variance", "mse"]].tolist() == pytest.approx([-2.0, 2.5, 7.5])
         assert cell["bias_high"] == pytest.approx(-2 + 12.7062, abs=1e-3)
         assert cell[["n_runs", "n_nonfinite", "n_diverged"]].tolist() == [3, 1, 1]
 
