@@ -71,11 +71,15 @@ def page(browser: Any, page_file: Path) -> Iterator[Any]:
     context.close()
 
 
-def shown(page: Any, column: str) -> list[str]:
+def cells(page: Any, column: str) -> Any:
     """Cells of a column of the runs that the table shows."""
     headings = [text.strip() for text in page.locator("#runs-table thead th").all_inner_texts()]
-    place = headings.index(column) + 1
-    return [text.strip() for text in page.locator(f"#runs-table tbody td:nth-child({place})").all_inner_texts()]
+    return page.locator(f"#runs-table tbody td:nth-child({headings.index(column) + 1})")
+
+
+def shown(page: Any, column: str) -> list[str]:
+    """Texts of these cells."""
+    return [text.strip() for text in cells(page, column).all_inner_texts()]
 
 
 def test_the_page_asks_for_nothing_and_complains_of_nothing(page: Any) -> None:
@@ -99,6 +103,8 @@ def test_hostile_names_are_text(page: Any) -> None:
 
 
 def test_the_runs_sort_and_filter(page: Any) -> None:
+    from playwright.sync_api import expect  # which waits: the table sorts a moment after the click
+
     info = page.locator("#runs .dt-info")
     assert info.inner_text() == "1 to 25 of 96"
     page.locator("#runs-filters select[data-key=negatives]").select_option("shuffle")
@@ -108,13 +114,13 @@ def test_the_runs_sort_and_filter(page: Any) -> None:
     assert set(shown(page, "estimator")) == {"infonce"}
     order = page.get_by_role("button", name="seed: Activate to sort")
     order.click()
-    assert shown(page, "seed") == sorted("0123" * 4)
+    expect(cells(page, "seed")).to_have_text(sorted("0123" * 4))
     page.get_by_role("button", name="seed: Activate to").last.press("Enter")  # by the keyboard as well
-    assert shown(page, "seed") == sorted("0123" * 4, reverse=True)
+    expect(cells(page, "seed")).to_have_text(sorted("0123" * 4, reverse=True))
     page.locator("#runs-filters select[data-key=status]").select_option("diverged")
     assert info.inner_text() == "none (96 in all)"
     page.locator("#runs-filters button[type=reset]").click()
-    page.wait_for_function("document.querySelector('#runs .dt-info').innerText === '1 to 25 of 96'")
+    expect(info).to_have_text("1 to 25 of 96")
 
 
 def test_dark_and_light_can_be_chosen(page: Any) -> None:
