@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import binomtest
 
 from mibench.comparisons import difference, interval
-from mibench.metrics import FINAL, Floats, finished
+from mibench.metrics import FINAL, Floats, finished, wilson_interval
 
 FRESH_BATCHES = 32
 """Fresh batches of the training size that a run is evaluated on, parameters fixed, at the end of a stair."""
@@ -182,9 +181,8 @@ def violation_shares(runs: pd.DataFrame, by: Sequence[str], confidence: float = 
         row |= {"n_judged": len(judged), "n_violations": int(judged.sum())}
         row |= dict.fromkeys(("share", "low", "high"), math.nan)
         if len(judged):
-            test = binomtest(row["n_violations"], len(judged))
-            ends = test.proportion_ci(confidence, method="wilson")
-            row |= {"share": test.statistic, "low": float(ends.low), "high": float(ends.high)}
+            low, high = wilson_interval(row["n_violations"], len(judged), confidence)
+            row |= {"share": row["n_violations"] / len(judged), "low": low, "high": high}
         rows.append({**row, **counts(cell, "estimate_fresh")})
     columns = ["n_judged", "n_violations", "share", "low", "high", "n_runs", "n_nonfinite", "n_diverged"]
     return pd.DataFrame(rows, columns=[*by, *columns])

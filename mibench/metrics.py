@@ -94,6 +94,14 @@ def mean_interval(values: Floats, confidence: float) -> tuple[float, float, floa
     return mean, mean - half, mean + half, sd
 
 
+def wilson_interval(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Both ends of the interval of a share by Wilson (1927): of ``count`` among ``n``, at least 1."""
+    from scipy.stats import binomtest  # which takes half a second to import, and workers import this package
+
+    ends = binomtest(count, n).proportion_ci(confidence, method="wilson")
+    return float(ends.low), float(ends.high)
+
+
 def t_quantile(freedom: float, confidence: float) -> float:
     """Two-sided quantile of Student's t distribution."""
     return float(stdtrit(freedom, (1 + confidence) / 2))

@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binomtest
 
 from mibench.errors import UsageError
+from mibench.metrics import wilson_interval
 
 Probe = Literal["linear", "mlp"]
 _WIDTH = 128
@@ -83,8 +83,7 @@ def probe_accuracy(
         classifier = MLPClassifier((_WIDTH, _WIDTH), max_iter=_MOST_EPOCHS, random_state=seed)
     model = make_pipeline(StandardScaler(), classifier).fit(x, y)
     right = int((model.predict(x_test) == y_test).sum())
-    interval = binomtest(right, len(y_test)).proportion_ci(confidence, method="wilson")
-    return Accuracy(right / len(y_test), float(interval.low), float(interval.high), len(y_test))
+    return Accuracy(right / len(y_test), *wilson_interval(right, len(y_test), confidence), len(y_test))
 
 
 def _rows(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

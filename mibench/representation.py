@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from mibench.interfaces import Estimator, Task
-from mibench.probes import probe_accuracy
 from mibench.scorers import Scorer
 
 POINTS = 2000
@@ -57,6 +56,8 @@ def representation_columns(
 
 def _probed(task: Task, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> dict[str, float | None]:
     """Held-out accuracy by probe; None where a diverged critic's codes are not finite."""
+    from mibench.probes import probe_accuracy  # few tasks have labels, and every worker imports this module
+
     if not (train[0].isfinite().all() and test[0].isfinite().all()):
         return dict.fromkeys(task.probes)
     arrays = [(x.cpu().numpy(), label.cpu().numpy()) for x, label in (train, test)]

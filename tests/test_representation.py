@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -167,3 +169,8 @@ def test_the_binary_pair_brings_what_to_expect_of_a_batch() -> None:
         error = (outcomes["variance"] / 4000) ** 0.5
         assert abs(row["estimate_train"] - outcomes["expected"]) < 4 * error
     assert round(json.loads(results[0].rows[0]["outcomes"])["expected"], 4) == 0.7174
+
+
+def test_workers_do_not_import_what_only_probes_and_reports_need() -> None:
+    code = "import sys, mibench.training; sys.exit(bool({'scipy', 'sklearn', 'pandas'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
