@@ -13,16 +13,16 @@ import functools
 import itertools
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mibench import options as read
-from mibench.grid import at_budget, budgets_of, load_grid, override
+from mibench.columns import RESULT_STATUSES
+from mibench.grid import at_budget, budgets_of, load_grid, products_of
 from mibench.labels import COMPONENTS, listing, plural
-from mibench.metrics import finished
 from mibench.options import DEFAULTS
 from mibench.parameters import split_name
 from mibench.products import REGISTRIES
@@ -106,7 +106,7 @@ def _match(columns: _Columns, options: Mapping[str, Any], budget: str) -> GridRo
             np.logical_and, (columns.matching(name, cell[name]) for name in _COMPARED if name in cell)
         )
         chosen |= rows
-        if finished(columns.runs[rows]).empty:
+        if not (rows & columns.done).any():
             missing.append(", ".join(_named(name, cell[name]) for name in differing if name in cell) or "all")
     found = len(cells) - len(missing)
     return GridRows(columns.runs[chosen], budget, len(cells), found, tuple(dict.fromkeys(missing)))
@@ -119,13 +119,9 @@ def _named(option: str, value: Any) -> str:
 
 def _cells(options: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every combination of options that a grid asks for, each once and without its seeds."""
-    base = {name: value for name, value in options.items() if name not in ("include", "exclude")}
-    tables = options.get("include", ())
-    grids = [base] if {"task", "estimator"} <= base.keys() or not tables else []
-    grids += [override(base, table) for table in tables]
     excluded = [_readings(table) for table in options.get("exclude", ())]
     found: dict[str, dict[str, Any]] = {}
-    for grid in grids:
+    for grid in products_of(options):
         values = _readings({**DEFAULTS, **grid})
         names = [name for name in _COMPARED if name in values]
         for combination in itertools.product(*(values[name] for name in names)):
@@ -138,32 +134,16 @@ def _cells(options: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _readings(grid: Mapping[str, Any]) -> dict[str, list[Any]]:
     """The values of each compared option in the form that its column has."""
-    found: dict[str, list[Any]] = {}
-    for name in _COMPARED:
-        if name in grid:
-            found[name] = (
-                read.schedules(grid[name])
-                if name == "schedule"
-                else [_READ.get(name, _as_is)(value) for value in read.as_list(name, grid[name])]
-            )
-    return found
+    return {name: _values(name, grid[name]) for name in _COMPARED if name in grid}
 
 
-def _as_is(value: Any) -> Any:
-    return value
-
-
-_READ: Mapping[str, Callable[[Any], Any]] = {
-    "mi": read.level,
-    "batch": lambda v: read.whole("batch", v, 2),
-    "samples": lambda v: read.whole("samples", v, 2),
-    "steps": lambda v: read.whole("steps", v, 1),
-    "lr": lambda v: read.positive("lr", v),
-    "weight_decay": lambda v: read.non_negative("weight_decay", v),
-    "hidden": read.hidden,
-    "dropout": read.dropout,
-    "optimiser": read.optimiser,
-}
+def _values(option: str, given: Any) -> list[Any]:
+    if option == "schedule":
+        return list(read.schedules(given))
+    values = read.as_list(option, given)
+    if option in COMPONENTS:
+        return values
+    return [(read.level if option == "mi" else read.READERS[option])(value) for value in values]
 
 
 class _Columns:
@@ -171,6 +151,7 @@ class _Columns:
 
     def __init__(self, runs: pd.DataFrame) -> None:
         self.runs = runs
+        self.done = np.asarray(runs["status"].isin(RESULT_STATUSES))
         self._params = {
             name: [json.loads(text) if isinstance(text, str) else {} for text in runs[f"{name}_params"]]
             for name in COMPONENTS
@@ -217,11 +198,6 @@ def _equal(stored: Any, written: str) -> bool:
     if isinstance(stored, bool):
         return str(stored).lower() == written.lower()
     try:
-        return math.isclose(_float(stored), _float(written), rel_tol=1e-12)
+        return math.isclose(float(stored), float(written), rel_tol=1e-12)
     except (TypeError, ValueError):
         return str(stored).lower() == written.lower()
-
-
-def _float(value: Any) -> float:
-    number: Any = as_number(value)
-    return float(number)

@@ -210,20 +210,28 @@ def resolve(options: Mapping[str, Any]) -> list[RunSpec]:
     given = {name: value for name, value in options.items() if value is not None}
     check_names(given)
     given = at_budget(given)
-    include, exclude = (given.pop(name, ()) for name in _TABLES)
-    complete = {"task", "estimator"} <= given.keys()
-    grids = [given] if complete or not include else []
-    grids += [override(given, table) for table in include]
     components = Components()
-    excluded = [_matcher(table) for table in exclude]
+    excluded = [_matcher(table) for table in given.get("exclude", ())]
     specs: dict[str, RunSpec] = {}
-    for grid in grids:
+    for grid in products_of(given):
         for spec in runs(grid, components):
             if not any(matches(spec) for matches in excluded):
                 specs.setdefault(spec.run_id, spec)
     if not specs:
         raise UsageError("every run of the grid is excluded; take out an [[exclude]] table")
     return list(specs.values())
+
+
+def products_of(grid: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the grids without tables that a grid is made of, runs to leave out not considered.
+
+    The base, unless it names no task or no estimator and so serves the tables of ``include`` alone, and the base with
+    the options of each of these.
+    """
+    base = {name: value for name, value in grid.items() if name not in _TABLES}
+    include = grid.get("include", ())
+    complete = {"task", "estimator"} <= base.keys()
+    return [*([base] if complete or not include else []), *(override(base, table) for table in include)]
 
 
 def _matcher(table: Mapping[str, Any]) -> Callable[[RunSpec], bool]:
@@ -247,7 +255,7 @@ def _option_matcher(name: str, value: Any) -> Callable[[RunSpec], bool]:
     if name == "mi":
         levels = [read.level(item) for item in values]
         return lambda spec: dict(spec.task_params).get("mi") in levels
-    parsed = [_PLAIN[name](item) for item in values]
+    parsed = [read.READERS[name](item) for item in values]
     return lambda spec: getattr(spec, name) in parsed
 
 
@@ -260,21 +268,3 @@ def _name_matcher(option: str, text: Any) -> Callable[[RunSpec], bool]:
     wanted = {item for item in component.params() if item[0] in written}
     field = f"{option}_params"
     return lambda spec: getattr(spec, option) == wanted_id and wanted <= set(getattr(spec, field))
-
-
-_PLAIN: Mapping[str, Callable[[Any], Any]] = {
-    "batch": lambda v: read.whole("batch", v, 2),
-    "steps": lambda v: read.whole("steps", v, 1),
-    "seed": lambda v: read.whole("seed", v, 0),
-    "window": lambda v: read.whole("window", v, 1),
-    "every": lambda v: read.whole("every", v, 1),
-    "samples": lambda v: read.whole("samples", v, 2),
-    "patience": lambda v: read.whole("patience", v, 1),
-    "lr": lambda v: read.positive("lr", v),
-    "weight_decay": lambda v: read.non_negative("weight_decay", v),
-    "precision": read.precision,
-    "optimiser": read.optimiser,
-    "hidden": read.hidden,
-    "activation": read.activation,
-    "dropout": read.dropout,
-}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mibench.errors import UsageError, did_you_mean
@@ -296,6 +296,25 @@ def budget(value: Any) -> Budget:
     if not isinstance(value, str) or value not in BUDGETS:
         raise UsageError(f"unknown budget '{value}'{did_you_mean(str(value), BUDGETS)}")
     return BUDGETS[value]
+
+
+READERS: Mapping[str, Callable[[Any], Any]] = {
+    "batch": lambda v: whole("batch", v, 2),
+    "steps": lambda v: whole("steps", v, 1),
+    "seed": lambda v: whole("seed", v, 0),
+    "window": lambda v: whole("window", v, 1),
+    "every": lambda v: whole("every", v, 1),
+    "samples": lambda v: whole("samples", v, 2),
+    "patience": lambda v: whole("patience", v, 1),
+    "lr": lambda v: positive("lr", v),
+    "weight_decay": lambda v: non_negative("weight_decay", v),
+    "precision": precision,
+    "optimiser": optimiser,
+    "hidden": hidden,
+    "activation": activation,
+    "dropout": dropout,
+}
+"""How a single value is read, of the options that are one column of a run each."""
 
 
 def read_shard(text: str) -> tuple[int, int]:
