@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mibench.comparisons import difference, interval
-from mibench.metrics import FINAL, Floats, finished, wilson_interval
+from mibench.metrics import FINAL, finished, numbers, wilson_interval
 
 FRESH_BATCHES = 32
 """Fresh batches of the training size that a run is evaluated on, parameters fixed, at the end of a stair."""
@@ -26,16 +26,12 @@ ERRORS = 3.0
 def counts(cell: pd.DataFrame, value: str) -> dict[str, int]:
     """Runs of a cell with a result, and how many of them are not finite or diverged."""
     done = finished(cell)
-    values = _numbers(done, value)
+    values = numbers(done, value)
     return {
         "n_runs": len(done),
         "n_nonfinite": int((~np.isfinite(values)).sum()),
         "n_diverged": int((done["status"] == "diverged").sum()),
     }
-
-
-def _numbers(rows: pd.DataFrame, column: str) -> Floats:
-    return rows[column].to_numpy(np.float64, na_value=np.nan)
 
 
 # --- the exact-critic split -----------------------------------------------------------------------------------
@@ -72,7 +68,7 @@ def split_by_exact_critic(runs: pd.DataFrame, by: Sequence[str], critic: str, va
             continue
         where: dict[str, Any] = dict(zip([*by, critic], key, strict=True))
         truth = float(where["mi_true"])
-        ideal, trained = _numbers(oracle, value), _numbers(finished(cell), value)
+        ideal, trained = numbers(oracle, value), numbers(finished(cell), value)
         if not (np.isfinite(ideal).any() and np.isfinite(trained).any()):
             continue
         rows.append(
@@ -117,7 +113,7 @@ def bias_variance(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     for key, cell in runs.groupby(list(by), dropna=False, sort=True):
         where: dict[str, Any] = dict(zip(by, key, strict=True))
         done = finished(cell)
-        values, spread = _numbers(done, "estimate_train"), _numbers(done, "estimate_train_sd")
+        values, spread = numbers(done, "estimate_train"), numbers(done, "estimate_train_sd")
         used = np.isfinite(values) & np.isfinite(spread)
         errors = values[used] - float(where["mi_true"])
         found = interval(errors)
@@ -154,8 +150,8 @@ def violation(runs: pd.DataFrame) -> pd.Series:
     Series
         1.0 or 0.0; NaN where nothing is promised (plug-ins) or nothing finite is there to judge.
     """
-    value, truth = _numbers(runs, "estimate_fresh"), _numbers(runs, "mi_true")
-    own, known = _numbers(runs, "estimate_fresh_sd"), np.nan_to_num(_numbers(runs, "mi_se"))
+    value, truth = numbers(runs, "estimate_fresh"), numbers(runs, "mi_true")
+    own, known = numbers(runs, "estimate_fresh_sd"), np.nan_to_num(numbers(runs, "mi_se"))
     margin = ERRORS * np.hypot(own / math.sqrt(FRESH_BATCHES), known)
     side = runs["kind"].map({"lower": 1.0, "upper": -1.0}).to_numpy(np.float64, na_value=np.nan)
     with np.errstate(invalid="ignore"):  # inf - inf
@@ -202,10 +198,10 @@ def cost(runs: pd.DataFrame, by: Sequence[str], value: str = FINAL) -> pd.DataFr
     rows = []
     for key, cell in runs.groupby(list(by), dropna=False, sort=True):
         done = finished(cell)
-        errors = _numbers(done, value) - _numbers(done, "mi_true")
+        errors = numbers(done, value) - numbers(done, "mi_true")
         errors = errors[np.isfinite(errors)]
         rmse = math.hypot(*(errors / math.sqrt(errors.size))) if errors.size else math.nan
-        seconds = float(_numbers(done, "seconds").mean()) if len(done) else math.nan
+        seconds = float(numbers(done, "seconds").mean()) if len(done) else math.nan
         rows.append({**dict(zip(by, key, strict=True)), "seconds": seconds, "rmse": rmse, **counts(cell, value)})
     return pd.DataFrame(rows, columns=[*by, "seconds", "rmse", "n_runs", "n_nonfinite", "n_diverged"])
 

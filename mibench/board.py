@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mibench.comparisons import finite
 from mibench.figures import is_staircase
 from mibench.labels import with_labels
-from mibench.metrics import FINAL, finished, summarise
+from mibench.metrics import FINAL, finished, numbers, summarise
 
 CELL = ("task", "mi_true", "estimator", "critic", "negatives", "batch", "settings")
 """What makes a cell of the board: labels, and everything else that differs."""
@@ -86,11 +87,10 @@ def board(runs: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
 
 
 def _spread(cell: pd.DataFrame) -> dict[str, float]:
-    bias, sd = cell["bias"].to_numpy(np.float64, na_value=np.nan), cell["sd"].to_numpy(np.float64, na_value=np.nan)
-    medians = cell[FINAL].to_numpy(np.float64, na_value=np.nan)
-    finite = medians[np.isfinite(medians)]
+    bias, sd, medians = (numbers(cell, name) for name in ("bias", "sd", FINAL))
+    medians = finite(medians)
     return {
-        "median": float(np.median(finite)) if finite.size else math.nan,
+        "median": float(np.median(medians)) if medians.size else math.nan,
         "sd": _root_mean_square(sd),
         "rmse": _root_mean_square(np.hypot(bias, np.where(np.isnan(sd), 0.0, sd))),
         "seconds": float(cell["seconds"].astype("float64").mean()),
@@ -99,11 +99,11 @@ def _spread(cell: pd.DataFrame) -> dict[str, float]:
 
 def _root_mean_square(values: npt.NDArray[np.float64]) -> float:
     """Root of the mean square of the finite values; NaN without any."""
-    finite = values[np.isfinite(values)]
-    if not finite.size:
+    kept = finite(values)
+    if not kept.size:
         return math.nan
-    scale = float(np.abs(finite).max()) or 1.0  # squares of 1e300 would overflow
-    return scale * float(np.sqrt(np.mean((finite / scale) ** 2)))
+    scale = float(np.abs(kept).max()) or 1.0  # squares of 1e300 would overflow
+    return scale * float(np.sqrt(np.mean((kept / scale) ** 2)))
 
 
 def _batch_sd(rows: pd.DataFrame) -> pd.Series:

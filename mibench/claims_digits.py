@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 import math
 
-import numpy as np
 import pandas as pd
 
 from mibench.claims import Judgement, open_judgement
 from mibench.comparisons import Answer, above, below, both, falls, interval, verdict_of, within
 from mibench.labels import with_labels
-from mibench.metrics import FINAL, finished
+from mibench.metrics import FINAL, finished, numbers
 
 LN_10 = math.log(10)
 """The entropy of the label, to 0.0001 nats."""
@@ -26,8 +25,7 @@ most 0.11 (its table 7), nearly twice."""
 ZERO = 0.05
 """Nats within which an estimate at full noise counts as 0."""
 
-PROBES = ("x_linear", "x_mlp")
-OUTCOMES = (*PROBES, "v_information")
+OUTCOMES = ("x_linear", "x_mlp", "v_information")
 
 
 # --- figures 8 and 9: noisy digits ----------------------------------------------------------------------------
@@ -38,10 +36,6 @@ def noisy_digits(runs: pd.DataFrame) -> pd.DataFrame:
     rows = with_labels(finished(runs[runs["task"] == "digits-label"]))
     rows["noise"] = [float(json.loads(text)["noise"]) for text in rows["task_params"]]
     return rows.sort_values(["estimator_label", "noise", "seed", "run_id"], ignore_index=True)
-
-
-def _values(rows: pd.DataFrame, value: str = FINAL) -> np.ndarray:
-    return rows[value].to_numpy(np.float64, na_value=np.nan)
 
 
 def judge_noise(runs: pd.DataFrame, curves: pd.DataFrame) -> Judgement:
@@ -61,7 +55,7 @@ def judge_noise(runs: pd.DataFrame, curves: pd.DataFrame) -> Judgement:
 
 def _one_estimator(rows: pd.DataFrame) -> tuple[list[Answer], str]:
     """Answers to the three parts of the claim, and what the rows of one estimator show."""
-    cells = {float(str(noise)): _values(cell) for noise, cell in rows.groupby("noise")}
+    cells = {float(str(noise)): numbers(cell, FINAL) for noise, cell in rows.groupby("noise")}
     answers: list[Answer] = []
     parts = []
     for noise, centre, margin, words in ((0.0, LN_10, NEAR, "without noise"), (1.0, 0.0, ZERO, "at full noise")):
@@ -83,7 +77,9 @@ def judge_bracket(runs: pd.DataFrame, curves: pd.DataFrame) -> Judgement:
     answers: list[Answer] = []
     found = []
     for noise, cell in inner.groupby("noise"):
-        gaps = {name: interval(_values(part) - _values(part, "mi_true")) for name, part in cell.groupby("estimator")}
+        gaps = {
+            name: interval(numbers(part, FINAL) - numbers(part, "mi_true")) for name, part in cell.groupby("estimator")
+        }
         if len(gaps) < 2:
             continue
         answers.append(both(below(gaps["js-nwj"]), above(gaps["js"])))
@@ -156,7 +152,7 @@ def label_information(runs: pd.DataFrame) -> pd.DataFrame:
             "code": [t["code"] for t in task],
             "seed": [t["seed"] for t in task],
             "family": [e["mean"] for e in own],
-            "value": rows["estimate_fresh_large"].to_numpy(np.float64, na_value=np.nan),
+            "value": numbers(rows, "estimate_fresh_large"),
             "status": rows["status"].to_numpy(object),
         }
     ).sort_values(["family", "decoder", "code", "seed"], ignore_index=True)

@@ -12,7 +12,7 @@ import pandas as pd
 from mibench.claims import Judgement, open_judgement
 from mibench.comparisons import Answer, Interval, above, below, both, difference, interval, verdict_of, within
 from mibench.labels import listing, number
-from mibench.metrics import finished
+from mibench.metrics import finished, numbers
 from mibench.specs import stored_numbers
 
 LOSSES = ("infonce", "flatnce")
@@ -74,7 +74,7 @@ def differences(rows: pd.DataFrame, values: list[str]) -> pd.DataFrame:
 
 def of_loss(rows: pd.DataFrame, loss: str, value: str) -> np.ndarray:
     """One loss's values, a number per run."""
-    return rows.loc[rows["estimator"] == loss, value].to_numpy(np.float64, na_value=np.nan)
+    return numbers(rows[rows["estimator"] == loss], value)
 
 
 # --- figure 1 -------------------------------------------------------------------------------------------------

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from mibench.claims import Judgement, open_judgement
-from mibench.comparisons import Answer, Interval, above, difference, interval, verdict_of, within
+from mibench.comparisons import Answer, Interval, above, difference, finite, interval, slope_of, verdict_of, within
 from mibench.figures import sampler_order
 from mibench.labels import listing, number, plural
-from mibench.metrics import FINAL, finished, fit_saturation, least_squares
+from mibench.metrics import FINAL, finished, fit_saturation, least_squares, numbers
 
 NEAR = 0.3
 """Nats from log N within which a final median counts as saturated: a few per cent of log N at N = 64 and above."""
@@ -52,9 +52,7 @@ class Fall(NamedTuple):
 
 def values_of(rows: pd.DataFrame, column: str = FINAL) -> np.ndarray:
     """A column's finite values."""
-    values: np.ndarray = rows[column].to_numpy(np.float64, na_value=np.nan)
-    finite: np.ndarray = values[np.isfinite(values)]
-    return finite
+    return finite(numbers(rows, column))
 
 
 def by_level(rows: pd.DataFrame, column: str = FINAL) -> dict[float, np.ndarray]:
@@ -167,7 +165,7 @@ def judge_saturation(runs: pd.DataFrame, curves: pd.DataFrame) -> Judgement:
     for negatives in sorted(rows["negatives"].unique(), key=sampler_order):
         part = rows[rows["negatives"] == negatives]
         fit = fit_saturation(part, ["mi_true"]).iloc[0]
-        slope = Interval(fit["slope"], fit["slope_low"], fit["slope_high"])
+        slope = slope_of(fit)
         if math.isnan(slope.low):
             continue
         medians = part.groupby("batch")[FINAL].median().astype("float64")
@@ -215,8 +213,7 @@ def fall_of(rows: pd.DataFrame) -> Fall | None:
     slope = Interval(math.nan, math.nan, math.nan)
     if len(later) >= FALLING:
         x = np.repeat(later, [levels[level].size for level in later])
-        fit = least_squares(x, np.concatenate([levels[level] for level in later]), 0.95)
-        slope = Interval(*(float(fit[name]) for name in ("slope", "slope_low", "slope_high")))
+        slope = slope_of(least_squares(x, np.concatenate([levels[level] for level in later]), 0.95))
     drop = difference(levels[peak], levels[end])
     answer = "contrary" if peak == end else above(drop)
     return Fall(answer, peak, interval(levels[peak]), interval(levels[end]), drop, slope)

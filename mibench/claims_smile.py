@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mibench.claims import Judgement, open_judgement
-from mibench.comparisons import Answer, Interval, above, both, verdict_of
+from mibench.comparisons import Answer, Interval, above, both, slope_of, verdict_of
 from mibench.labels import listing, plural, with_labels
 from mibench.metrics import finished, least_squares
 
@@ -123,5 +123,4 @@ def judge_trade(runs: pd.DataFrame, curves: pd.DataFrame) -> Judgement:
 def _growth(part: pd.DataFrame) -> Interval:
     """Slope of the logarithm of the variance against true MI."""
     x, y = part["mi_true"].to_numpy(np.float64), np.log(part["variance"].clip(lower=1e-300).to_numpy(np.float64))
-    fit = least_squares(x, y, 0.95)
-    return Interval(*(float(fit[name]) for name in ("slope", "slope_low", "slope_high")))
+    return slope_of(least_squares(x, y, 0.95))

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from mibench.claims import Verdict
 from mibench.metrics import Floats, mean_interval, t_quantile
@@ -41,7 +42,7 @@ class Interval(NamedTuple):
 
 def interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
     """Student t interval of the mean of the finite values."""
-    mean, low, high, _ = mean_interval(_finite(values), confidence)
+    mean, low, high, _ = mean_interval(finite(values), confidence)
     return Interval(mean, low, high)
 
 
@@ -50,7 +51,7 @@ def difference(first: npt.ArrayLike, second: npt.ArrayLike, confidence: float = 
 
     Values that are not finite are left out; NaN ends where a side has fewer than two.
     """
-    sides = [_finite(first), _finite(second)]
+    sides = [finite(first), finite(second)]
     (mean, *_, sd), (other, *_, other_sd) = (mean_interval(side, confidence) for side in sides)
     gap = mean - other
     if min(side.size for side in sides) < 2:
@@ -61,6 +62,11 @@ def difference(first: npt.ArrayLike, second: npt.ArrayLike, confidence: float = 
     freedom = errors.sum() ** 2 / float((errors**2 / [side.size - 1 for side in sides]).sum())
     half = t_quantile(freedom, confidence) * math.sqrt(errors.sum())
     return Interval(gap, gap - half, gap + half)
+
+
+def slope_of(fit: Mapping[Any, Any] | pd.Series) -> Interval:
+    """Slope with its interval, of a fit by `mibench.metrics.least_squares` or `fit_saturation`."""
+    return Interval(*(float(fit[name]) for name in ("slope", "slope_low", "slope_high")))
 
 
 def above(found: Interval, threshold: float = 0.0) -> Answer:
@@ -128,6 +134,7 @@ def verdict_of(answers: Iterable[Answer]) -> Verdict:
     return "does not hold" if "contrary" in given else "open"
 
 
-def _finite(values: npt.ArrayLike) -> Floats:
+def finite(values: npt.ArrayLike) -> Floats:
+    """Keep the finite values."""
     data = np.asarray(values, dtype=np.float64)
     return data[np.isfinite(data)]

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from mibench import style
+from mibench.figures import estimator_names
 from mibench.labels import plural
 from mibench.palette import estimator_sign
 
@@ -82,11 +83,10 @@ def bias_limits(panel: pd.DataFrame) -> tuple[float, float]:
 
 def error_legend(cells: pd.DataFrame, colours: dict[str, str]) -> dict[str, Line2D]:
     """Samples of the estimators that occur, and of the cross where a run diverged."""
-    names = cells.drop_duplicates("estimator_label").set_index("estimator_label")["estimator"].sort_index()
     samples = {}
-    for label, name in names.items():
+    for label, name in estimator_names(cells).items():
         marker, dash = estimator_sign(name)
-        samples[str(label)] = style.handle(colours[str(label)], dash, 1.5, marker, markersize=4)
+        samples[label] = style.handle(colours[label], dash, 1.5, marker, markersize=4)
     if cells["n_diverged"].any():
         samples["with diverged runs"] = style.handle(style.WARNING, width=0.0, marker="x", markersize=6)
     return samples

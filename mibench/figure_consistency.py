@@ -15,7 +15,15 @@ from matplotlib.lines import Line2D
 from mibench import style
 from mibench.consistency import self_consistency
 from mibench.errors import UsageError
-from mibench.figures import MAX_PANELS, Drawing, estimator_colours, outside_sentence, register_figure, sampler_order
+from mibench.figures import (
+    MAX_PANELS,
+    Drawing,
+    draw_means,
+    estimator_colours,
+    outside_sentence,
+    register_figure,
+    sampler_order,
+)
 from mibench.labels import caption, listing, plural, with_labels
 from mibench.metrics import finished
 from mibench.palette import estimator_sign
@@ -120,11 +128,8 @@ def _draw_panel(ax: Axes, cell: pd.DataFrame, colours: dict[str, str]) -> None:
     lanes = dict(zip(names, np.linspace(-0.18, 0.18, len(names)) if len(names) > 1 else [0.0], strict=True))
     for (name, label), line in cell.groupby(_SERIES):
         marker, dash = estimator_sign(str(name))
-        place = line["rows"].to_numpy(np.float64) + lanes[label]
-        low, mean, high = (style.drawable(line[end], limits) for end in ("low", "mean", "high"))
-        ax.vlines(place, low, high, color=colours[str(label)], linewidth=1.1, zorder=4)
-        look = {"marker": marker, "linestyle": dash, "linewidth": 1.3, "markersize": 4.5}
-        ax.plot(place, mean, color=colours[str(label)], zorder=5, **look)
+        look = {"color": colours[str(label)], "marker": marker, "linestyle": dash, "linewidth": 1.3, "markersize": 4.5}
+        draw_means(ax, line["rows"] + lanes[label], line, limits=limits, **look)
     ax.set_ylim(limits)
 
 

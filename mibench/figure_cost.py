@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter
 from mibench import style
 from mibench.accuracy import cost, pareto_front
 from mibench.errors import UsageError
-from mibench.figures import Drawing, constant_runs, estimator_colours, register_figure
+from mibench.figures import Drawing, constant_runs, estimator_colours, estimator_names, register_figure
 from mibench.labels import caption, plural, with_labels
 from mibench.palette import estimator_sign
 
@@ -45,10 +45,9 @@ def cost_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     for _, panel in cells.groupby("within"):
         cells.loc[panel.index[pareto_front(panel["seconds"], panel["rmse"])], "on_front"] = True
     colours = estimator_colours(runs, rows)
-    names = rows.drop_duplicates("estimator_label").set_index("estimator_label")["estimator"].sort_index()
     legend = {
-        str(n): style.handle(colours[str(n)], width=0.0, marker=estimator_sign(e)[0], markersize=5)
-        for n, e in names.items()
+        label: style.handle(colours[label], width=0.0, marker=estimator_sign(name)[0], markersize=5)
+        for label, name in estimator_names(rows).items()
     }
     legend["Pareto front"] = style.handle(style.INK, width=1.1)
     if cells["n_diverged"].any():
@@ -71,8 +70,7 @@ def _draw_panel(ax: Axes, panel: pd.DataFrame, colours: dict[str, str]) -> None:
     """Dots of one panel and their front."""
     shown = panel[np.isfinite(panel["rmse"]) & (panel["seconds"] > 0)]
     if shown.empty:
-        ax.set_axis_off()
-        ax.text(0.5, 0.5, "no runs", transform=ax.transAxes, ha="center", va="center", color=style.MUTED)
+        style.say_no_runs(ax)
         return
     front = shown[shown["on_front"]].sort_values("seconds")
     ax.step(front["seconds"], front["rmse"], where="post", color=style.INK, linewidth=1.1, zorder=2)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -22,8 +21,8 @@ from mibench.claims_digits import (
     noisy_digits,
 )
 from mibench.errors import UsageError
-from mibench.figures import Drawing, register_figure
-from mibench.labels import caption, plural
+from mibench.figures import Drawing, diverged_sentence, draw_means, estimator_names, register_figure
+from mibench.labels import caption
 from mibench.metrics import FINAL, finished, summarise
 
 _NOISE = (
@@ -94,12 +93,10 @@ def _over_noise(runs: pd.DataFrame, name: str, title: str) -> Drawing:
     rows = noisy_digits(runs)
     if rows.empty:
         raise UsageError(f"{name} needs finished runs of task 'digits-label'; run its grid first")
-    labels = sorted(rows["estimator_label"].unique())
-    looks = {label: style.estimator_look(_name(rows, label)) for label in labels}
+    looks = {label: style.estimator_look(name) for label, name in estimator_names(rows).items()}
     with style.theme():
-        diverged = int((rows["status"] == "diverged").sum())
-        note = f"{plural(diverged, 'diverged run')} {'is' if diverged == 1 else 'are'} among them." if diverged else ""
-        text = caption(runs, _NOISE, _NOISE_WHY, note, estimate="medians of training batches (left), one pool (right).")
+        values = "medians of training batches (left), one pool (right)."
+        text = caption(runs, _NOISE, _NOISE_WHY, diverged_sentence(rows), estimate=values)
         samples = {
             label: style.handle(look["color"], look["linestyle"], marker=look["marker"])
             for label, look in looks.items()
@@ -123,10 +120,6 @@ def _over_noise(runs: pd.DataFrame, name: str, title: str) -> Drawing:
     return Drawing(sheet.figure, table, text)
 
 
-def _name(rows: pd.DataFrame, label: str) -> str:
-    return str(rows.loc[rows["estimator_label"] == label, "estimator"].iloc[0])
-
-
 def _draw_noise(ax: Axes, rows: pd.DataFrame, looks: dict[str, dict[str, Any]], value: str, title: str) -> pd.DataFrame:
     """Draw one value of all estimators over the noise, and return the means."""
     cells = summarise(rows, ["estimator_label", "noise"], value)
@@ -137,9 +130,7 @@ def _draw_noise(ax: Axes, rows: pd.DataFrame, looks: dict[str, dict[str, Any]], 
         best = rows.groupby("noise")["predicted_optimum"].mean().astype("float64").dropna()
         ax.plot(best.index, best, linestyle="", marker="D", markersize=5, markerfacecolor="none", color=style.MUTED)
     for label, line in cells.groupby("estimator_label"):
-        look = looks[str(label)]
-        ax.vlines(line["noise"], line["low"], line["high"], color=look["color"], linewidth=1.1, zorder=4)
-        ax.plot(line["noise"], line["mean"], zorder=5, **look)
+        draw_means(ax, line["noise"], line, **looks[str(label)])
     ax.set_ylim(*style.view(cells["mean"], [0.0, LN_10]))
     ax.set_title(title)
     ax.set_xlabel("share of noisy pixels")
@@ -220,10 +211,9 @@ def _draw_codes(ax: Axes, cells: pd.DataFrame, title: str, unit: str, *, hollow:
     for decoder, line in cells.groupby("decoder"):
         colour, marker, dash = _DECODERS[str(decoder)]
         shift = 0.96 if decoder == "linear" else 1.04  # intervals stand side by side
-        x = line["code"].to_numpy(np.float64) * shift
-        ax.vlines(x, line["low"], line["high"], color=colour, linewidth=1.1, zorder=4)
         face = "white" if hollow else colour
-        ax.plot(x, line["mean"], color=colour, marker=marker, linestyle=dash, markerfacecolor=face, zorder=5)
+        look: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": dash, "markerfacecolor": face}
+        draw_means(ax, line["code"].astype("float64") * shift, line, **look)
     ax.set_title(title)
     ax.set_ylabel(unit)
 

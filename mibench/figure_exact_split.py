@@ -131,8 +131,7 @@ def _draw_panel(
 ) -> None:
     """Bars of one sampler and critic, estimators side by side at each level."""
     if panel.empty:
-        ax.set_axis_off()
-        ax.text(0.5, 0.5, "no runs", transform=ax.transAxes, ha="center", va="center", color=style.MUTED)
+        style.say_no_runs(ax)
         return
     wide = 0.84 / len(estimators)
     for _, cell in panel.iterrows():

@@ -27,13 +27,11 @@ from mibench.claims_flatnce import (
 )
 from mibench.curve_panels import steps_axis
 from mibench.errors import UsageError
-from mibench.figures import Drawing, register_figure
+from mibench.figures import Drawing, diverged_sentence, draw_means, register_figure
 from mibench.labels import caption, listing
 from mibench.loss_panels import (
     BAND,
     ESTIMATE,
-    diverged_sentence,
-    draw_means,
     loss_samples,
     means_over_seeds,
     one_table,

@@ -10,13 +10,11 @@ from mibench import style
 from mibench.claims import Claim
 from mibench.claims_flatnce import BATCH, LARGE_POOL, LOSSES, MODERATE, judge_scheduling
 from mibench.errors import UsageError
-from mibench.figures import Drawing, register_figure
+from mibench.figures import Drawing, diverged_sentence, draw_means, register_figure
 from mibench.labels import caption
 from mibench.loss_panels import (
     BAND,
     ESTIMATE,
-    diverged_sentence,
-    draw_means,
     loss_samples,
     means_over_seeds,
     one_table,

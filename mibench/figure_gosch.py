@@ -13,7 +13,7 @@ from mibench import claims_gosch as first
 from mibench import claims_gosch_all_pairs as later
 from mibench import style
 from mibench.claims import Claim, Judge
-from mibench.comparisons import Interval
+from mibench.comparisons import slope_of
 from mibench.errors import UsageError
 from mibench.figure_curves import level_curves
 from mibench.figures import (
@@ -25,7 +25,7 @@ from mibench.figures import (
     sampler_order,
 )
 from mibench.labels import caption, with_labels
-from mibench.metrics import FINAL, finished, fit_saturation, summarise
+from mibench.metrics import FINAL, finished, fit_saturation, numbers, summarise
 
 _ESTIMATE = "the estimate is the median over the last training batches of a run."
 _MARKS: tuple[dict[str, Any], ...] = (
@@ -116,7 +116,7 @@ def draw_saturation(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     far = outside_sentence(*style.outside(rows[FINAL].astype("float64"), limits), "final estimate")
     with style.theme():
         text = caption(rows, what, far, estimate=_ESTIMATE)
-        slopes = {row["negatives"]: Interval(*row[["slope", "slope_low", "slope_high"]]) for _, row in fits.iterrows()}
+        slopes = {row["negatives"]: slope_of(row) for _, row in fits.iterrows()}
         legend = {
             f"{s}: slope {slopes[s].written()}": style.handle(colour, "-", 1.3, **m)
             for s, m in zip(samplers, _MARKS, strict=False)
@@ -218,7 +218,7 @@ def _rows(runs: pd.DataFrame, name: str) -> pd.DataFrame:
 def _view(rows: pd.DataFrame) -> tuple[float, float]:
     """Limits that hold log N, and every estimate that is not several times as large."""
     log_n = np.log(rows["batch"].to_numpy(np.float64))
-    values = rows[FINAL].to_numpy(np.float64, na_value=np.nan)
+    values = numbers(rows, FINAL)
     return style.view(values, np.append(log_n, np.clip(values, -2 * log_n.max(), 4 * log_n.max())))
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from mibench import style
 from mibench.errors import UsageError
-from mibench.figures import MAX_PANELS, Drawing, estimator_colours, register_figure
+from mibench.figures import MAX_PANELS, Drawing, draw_means, estimator_colours, estimator_names, register_figure
 from mibench.labels import caption, plural, with_labels
 from mibench.metrics import finished, summarise
 from mibench.palette import estimator_sign
@@ -42,8 +42,7 @@ def sample_size(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     cells = summarise(rows, [*keys, "series", "estimator_label", "estimator", "samples"], _VALUE)
     panels = list(cells.groupby(keys, sort=True))
     colours = estimator_colours(runs, rows)
-    names = rows.drop_duplicates("estimator_label").set_index("estimator_label")["estimator"].sort_index()
-    looks = {str(n): (colours[str(n)], *estimator_sign(str(e))) for n, e in names.items()}
+    looks = {label: (colours[label], *estimator_sign(name)) for label, name in estimator_names(rows).items()}
     left_out = len(panels) - MAX_PANELS
     note = f"{plural(left_out, 'panel')} more; select rows to see them." if left_out > 0 else ""
     with style.theme():
@@ -75,10 +74,8 @@ def _draw_panel(ax: Axes, panel: pd.DataFrame, truth: float, looks: dict[str, tu
     ax.axhline(truth, color=style.INK, linestyle=(0, (5, 3)), linewidth=1.2, zorder=2)
     for _, line in panel.groupby("series", sort=True):
         colour, marker, dash = looks[str(line["estimator_label"].iloc[0])]
-        sizes = line["samples"].to_numpy(np.float64)
-        low, mean, high = (style.drawable(line[end], limits) for end in ("low", "mean", "high"))
-        ax.vlines(sizes, low, high, color=colour, linewidth=1.1, zorder=4)
-        ax.plot(sizes, mean, color=colour, marker=marker, linestyle=dash, markersize=4.5, zorder=5)
+        look = {"color": colour, "marker": marker, "linestyle": dash, "markersize": 4.5}
+        draw_means(ax, line["samples"], line, limits=limits, **look)
     ax.set_xscale("log")
     ticks = sorted(map(int, panel["samples"].unique()))
     ax.set_xticks(ticks, [f"{size:,}" for size in ticks])

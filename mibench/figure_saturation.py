@@ -156,8 +156,7 @@ def _ceilings(rows: pd.DataFrame) -> pd.Series:
 def _draw_panel(ax: Axes, rows: pd.DataFrame, fits: pd.DataFrame, colours: dict[float, str]) -> None:
     """Draw all MI levels of one estimator under one sampler."""
     if rows.empty:
-        ax.set_axis_off()
-        ax.text(0.5, 0.5, "no runs", transform=ax.transAxes, ha="center", va="center", color=style.MUTED)
+        style.say_no_runs(ax)
         return
     limits = _limits(rows)
     batches = sorted(int(b) for b in rows["batch"].unique())

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from mibench import style
 from mibench.errors import UsageError
-from mibench.figures import Drawing, estimator_colours, register_figure, sampler_order
+from mibench.figures import Drawing, estimator_colours, estimator_names, register_figure, sampler_order
 from mibench.labels import caption, plural, with_labels
 from mibench.metrics import divergence_by_run, finished, not_diverged
 from mibench.palette import estimator_sign
@@ -47,7 +47,6 @@ def survival(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     keys = table[_PANEL].drop_duplicates().itertuples(index=False, name=None)
     panels = sorted(keys, key=lambda key: (sampler_order(key[0]), key[1]))
     across = min(len(panels), 3)
-    names = table.drop_duplicates("estimator_label").set_index("estimator_label")["estimator"].sort_index()
     drawn = []
     with style.theme():
         diverged, nonfinite = int(table["diverged"].sum()), int((~np.isfinite(table["excess"])).sum())
@@ -61,7 +60,10 @@ def survival(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
             caption=text,
             gutter=0.85,
             gap=0.8,
-            legend={str(n): style.handle(colours[str(n)], estimator_sign(e)[1]) for n, e in names.items()},
+            legend={
+                label: style.handle(colours[label], estimator_sign(name)[1])
+                for label, name in estimator_names(table).items()
+            },
         )
         axes = sheet.axes.ravel()
         for ax, (sampler, batch) in zip(axes, panels, strict=False):

@@ -40,6 +40,8 @@ CURVE = "estimate_train_median"
 _TITLE_CHARACTER = 0.078
 """Inches that a character of a panel's title takes on average."""
 
+_ENDS = ("low", "mean", "high")
+
 
 class Drawing(NamedTuple):
     """What a figure's function returns; a plain tuple of the first three will do."""
@@ -258,6 +260,38 @@ def estimator_colours(runs: pd.DataFrame, rows: pd.DataFrame) -> dict[str, str]:
     first = rows.drop_duplicates("estimator_label")
     labels = zip(first["estimator_label"], known.loc[first["run_id"], "estimator_label"], strict=True)
     return {own: colours[label] for own, label in labels}
+
+
+def estimator_names(rows: pd.DataFrame) -> dict[str, str]:
+    """Registered name of each estimator label that occurs, in the order of the labels."""
+    first = rows.drop_duplicates("estimator_label").sort_values("estimator_label")
+    return dict(zip(first["estimator_label"].astype(str), first["estimator"].astype(str), strict=True))
+
+
+# --- means over seeds -----------------------------------------------------------------------------------------
+
+
+def draw_means(
+    ax: Axes, x: pd.Series, line: pd.DataFrame, *, limits: tuple[float, float] | None = None, **look: Any
+) -> None:
+    """Draw the means of `summarise` with their intervals.
+
+    Parameters
+    ----------
+    limits
+        View of the axis, where values may lie too far outside it for a renderer.
+    look
+        Options of the line; its colour is also that of the intervals.
+    """
+    low, mean, high = (line[end] if limits is None else style.drawable(line[end], limits) for end in _ENDS)
+    ax.vlines(x, low, high, color=look["color"], linewidth=1.1, zorder=4)
+    ax.plot(x, mean, zorder=5, **look)
+
+
+def diverged_sentence(runs: pd.DataFrame) -> str:
+    """State how many of the runs drawn diverged; empty where none did."""
+    count = runs.loc[runs["status"] == "diverged", "run_id"].nunique()
+    return f"{plural(count, 'diverged run')} {'is' if count == 1 else 'are'} among them." if count else ""
 
 
 # --- curves ---------------------------------------------------------------------------------------------------

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from mibench import style
 from mibench.claims_flatnce import LOSSES, with_settings
 from mibench.errors import UsageError
-from mibench.labels import listing, plural
-from mibench.metrics import finished, summarise
+from mibench.labels import listing
+from mibench.metrics import summarise
 
 ESTIMATE = (
     "values on batches are means over the window that ends a stair or the training; those on the pool are of its end."
@@ -50,22 +48,9 @@ def one_table(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return table[["panel", *(column for column in table if column != "panel")]]
 
 
-def draw_means(ax: Axes, x: pd.Series, line: pd.DataFrame, **look: Any) -> None:
-    """Means with their intervals."""
-    ax.vlines(x, line["low"], line["high"], color=look["color"], linewidth=1.1, zorder=4)
-    ax.plot(x, line["mean"], zorder=5, **look)
-
-
 def pool_sizes(rows: pd.DataFrame) -> str:
     """Pairs in the large fresh pools, as text."""
     return listing(sorted(map(int, rows["fresh_pool"].dropna().unique())))
-
-
-def diverged_sentence(runs: pd.DataFrame) -> str:
-    """State how many of the runs drawn diverged; empty where none did."""
-    lost = finished(runs)
-    count = lost.loc[lost["status"] == "diverged", "run_id"].nunique()
-    return f"{plural(count, 'diverged run')} {'is' if count == 1 else 'are'} among them." if count else ""
 
 
 def loss_samples(rows: pd.DataFrame) -> dict[str, Line2D]:

@@ -30,6 +30,12 @@ subject."""
 # --- summaries ----------------------------------------------------------------------------------------------
 
 
+def numbers(rows: pd.DataFrame, column: str) -> Floats:
+    """Return a column as float64, NaN where it is null."""
+    values: Floats = rows[column].to_numpy(np.float64, na_value=np.nan)
+    return values
+
+
 def finished(runs: pd.DataFrame) -> pd.DataFrame:
     """Keep the rows that hold a result: ok or diverged, not timed out or crashed."""
     return runs[runs["status"].isin(["ok", "diverged"])]
@@ -59,7 +65,7 @@ def summarise(runs: pd.DataFrame, by: Sequence[str], value: str = FINAL, *, conf
     rows = []
     for key, cell in runs.groupby(list(by), dropna=False, sort=True):
         done = finished(cell)
-        values = done[value].to_numpy(np.float64, na_value=np.nan)
+        values = numbers(done, value)
         finite = values[np.isfinite(values)]
         mean, low, high, sd = mean_interval(finite, confidence)
         rows.append(
@@ -196,7 +202,7 @@ def fit_saturation(
     """
     rows = []
     for key, series in runs.groupby(list(by), dropna=False, sort=True):
-        values = series[value].to_numpy(np.float64, na_value=np.nan)
+        values = numbers(series, value)
         used = np.isfinite(values) & (series["status"] == "ok").to_numpy(bool)
         batch = series["batch"].to_numpy(np.float64)[used]
         levels = np.unique(batch).astype(np.int64)

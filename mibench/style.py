@@ -228,6 +228,12 @@ def say_incomplete(figure: Figure, found: int, expected: int) -> None:
     figure.text(x, y, text, ha="right", va="top", fontsize=9, fontweight="bold", color=WARNING)
 
 
+def say_no_runs(ax: Axes) -> None:
+    """Empty a panel and say that there are no runs for it."""
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, "no runs", transform=ax.transAxes, ha="center", va="center", color=MUTED)
+
+
 def _legend_width(name: str) -> float:
     """Inches that an entry of the legend takes, with the space to the next."""
     return 1.03 * _width(name, _LEGEND_SIZE) + _LEGEND_SIZE * (_HANDLE_LENGTH + _HANDLE_PAD + _COLUMN_SPACING) / 72
