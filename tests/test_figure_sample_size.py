@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from test_report import make
+from rows import make
 
 from mibench.errors import UsageError
 from mibench.figure_sample_size import sample_size

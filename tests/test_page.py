@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from test_report import make
+from rows import make
 
 from mibench import figures, report
 from mibench.errors import UsageError

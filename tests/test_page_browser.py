@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_report import make
+from rows import make
 
 from mibench import report
 from mibench.parquet import write_pack
