@@ -79,8 +79,8 @@ def board(runs: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
     cells = cells.drop(columns=["sd", "median"])  # of the runs' means; here they are of batches and of medians
     cells = cells.rename(columns={"mean": "bias", "low": "bias_low", "high": "bias_high"})
     cells["estimate"] = cells["mi_true"] + cells["bias"]
-    groups = finished(rows).groupby(list(CELL), dropna=False, sort=True)
-    more = pd.DataFrame([{**dict(zip(CELL, key, strict=True)), **_spread(cell)} for key, cell in groups])
+    groups = rows.groupby(list(CELL), dropna=False, sort=True)
+    more = pd.DataFrame([{**dict(zip(CELL, key, strict=True)), **_spread(finished(cell))} for key, cell in groups])
     cells = cells.merge(more, on=list(CELL), how="left", validate="one_to_one")
     columns = [*CELL, "n_runs", "n_diverged", "n_nonfinite", "n_failed", "estimate", "median", "bias", "bias_low"]
     return cells[[*columns, "bias_high", "sd", "rmse", "seconds"]]
