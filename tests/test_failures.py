@@ -35,6 +35,7 @@ GRID: dict[str, Any] = {
     "steps": 20,
     "seeds": 1,
 }
+pytestmark = pytest.mark.usefixtures("fresh_registries")  # plug-ins are loaded
 MARK = "MIBENCH_TEST_MARK"
 needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
 
