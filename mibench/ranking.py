@@ -7,8 +7,9 @@ Notable:
   out; what the others score does not depend on it. See `mibench.ranking_matrix` for what is a method and a cell.
 - A run's error is ``|estimate - truth| / max(truth, 1 nat)``, at most 1. A run that diverged, crashed or ran out of
   time counts as 1, what answering 0 scores. See `mibench.ranking_statistics.normalised_error` for why.
-- Tasks count equally, and stand for tasks that one might meet: intervals and tests take them as a sample of those, the
-  seeds as a sample of seeds. A board of one task has neither.
+- Tasks count equally. Intervals and tests take a board's tasks as a sample of those that one might meet, and the seeds
+  as a sample of seeds. The levels of one family are no sample of anything: on the board of a family, and on one of a
+  single task, the tasks are what they are, and intervals and tests are over seeds alone.
 - Order of rows does not matter, and the draws of a board depend on the generator and the board's name alone.
 """
 
@@ -24,55 +25,29 @@ import pandas as pd
 
 from mibench.errors import UnknownNameError, UsageError
 from mibench.metrics import Floats
-from mibench.ranking_groups import holm, letters, paired_p_values, ranks, win_shares
+from mibench.ranking_columns import COLUMNS, TRACKS
+from mibench.ranking_groups import (
+    holm,
+    letters,
+    paired_p_values,
+    paired_p_values_over_seeds,
+    ranks,
+    win_shares,
+)
 from mibench.ranking_matrix import METHOD, Matrix, build_matrix, canonical_rows
 from mibench.ranking_measures import Measures, seconds_by_device, table_of_cells
-from mibench.ranking_statistics import ROUNDING, Bools, Ints, bootstrap_interval, finite_mean
+from mibench.ranking_statistics import (
+    ROUNDING,
+    Bools,
+    Intervals,
+    Ints,
+    bootstrap_interval,
+    finite_mean,
+    seed_interval,
+)
 
-TRACKS: Mapping[str, str] = {
-    "lower": "lower bounds, fresh pairs at every step",
-    "plug-in": "plug-ins, fresh pairs at every step",
-    "upper": "upper bounds, fresh pairs at every step",
-    "dataset": "fixed samples",
-}
-"""The tracks, and what is ranked in them. A method is a plug-in where any of its runs is no bound."""
-
-PARTS = ("family", "regime")
+_SPLITS = ("family", "regime")
 """What boards can be split by."""
-
-COLUMNS: Mapping[str, str] = {
-    "track": "lower, plug-in, upper or dataset",
-    "part": "all; the task family; or below log N and above log N, by true MI and batch size",
-    "rank": "by error, 1 the least; equal errors share a rank",
-    "best_rank": "rank if only methods count as better that were told apart",
-    "worst_rank": "rank if only methods count as worse that were told apart",
-    "group": "methods that share a letter cannot be told apart at 5 %: paired t tests over tasks, Holm's correction",
-    "method": "estimator, with version and parameters where they tell methods apart",
-    "estimator": "name without version",
-    "estimator_version": "version of the estimator",
-    "estimator_params": "parameters as JSON, defaults included",
-    "error": "mean over tasks of |estimate - truth| / max(truth, 1 nat), of each run at most 1",
-    "error_low": "low end of its 95 % interval, two-level studentised bootstrap over tasks and seeds",
-    "error_high": "high end",
-    "bias": "mean of estimate - truth, nats, of the runs that held",
-    "variance": "variance of the estimate between seeds, nats², of the runs that held",
-    "batch_variance": "variance of the estimate between batches, nats², of the runs that held",
-    "saturation": "estimate over the least of true MI, ceiling and the sampler's cap, of the runs that held",
-    "violations": "share of the runs whose mean is on the wrong side of the truth by over 3 standard errors; of bounds",
-    "diverged": "share of the runs that diverged",
-    "failed": "share of the runs that crashed or ran out of time",
-    "monotonicity": "Kendall's tau between true MI and mean estimate, mean over families",
-    "seconds": "seconds of a run",
-    "cost": "seconds of a run over those of the reference, same cells and device, geometric mean",
-    "win_rate": "share of tasks won against another method, mean over the others; ties count half",
-    "tasks": "tasks on the board",
-    "cells": "cells on the board",
-    "runs": "runs of the method on the board",
-    "imputed_runs": "of them those that diverged or failed, which count as the largest error",
-    "imputed_cells": "cells that hold such a run",
-    "stands_in": "cells that the runs of another one stand for: the method brings its own critic or sampler",
-}
-"""The columns of a board, and what they mean."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +88,11 @@ class Ranking:
     left_out: pd.DataFrame
     cells: pd.DataFrame
 
+    def table(self) -> pd.DataFrame:
+        """Return the boards' tables as one."""
+        tables = [board.table for board in self.boards]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -152,8 +132,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.track not in (None, *TRACKS):
             raise UnknownNameError("track", str(self.track), TRACKS)
-        if self.by not in (None, *PARTS):
-            raise UsageError(f"boards can be split by {' or '.join(PARTS)}, not by '{self.by}'")
+        if self.by not in (None, *_SPLITS):
+            raise UsageError(f"boards can be split by {' or '.join(_SPLITS)}, not by '{self.by}'")
 
 
 def leaderboard(
@@ -194,8 +174,7 @@ def leaderboard(
     """
     options = Options(track=track, by=by, seeds=seeds, reference=reference)
     ranking = rank_methods(runs, options, generator)
-    tables = [board.table for board in ranking.boards]
-    board = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
+    board = ranking.table()
     board.attrs["left_out"] = ranking.left_out.to_dict("records")
     return board
 
@@ -276,16 +255,11 @@ def _board(
     generator: np.random.Generator,
 ) -> Board:
     methods, task_errors = measures.matrix.methods, measures.task_errors
-    interval = bootstrap_interval(
-        measures.errors,
-        measures.tasks,
-        generator,
-        confidence=options.confidence,
-        resamples=options.resamples,
-        limits=(0.0, options.cap),
-    )
+    over_tasks = options.by != "family" and task_errors.shape[1] > 1
+    interval = _interval(measures, over_tasks, options, generator)
     order = np.lexsort((methods["method"].to_numpy(str), np.round(interval.mean, 12)))
-    different = holm(paired_p_values(task_errors)) <= 1 - options.confidence + ROUNDING
+    p = paired_p_values(task_errors) if over_tasks else paired_p_values_over_seeds(measures.seed_errors)
+    different = holm(p) <= 1 - options.confidence + ROUNDING
     different = different[np.ix_(order, order)]
     rank, best_rank, worst_rank = ranks(interval.mean[order], different)
     wins = win_shares(task_errors)
@@ -298,12 +272,27 @@ def _board(
     }
     placed = {
         **{"track": track, "part": part, "rank": rank, "best_rank": best_rank, "worst_rank": worst_rank},
+        **{"over": "tasks and seeds" if over_tasks else "seeds"},
         **{"group": letters(different), "tasks": task_errors.shape[1], "cells": len(measures.matrix.cells)},
     }
     table = pd.DataFrame({**placed, **{name: values[order] for name, values in columns.items()}})
     names = methods["method"].iloc[order]
     shares = pd.DataFrame(wins[np.ix_(order, order)], index=names, columns=names.rename(None))
     return Board(track, part, table[list(COLUMNS)], shares)
+
+
+def _interval(measures: Measures, over_tasks: bool, options: Options, generator: np.random.Generator) -> Intervals:
+    limits = (0.0, options.cap)
+    if not over_tasks:
+        return seed_interval(measures.seed_errors, confidence=options.confidence, limits=limits)
+    return bootstrap_interval(
+        measures.errors,
+        measures.tasks,
+        generator,
+        confidence=options.confidence,
+        resamples=options.resamples,
+        limits=limits,
+    )
 
 
 def _described(measures: Measures, reference: Mapping[str, Floats]) -> dict[str, Floats]:

@@ -2,9 +2,10 @@
 
 Notable:
 
-- A pair is told apart by a paired t test over tasks, corrected by Holm's method for all pairs of the board. Methods that
-  are alike, so that their differences are symmetric about 0, therefore all share a letter on at least 95 % of boards,
-  whatever the others are: for symmetric differences, unequal spreads included, the test errs towards not telling apart.
+- A pair is told apart by a paired t test over tasks, corrected by Holm's method for all pairs of the board. Methods
+  that are alike, so that their differences are symmetric about 0, therefore all share a letter on at least 95 % of
+  boards, whatever the others are: for symmetric differences, unequal spreads included, the test errs towards not
+  telling apart.
 - Why a t test: a rank test of few tasks cannot pass the correction (the signed ranks of 8 tasks give no p-value below
   0.8 %).
 - What it cannot do: see a failure that is too rare for the board. Of two methods of equal expected error, of which one
@@ -25,7 +26,7 @@ from scipy.special import stdtr
 from scipy.stats import rankdata
 
 from mibench.metrics import Floats
-from mibench.ranking_statistics import ROUNDING, Bools, Ints, mean_and_error
+from mibench.ranking_statistics import ROUNDING, Bools, Ints, mean_and_error, mean_over_seeds
 
 
 def paired_p_values(errors: Floats) -> Floats:
@@ -45,12 +46,33 @@ def paired_p_values(errors: Floats) -> Floats:
     count = errors.shape[1]
     if count < 2:
         return np.ones((len(errors), len(errors)))
-    difference = errors[:, None] - errors[None]
-    mean, se = mean_and_error(difference)
+    mean, se = mean_and_error(errors[:, None] - errors[None])
+    return _two_sided(mean, se, count - 1)
+
+
+def paired_p_values_over_seeds(errors: Floats) -> Floats:
+    """Test all pairs of methods by the differences of their seeds, the tasks being what they are.
+
+    Parameters
+    ----------
+    errors
+        Errors by task and seed (K, T, S).
+
+    Returns
+    -------
+    ndarray
+        p-values (K, K) of Student's t stratified by task, as `paired_p_values`; 1 where a task has one seed alone.
+    """
+    mean, se, freedom = mean_over_seeds(errors[:, None] - errors[None])
+    return _two_sided(mean, se, freedom)
+
+
+def _two_sided(mean: Floats, se: Floats, freedom: Floats | int) -> Floats:
+    """p-values of Student's t: 1 where the mean is 0 or its error is not known, 0 where the error is 0."""
     mean = np.where(np.abs(mean) < ROUNDING, 0.0, mean)
     with np.errstate(divide="ignore", invalid="ignore"):
-        p: Floats = 2 * stdtr(count - 1, -np.abs(mean) / se)
-    return np.where(mean == 0, 1.0, p)
+        p: Floats = 2 * stdtr(freedom, -np.abs(mean) / se)
+    return np.where((mean == 0) | np.isnan(se), 1.0, np.where(se == 0, 0.0, p))
 
 
 def holm(p: Floats) -> Floats:

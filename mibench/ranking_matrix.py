@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from mibench.columns import RESULT_STATUSES, RUNS
-from mibench.labels import COMPONENTS, listing, plural, with_labels
+from mibench.labels import COMPONENTS, component_id, listing, plural, with_labels
 from mibench.metrics import Floats
 from mibench.ranking_statistics import Bools, Ints
 
@@ -40,6 +41,9 @@ _KEY = [*_TASK, "samples", *_CRITIC, *_TRAINED, "precision", *_SAMPLER, *_LENGTH
 
 _LEVEL = ("task_params", "schedule", "stair")
 """Columns of a key that hold the true MI: without them a setting is left, in which levels are compared."""
+
+_NESTED_MI = re.compile(r":mi=[^:,\"]*")
+"""The true MI of a task inside a parameter of another one, as the base of a transformed task."""
 
 _COLUMNS = [column for column in RUNS if column.name not in ("outcomes", "codes", "spec", "error")]
 _VALUES = ["estimate_train_median", "estimate_test", "seconds"]
@@ -63,7 +67,8 @@ class Matrix:
         A row per method: its label ``method``, the columns `METHOD`, ``kind`` (of all its runs; a plug-in where any of
         them is no bound or they differ) and ``lacking`` (what is missing, in words; empty where nothing is).
     cells
-        A row per cell: its ``name``, ``task``, ``family`` and ``setting`` (numbers from 0), ``family_name``,
+        A row per cell: its ``name``, ``task``, ``family`` and ``setting`` (numbers from 0; a family are tasks that
+        differ in true MI alone, a setting is all else), ``family_name``,
         ``mi_true`` (nats) and ``batch``.
     runs
         The rows, in a canonical order.
@@ -244,14 +249,24 @@ def _described(first: pd.DataFrame, keys: Ints, truth: Floats) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "name": _names(first, truth),
-            "family_name": [f"{n}-v{v}" for n, v in zip(first["task"], first["task_version"], strict=True)],
+            "family_name": (families := _families(first)),
             "mi_true": truth,
             "batch": first["batch"].to_numpy(np.float64, na_value=math.nan),
             "task": _numbered([columns[name] for name in _TASK]),
-            "family": _numbered([columns[name] for name in ("task", "task_version")]),
+            "family": pd.factorize(np.array(families), sort=True)[0].astype(np.int64),
             "setting": _numbered([column for name, column in columns.items() if name not in _LEVEL]),
         }
     )
+
+
+def _families(first: pd.DataFrame) -> list[str]:
+    """Name the tasks without their true MI, and with parameters only where a name has several."""
+    parts = zip(first["task"], first["task_version"], first["task_params"], strict=True)
+    full = [component_id(name, version, _NESTED_MI.sub("", params)) for name, version, params in parts]
+    members: dict[str, set[str]] = {}
+    for whole in full:
+        members.setdefault(whole.partition(":")[0], set()).add(whole)
+    return [own if len(members[own := whole.partition(":")[0]]) == 1 else whole for whole in full]
 
 
 def _names(first: pd.DataFrame, truth: Floats) -> list[str]:

@@ -21,7 +21,16 @@ import pandas as pd
 from mibench.columns import FAILURE_STATUSES
 from mibench.metrics import FINAL, Floats
 from mibench.ranking_matrix import Matrix
-from mibench.ranking_statistics import Bools, Ints, by_unit, equal_mean, finite_mean, monotonicity, normalised_error
+from mibench.ranking_statistics import (
+    Bools,
+    Ints,
+    by_task_and_seed,
+    by_unit,
+    equal_mean,
+    finite_mean,
+    monotonicity,
+    normalised_error,
+)
 from mibench.specs import PARTS
 
 VALUES: Mapping[str, str] = {"stream": FINAL, "dataset": "estimate_test"}
@@ -97,6 +106,11 @@ class Measures:
     def task_errors(self) -> Floats:
         """Mean errors by task: (K, T)."""
         return by_unit(self.cell_errors, self.tasks)
+
+    @property
+    def seed_errors(self) -> Floats:
+        """Errors by task and seed, means over the cells of a task: (K, T, S)."""
+        return by_task_and_seed(self.errors, self.tasks)
 
     @functools.cached_property
     def cell_estimates(self) -> Floats:

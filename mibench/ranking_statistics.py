@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import stdtrit
 
 from mibench.metrics import Floats
 
@@ -142,6 +143,53 @@ def bootstrap_interval(
         low = np.where(se > 0, mean - most * se, mean)
         high = np.where(se > 0, mean - least * se, mean)
     return Intervals(mean, np.clip(low, *limits), np.clip(high, *limits))
+
+
+def seed_interval(
+    errors: Floats, *, confidence: float = 0.95, limits: tuple[float, float] = (-math.inf, math.inf)
+) -> Intervals:
+    """Interval of the mean error over seeds, the tasks being what they are: Student's t, stratified by task.
+
+    Parameters
+    ----------
+    errors
+        Errors by task and seed (K, T, S), from `by_task_and_seed`.
+    confidence, limits
+        As in `bootstrap_interval`.
+    """
+    mean, se, freedom = mean_over_seeds(errors)
+    half = stdtrit(freedom, (1 + confidence) / 2) * se
+    half = np.where(se == 0, 0.0, half)
+    return Intervals(mean, np.clip(mean - half, *limits), np.clip(mean + half, *limits))
+
+
+def by_task_and_seed(errors: Floats, tasks: Ints) -> Floats:
+    """Average the cells of a task seed by seed: (K, C, S) to (K, T, S)."""
+    return by_unit(errors.swapaxes(1, 2), tasks).swapaxes(1, 2)
+
+
+def mean_over_seeds(values: Floats) -> tuple[Floats, Floats, Floats]:
+    """Mean over tasks of the means over seeds, its standard error over seeds, and Satterthwaite's degrees of freedom.
+
+    Parameters
+    ----------
+    values
+        (..., T, S). The variances of tasks may differ.
+
+    Returns
+    -------
+    tuple
+        Each (...,); error and freedom are NaN where a task has one seed alone, the error exactly 0 where seeds agree.
+    """
+    count = (~np.isnan(values)).sum(axis=-1)
+    means = finite_mean(values, axis=-1)
+    spread = np.abs(values - means[..., None])
+    squares = np.where(spread > ROUNDING, spread**2, 0.0).sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = squares / (count - 1) / count
+        freedom = parts.sum(axis=-1) ** 2 / (parts**2 / (count - 1)).sum(axis=-1)
+    tasks = values.shape[-2]
+    return means.mean(axis=-1), np.sqrt(parts.sum(axis=-1)) / tasks, freedom
 
 
 def mean_and_error(means: Floats) -> tuple[Floats, Floats]:
