@@ -128,7 +128,8 @@ def build_matrix(runs: pd.DataFrame, seeds: Collection[int] | None = None) -> Ma
         for cell, numbers in enumerate(wanted):
             rows[method, cell, : len(numbers)] = [by_cell[cell].get(seed, -1) for seed in numbers]
     truth = _truth(runs, rows)
-    known = np.flatnonzero(np.isfinite(truth))  # where the truth is not known there is no error
+    by_level = np.lexsort((truth, *keys[cells][:, [_KEY.index("task_version"), _KEY.index("task")]].T))
+    known = by_level[np.isfinite(truth[by_level])]  # where the truth is not known there is no error
     rows, wanted = rows[:, known], [wanted[cell] for cell in known]
     known_keys = np.array(cells, dtype=np.int64)[known]
     first_rows = np.unique(key_of_row, return_index=True)[1][known_keys]
@@ -280,7 +281,7 @@ def _names(first: pd.DataFrame, truth: Floats) -> list[str]:
         "setup": list(first["setup"]),
     }
     told = [texts for what, texts in parts.items() if what in ("task", "mi") or len(set(texts)) > 1]
-    return [", ".join(filter(None, texts)) for texts in zip(*told, strict=True)]
+    return [" · ".join(filter(None, texts)) for texts in zip(*told, strict=True)]
 
 
 def _numbered(columns: Sequence[Ints]) -> Ints:
