@@ -8,8 +8,8 @@ Notable:
 - A run's error is ``|estimate - truth| / max(truth, 1 nat)``, at most 1. A run that diverged, crashed or ran out of
   time counts as 1, what answering 0 scores. See `mibench.ranking_statistics.normalised_error` for why.
 - Tasks count equally. Intervals and tests take a board's tasks as a sample of those that one might meet, and the seeds
-  as a sample of seeds. The levels of one family are no sample of anything: on the board of a family, and on one of a
-  single task, the tasks are what they are, and intervals and tests are over seeds alone.
+  as a sample of seeds. Fewer than five tasks say nothing of others, and the levels of one family are no sample of
+  anything: on boards of so few, and of a family, the tasks are what they are, and intervals and tests are over seeds.
 - Order of rows does not matter, and the draws of a board depend on the generator and the board's name alone.
 """
 
@@ -45,6 +45,9 @@ from mibench.ranking_statistics import (
     finite_mean,
     seed_interval,
 )
+
+FEWEST_TASKS = 5
+"""With fewer tasks a board does not speak of others: intervals and tests are over seeds alone."""
 
 _SPLITS = ("family", "regime")
 """What boards can be split by."""
@@ -255,7 +258,7 @@ def _board(
     generator: np.random.Generator,
 ) -> Board:
     methods, task_errors = measures.matrix.methods, measures.task_errors
-    over_tasks = options.by != "family" and task_errors.shape[1] > 1
+    over_tasks = options.by != "family" and task_errors.shape[1] >= FEWEST_TASKS
     interval = _interval(measures, over_tasks, options, generator)
     order = np.lexsort((methods["method"].to_numpy(str), np.round(interval.mean, 12)))
     p = paired_p_values(task_errors) if over_tasks else paired_p_values_over_seeds(measures.seed_errors)

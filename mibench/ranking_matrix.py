@@ -308,7 +308,7 @@ def _lacking(rows: Ints, wanted: Sequence[Sequence[int]], names: Sequence[str]) 
         for name, lost, seeds in zip(names, gone, wanted, strict=True)
         if lost
     ]
-    return f"lacks {count:,} of {plural(sum(map(len, wanted)), 'run')}: {listing(parts, 6)}"
+    return f"lacks {count:,} of {plural(sum(map(len, wanted)), 'run')}: {listing(parts, 4)}"
 
 
 def _kind(kinds: pd.Series) -> str:

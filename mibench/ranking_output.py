@@ -10,7 +10,7 @@ import math
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mibench.labels import plural
+from mibench.labels import listing, plural
 from mibench.terminal import console, show_table
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def show_ranking(ranking: Ranking, *, wins: bool = False, note: str = "") -> Non
     for method in ranking.left_out.to_dict("records"):
         _say(f"left out of track {method['track']}: {method['method']} {method['lacking']}")
     if not ranking.boards:
-        _say("no method has all runs, so that there is nothing to rank")
+        _say("no method has all runs, so that there is nothing to rank; --suite keeps the rows that belong together")
     if note:
         _say(note)
 
@@ -131,12 +131,11 @@ def _show_wins(board: Board) -> None:
 
 def _explain(ranking: Ranking) -> None:
     """Say how the tables are read."""
-    over = ranking.boards[0].table["over"].iloc[0]
+    over = listing(dict.fromkeys(board.table["over"].iloc[0] for board in ranking.boards))
     _say(
         "\nerror: |estimate - truth| / max(truth, 1 nat), each run at most 1, which is what answering 0 scores; tasks "
-        f"count equally. Its interval is over {over}. Methods that share a letter cannot be told apart at 5 % (paired "
-        f"t tests over {'tasks' if 'tasks' in over else over}, Holm's correction); 'could be' are the ranks that this "
-        "leaves open."
+        f"count equally. Intervals and tests are over {over}. Methods that share a letter cannot be told apart at 5 % "
+        "(paired t tests, Holm's correction); 'could be' are the ranks that this leaves open."
     )
     _say(
         "bias and variance (between seeds) in nats and nats²; saturation: estimate over the least of true MI and "

@@ -399,6 +399,12 @@ class TestParts:
         assert table.loc[("below log N", "nwj"), ["tasks", "cells"]].tolist() == [4, 6]
         assert table.loc[("above log N", "nwj"), ["tasks", "cells"]].tolist() == [4, 6]
 
+    def test_boards_of_few_tasks_speak_of_seeds_and_those_of_five_of_tasks_too(self) -> None:
+        few = mibench.leaderboard(rows(THREE, tasks=("gaussian20d",), levels=(2.0, 3.0, 4.0, 5.0)))
+        more = mibench.leaderboard(rows(THREE, tasks=("gaussian20d",), levels=(2.0, 3.0, 4.0, 5.0, 6.0)))
+        assert set(few["over"]) == {"seeds"}
+        assert set(more["over"]) == {"tasks and seeds"}
+
     def test_a_board_of_one_task_has_an_interval_over_seeds(self) -> None:
         table = mibench.leaderboard(rows(THREE, tasks=("gaussian20d",), levels=(5.0,), seeds=4))
         assert (table["over"] == "seeds").all()
@@ -504,7 +510,7 @@ class TestSuites:
             "lower bounds, fresh pairs at every step (track lower): 2 methods, 3 tasks, 6 cells",
             "left out of track lower: dv lacks 6 of 12 runs",
             "share a letter",
-            "over tasks and seeds",
+            "Intervals and tests are over seeds.",
         ):
             assert part in out, part
         assert main(["leaderboard", "--results", "results", "--suite", "small", "--json"]) == 0
