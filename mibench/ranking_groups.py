@@ -8,9 +8,9 @@ Notable:
   telling apart.
 - Why a t test: a rank test of few tasks cannot pass the correction (the signed ranks of 8 tasks give no p-value below
   0.8 %).
-- What it cannot do: see a failure that is too rare for the board. Of two methods of equal expected error, of which one
-  fails on a run in 20 and the other never, about one board of 17 tasks in ten ranks the second first; the columns of
-  divergence and failure, and more tasks, are the remedy.
+- What it cannot do: see a failure that is too rare for the board. Two methods of equal expected error, of which one
+  fails on a run in 20 and the other never, are told apart on about 8 % of boards of 17 tasks with 5 seeds and on 13 %
+  of those of 8 tasks, in simulations. The columns of divergence and failure, and more tasks, are the remedy.
 """
 
 from __future__ import annotations
