@@ -106,8 +106,8 @@ def bootstrap_interval(
     The resampled quantity is ``(mean* - mean) / se*`` with the standard error of the T task means, and the interval is
     ``mean - q se`` between its quantiles. Why not the quantiles of ``mean*`` themselves: of few tasks they are too
     close (with 8 tasks a 95 % interval covers 87 %), and drawing seeds as well as tasks counts the seeds' noise twice
-    (98 % of 17 tasks that are alike). Both cancel in the ratio, and it follows skew, which Student's t does not: errors of
-    a method that is good at most tasks and useless at few are skewed.
+    (98 % of 17 tasks that are alike). Both cancel in the ratio, and it follows skew, which Student's t does not:
+    errors of a method that is good at most tasks and useless at few are skewed.
 
     Parameters
     ----------
