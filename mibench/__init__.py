@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         list_tasks,
     )
     from mibench.negatives import NegativeSampler
+    from mibench.ranking import leaderboard
     from mibench.registry import (
         load_plugins,
         register_critic,
@@ -52,6 +53,7 @@ _HOME = {
     "get_estimator": "lookup",
     "get_suite": "suite",
     "get_task": "lookup",
+    "leaderboard": "ranking",
     "list_critics": "lookup",
     "list_estimators": "lookup",
     "list_negatives": "lookup",
@@ -85,6 +87,7 @@ __all__ = [
     "get_estimator",
     "get_suite",
     "get_task",
+    "leaderboard",
     "list_critics",
     "list_estimators",
     "list_negatives",

@@ -13,7 +13,7 @@ import functools
 import itertools
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,11 @@ import pandas as pd
 
 from mibench import options as read
 from mibench.columns import RESULT_STATUSES
-from mibench.grid import at_budget, budgets_of, load_grid, products_of
+from mibench.grid import at_budget, budgets_of, load_grid, override, products_of
 from mibench.labels import COMPONENTS, listing, plural
 from mibench.options import DEFAULTS
 from mibench.parameters import split_name
-from mibench.products import REGISTRIES
+from mibench.products import REGISTRIES, seeds_of
 from mibench.registry import written_defaults
 from mibench.specs import as_number
 
@@ -96,15 +96,51 @@ def rows_of_grid(runs: pd.DataFrame, grid: str) -> GridRows:
     return best
 
 
+def rows_of_suite(runs: pd.DataFrame, grid: Mapping[str, Any]) -> GridRows:
+    """Find the rows of a suite, whatever their estimators: those that it names, and newcomers, registered or not.
+
+    Parameters
+    ----------
+    runs
+        Rows of the runs table, of this suite and others.
+    grid
+        The suite's options, `mibench.suite.Suite.grid`.
+
+    Returns
+    -------
+    GridRows
+        With the cells of the suite as cells, without regard to estimators: missing are those that nobody ran.
+    """
+    columns = _Columns(runs)
+    owners = np.asarray(runs["estimator"] + "-v" + runs["estimator_version"].astype("Int64").astype("string"))
+    chosen = np.zeros(len(runs), dtype=bool)
+    by_cell: dict[str, tuple[dict[str, Any], np.ndarray]] = {}
+    for owner in sorted(set(owners)):  # one by one, since a suite may exclude an estimator from a cell
+        for cell in _cells(override(grid, {"estimator": owner})):
+            del cell["estimator"]
+            _, rows = by_cell.setdefault(json.dumps(cell, default=str), (cell, columns.of_cell(cell)))
+            chosen |= rows & (owners == owner)
+    chosen &= columns.any_of("seed", seeds_of({**DEFAULTS, **grid}))
+    for name in ("window", "every"):
+        tables = [table for table in (grid, *grid.get("include", ())) if name in table]
+        if values := [value for table in tables for value in read.as_list(name, table[name])]:
+            chosen &= columns.any_of(name, values) | columns.takes_sample
+    differing = [name for name in _NAMED if len({str(cell.get(name)) for cell, _ in by_cell.values()}) > 1]
+    missing = tuple(
+        ", ".join(_named(name, cell[name]) for name in differing if name in cell) or "all"
+        for cell, rows in by_cell.values()
+        if not (rows & chosen).any()
+    )
+    return GridRows(runs[chosen], "standard", len(by_cell), len(by_cell) - len(missing), missing)
+
+
 def _match(columns: _Columns, options: Mapping[str, Any], budget: str) -> GridRows:
     cells = _cells(options)
     chosen = np.zeros(len(columns.runs), dtype=bool)
     missing = []
     differing = [name for name in _NAMED if len({str(cell.get(name)) for cell in cells}) > 1]
     for cell in cells:
-        rows = functools.reduce(
-            np.logical_and, (columns.matching(name, cell[name]) for name in _COMPARED if name in cell)
-        )
+        rows = columns.of_cell(cell)
         chosen |= rows
         if not (rows & columns.done).any():
             missing.append(", ".join(_named(name, cell[name]) for name in differing if name in cell) or "all")
@@ -158,6 +194,20 @@ class _Columns:
         }
         self._known: dict[tuple[str, str], np.ndarray] = {}
 
+    @functools.cached_property
+    def takes_sample(self) -> np.ndarray:
+        """Mark the rows of a fixed sample that is taken as a whole, once."""
+        runs = self.runs
+        return np.asarray((runs["own_critic"] == 1) & (runs["critic"] == "none") & runs["samples"].notna())
+
+    def any_of(self, column: str, values: Collection[Any]) -> np.ndarray:
+        """Mark the rows whose column has one of the values."""
+        return np.asarray(self.runs[column].isin(list(values)))
+
+    def of_cell(self, cell: Mapping[str, Any]) -> np.ndarray:
+        """Mark the rows that fit all of a cell's options."""
+        return functools.reduce(np.logical_and, (self.matching(name, cell[name]) for name in _COMPARED if name in cell))
+
     def matching(self, option: str, value: Any) -> np.ndarray:
         """Mark the rows that have this value, and those whose components have no use for the option."""
         key = (option, str(value))
@@ -177,8 +227,8 @@ class _Columns:
         if value is None:
             return np.asarray(runs[option].isna())
         unused = runs[option].isna()
-        if option in ("batch", "steps"):  # a fixed sample is taken as a whole, once
-            unused |= (runs["own_critic"] == 1) & (runs["critic"] == "none") & runs["samples"].notna()
+        if option in ("batch", "steps"):
+            unused |= self.takes_sample
         return np.asarray((runs[option] == value) | unused)
 
     def _component(self, option: str, text: str) -> np.ndarray:
@@ -194,10 +244,20 @@ class _Columns:
 
 
 def _equal(stored: Any, written: str) -> bool:
-    """Whether a stored parameter is what was written: numbers by value, all else by text."""
+    """Whether a stored parameter is what was written: numbers by value, components part by part, all else by text."""
+    if isinstance(stored, str) and ":" in written:  # as the base of a transformed task
+        (name, params), (wanted, values) = _nested(stored), _nested(written)
+        return name == wanted and all(_equal(params.get(key), value) for key, value in values.items())
     if isinstance(stored, bool):
         return str(stored).lower() == written.lower()
     try:
         return math.isclose(float(stored), float(written), rel_tol=1e-12)
     except (TypeError, ValueError):
         return str(stored).lower() == written.lower()
+
+
+def _nested(text: str) -> tuple[str, dict[str, str]]:
+    """Split ``"normal-pairs-v1:mi=2:pairs=5"``, a component's name with parameters inside a parameter."""
+    name, *parts = text.split(":")
+    return name, {key: value for key, _, value in (part.partition("=") for part in parts)}
+

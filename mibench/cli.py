@@ -297,6 +297,35 @@ def report_command(
     print(output / PAGE)
 
 
+@app.command("leaderboard")
+def leaderboard_command(
+    results: Annotated[Path | None, typer.Option(help="A results folder.  [default: the published one]")] = None,
+    suite: Annotated[str | None, typer.Option(help="Only the rows of a suite.", autocompletion=names.of_suite)] = None,
+    track: Annotated[str | None, typer.Option(help="lower, plug-in, upper or dataset.  [default: all]")] = None,
+    by: Annotated[str | None, typer.Option(help="A board for each family or regime (below and above log N).")] = None,
+    reference: Annotated[str, typer.Option(help="Estimator whose cost is 1.")] = "nwj",
+    wins: Annotated[bool, typer.Option("--wins", help="Print who wins against whom as well.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, every cell included.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the boards as CSV.")] = False,
+) -> None:
+    """Rank estimators by their error, with intervals, and with groups that cannot be told apart."""
+    from mibench import ranking_output
+    from mibench.ranking import Options, rank_methods
+    from mibench.ranking_rows import read_ranking_rows
+
+    if as_json and as_csv:
+        raise UsageError("--json and --csv exclude each other; give one of them")
+    options = Options(track=track, by=by, reference=reference)
+    rows = read_ranking_rows(results, suite)
+    ranking = rank_methods(rows.runs, dataclasses.replace(options, seeds=rows.seeds))
+    if as_json:
+        print(ranking_output.ranking_json(ranking, note=rows.note))
+    elif as_csv:
+        print(ranking_output.ranking_csv(ranking), end="")
+    else:
+        ranking_output.show_ranking(ranking, wins=wins, note=rows.note)
+
+
 @results_app.command("ls")
 def results_ls(results: Results = Path("results")) -> None:
     """List what a results folder holds."""

@@ -68,7 +68,7 @@ def runs(grid: Mapping[str, Any], components: Components) -> Iterator[RunSpec]:
     full = {**DEFAULTS, **grid}
     if isinstance(full["budget"], list | tuple):
         raise UsageError("budget takes one name, not a list; give steps as a list instead")
-    seeds = _seeds(full)
+    seeds = seeds_of(full)
     levels = _levels(full)
     names = [n for n in OPTION_NAMES if n in full and n not in ("mi", "schedule", "seed", "seeds", "budget")]
     lists = [read.as_list(name, full[name]) for name in names]
@@ -82,7 +82,8 @@ def runs(grid: Mapping[str, Any], components: Components) -> Iterator[RunSpec]:
             yield from (dataclasses.replace(spec, seed=seed) for seed in seeds)
 
 
-def _seeds(grid: Mapping[str, Any]) -> Sequence[int]:
+def seeds_of(grid: Mapping[str, Any]) -> Sequence[int]:
+    """Return the seeds of a product, whose budget is given; raises `UsageError` where they do not parse."""
     if "seed" in grid:
         return [read.whole("seed", value, 0) for value in read.as_list("seed", grid["seed"])]
     if isinstance(grid.get("seeds"), list | tuple):

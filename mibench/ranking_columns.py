@@ -1,0 +1,48 @@
+"""The tracks and the columns of the leaderboard, documented once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+TRACKS: Mapping[str, str] = {
+    "lower": "lower bounds, fresh pairs at every step",
+    "plug-in": "plug-ins, fresh pairs at every step",
+    "upper": "upper bounds, fresh pairs at every step",
+    "dataset": "fixed samples",
+}
+"""The tracks, and what is ranked in them. A method is a plug-in where any of its runs is no bound."""
+
+COLUMNS: Mapping[str, str] = {
+    "track": "lower, plug-in, upper or dataset",
+    "part": "all; a family (tasks that differ in true MI alone); below log N or above log N, by true MI and batch size",
+    "rank": "by error, 1 the least; equal errors share a rank",
+    "best_rank": "rank if only methods count as better that were told apart",
+    "worst_rank": "rank if only methods count as worse that were told apart",
+    "group": "methods that share a letter cannot be told apart at 5 %: paired t tests, Holm's correction",
+    "method": "estimator, with version and parameters where they tell methods apart",
+    "estimator": "name without version",
+    "estimator_version": "version of the estimator",
+    "estimator_params": "parameters as JSON, defaults included",
+    "error": "mean over tasks of |estimate - truth| / max(truth, 1 nat), of each run at most 1",
+    "error_low": "low end of its 95 % interval: two-level studentised bootstrap; over seeds alone Student's t",
+    "error_high": "high end",
+    "over": "what intervals and tests are over: tasks and seeds, or seeds",
+    "bias": "mean of estimate - truth, nats, of the runs that held",
+    "variance": "variance of the estimate between seeds, nats², of the runs that held",
+    "batch_variance": "variance of the estimate between batches, nats², of the runs that held",
+    "saturation": "estimate over the least of true MI, ceiling and the sampler's cap, of the runs that held",
+    "violations": "share of the runs whose mean is on the wrong side of the truth by over 3 standard errors; of bounds",
+    "diverged": "share of the runs that diverged",
+    "failed": "share of the runs that crashed or ran out of time",
+    "monotonicity": "Kendall's tau between true MI and mean estimate, mean over families",
+    "seconds": "seconds of a run",
+    "cost": "seconds of a run over those of the reference, same cells and device, geometric mean",
+    "win_rate": "share of tasks won against another method, mean over the others; ties count half",
+    "tasks": "tasks on the board",
+    "cells": "cells on the board",
+    "runs": "runs of the method on the board",
+    "imputed_runs": "of them those that diverged or failed, which count as the largest error",
+    "imputed_cells": "cells that hold such a run",
+    "stands_in": "cells that the runs of another one stand for: the method brings its own critic or sampler",
+}
+"""The columns of a board, and what they mean."""
