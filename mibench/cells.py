@@ -260,4 +260,3 @@ def _nested(text: str) -> tuple[str, dict[str, str]]:
     """Split ``"normal-pairs-v1:mi=2:pairs=5"``, a component's name with parameters inside a parameter."""
     name, *parts = text.split(":")
     return name, {key: value for key, _, value in (part.partition("=") for part in parts)}
-

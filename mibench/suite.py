@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mibench.interfaces import Task
 
 _HEADER = "suite"
+_WITHOUT_CRITIC = "none-v1"  # what estimators that take a sample as a whole have for a critic
 _ANY_ESTIMATOR = "nwj"  # asks nothing of a task; stands in where a suite leaves the estimator to the user
 
 
@@ -62,6 +63,9 @@ class Suite:
     def specs(self, changes: Mapping[str, Any] | None = None) -> list[RunSpec]:
         """Return the suite's runs.
 
+        Where a suite has fixed samples, estimators that take a sample as a whole run on these alone: a batch is no
+        sample to judge them by.
+
         Parameters
         ----------
         changes
@@ -72,7 +76,10 @@ class Suite:
         UsageError
             Where neither the suite nor ``changes`` names an estimator, and for options that do not fit.
         """
-        return resolve(override(self.grid, changes or {}))
+        specs = resolve(override(self.grid, changes or {}))
+        if not any(spec.samples for spec in specs):
+            return specs
+        return [spec for spec in specs if spec.samples or spec.critic != _WITHOUT_CRITIC]
 
     @property
     def tasks(self) -> tuple[Task, ...]:

@@ -28,7 +28,7 @@ HASHES = {
     "negatives-v1": "39c5299065ba37e4",
     "quick-v1": "029fe4ae8c023545",
     "staircase-v1": "b0f29dffaf3c8bf6",
-    "standard-v1": "9f7c30c7626e1454",
+    "standard-v1": "7fc43378d90a143c",
 }
 
 SMALL = """# Two estimators on next to nothing.
@@ -130,6 +130,15 @@ def test_standard_spans_levels_batches_critics_samplers_and_seeds() -> None:
     assert {spec.critic for spec in specs} == {"separable-v1", "joint-v1"}
     assert {spec.negatives for spec in specs} == {"shuffle-v1", "derangement-v1", "all-pairs-v1"}
     assert {spec.seed for spec in specs} == set(range(5))
+    assert {spec.task for spec in specs if spec.samples == 5000} == {spec.task for spec in specs}
+
+
+def test_estimators_that_take_a_sample_as_a_whole_run_on_fixed_samples_alone() -> None:
+    suite = mibench.get_suite("standard")
+    assert {spec.samples for spec in suite.specs({"estimator": "ksg"})} == {5000}
+    assert {spec.samples for spec in suite.specs({"estimator": "nwj"})} == {5000, None}
+    without_samples = mibench.get_suite("beyond-normal").specs({"estimator": "ksg"})
+    assert {spec.samples for spec in without_samples} == {None}
 
 
 def test_standard_runs_every_estimator_that_learns_from_pairs_alone() -> None:
