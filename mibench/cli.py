@@ -356,14 +356,58 @@ def results_compact(results: Results = Path("results")) -> None:
     print(f"{done.files_before} files became {done.files_after}; {done.duplicates} copies of runs were dropped")
 
 
+@results_app.command("publish")
+def results_publish(
+    target: Annotated[Path, typer.Argument(help="The folder to publish.")],
+    results: Results = Path("results"),
+    suite: Annotated[
+        str, typer.Option(help="Suite whose rows are copied.", autocompletion=names.of_suite)
+    ] = "standard",
+) -> None:
+    """Copy a suite's rows into a folder to publish: curves thinned, machines and folders unnamed."""
+    from mibench.publication import publish
+
+    done = publish(results, target, suite)
+    print(
+        f"{done.runs} runs with {done.points} points of their curves, {done.size / 1e6:.1f} MB, were copied to {target}"
+    )
+    if done.missing:
+        print(done.missing)
+
+
 @results_app.command("verify")
-def results_verify(results: Results = Path("results")) -> None:
+def results_verify(
+    results: Results = Path("results"),
+    recompute: Annotated[
+        int | None, typer.Option(metavar="N", help="Train N runs, drawn at random, again and compare every number.")
+    ] = None,
+    run: Annotated[Many, typer.Option(metavar="ID", help="Train this run again and compare.")] = None,
+    plugin: Plugins = None,
+) -> None:
     """Name every file and row of a results folder that is not as it should be."""
     from mibench.maintenance import verify
 
+    load_plugins(plugin or (), strict=True)
     problems = verify(results)
     for problem in problems:
         print(problem)
     print(f"{len(problems)} problems in {results}" if problems else f"{results} is in order")
-    if problems:
+    if problems or not _comes_out_again(results, recompute, run or []):
         raise typer.Exit(1)
+
+
+def _comes_out_again(results: Path, count: int | None, run_ids: list[str]) -> bool:
+    """Train runs again, some drawn and some named, say how each came out, and tell whether all did as they must."""
+    if count is None and not run_ids:
+        return True
+    import numpy as np
+
+    from mibench.recomputing import draw_runs, recompute
+    from mibench.sessions import available_cores
+    from mibench.store import load_runs
+
+    drawn = [] if count is None else draw_runs(load_runs(results), count, np.random.default_rng())
+    done = recompute(results, list(dict.fromkeys([*run_ids, *drawn])), jobs=available_cores())
+    for one in done:
+        print(one)
+    return all(one.passed for one in done)

@@ -222,7 +222,7 @@ SESSIONS: tuple[Column, ...] = (
     Column("plugins", "string", "plug-in files with their sha256, as JSON"),
     Column("hostname", "string", "name of the machine"),
     Column("platform", "string", "operating system and architecture"),
-    Column("cpu", "string", "processor model"),
+    Column("cpu", "string", "processor model, with family, stepping and vector extensions where they are known"),
     Column("cores", "int64", "processors available"),
     Column("gpu", "string", "CUDA device, null without one"),
     Column("python_version", "string", "version of Python"),

@@ -148,7 +148,7 @@ def compact(folder: str | Path) -> Compacted:
 
 def _replace(folder: Path, runs: pa.Table, curves: pa.Table, old: Sequence[str]) -> None:
     data = encode(runs)
-    stem = _stem(data)
+    stem = content_stem(data)
     if curves.num_rows:
         write_bytes(file_of(folder, "curves", stem), encode(curves))
     write_bytes(file_of(folder, "runs", stem), data)
@@ -164,13 +164,14 @@ def _compact_sessions(folder: Path) -> None:
         return
     rows = {row["session_id"]: row for table in tables.values() for row in table.to_pylist()}
     data = encode(pa.Table.from_pylist([rows[key] for key in sorted(rows)], schema=schema("sessions")))
-    write_bytes(file_of(folder, "sessions", _stem(data)), data)
+    write_bytes(file_of(folder, "sessions", content_stem(data)), data)
     for name in tables:
-        if name != _stem(data):
+        if name != content_stem(data):
             file_of(folder, "sessions", name).unlink(missing_ok=True)
 
 
-def _stem(data: bytes) -> str:
+def content_stem(data: bytes) -> str:
+    """Name a file that holds many packs by its content."""
     return COMPACTED + hashlib.sha256(data).hexdigest()[:24]
 
 

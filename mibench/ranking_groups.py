@@ -23,7 +23,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.special import stdtr
-from scipy.stats import rankdata
 
 from mibench.metrics import Floats
 from mibench.ranking_statistics import ROUNDING, Bools, Ints, mean_and_error, mean_over_seeds
@@ -164,7 +163,8 @@ def ranks(errors: Floats, different: Bools) -> Ranks:
 
     Source: Mogstad, Romano, Shaikh and Wilhelm (2024, "Inference for ranks").
     """
-    rank = rankdata(np.round(errors, 12), method="min").astype(np.int64)
+    rounded = np.round(errors, 12)
+    rank = 1 + np.searchsorted(np.sort(rounded), rounded)
     better = different & (errors[:, None] > errors[None])  # the column is better than the row
     worse = different & (errors[:, None] < errors[None])
     return Ranks(rank, 1 + better.sum(axis=1), len(errors) - worse.sum(axis=1))

@@ -18,6 +18,8 @@ import mibench
 from mibench.columns import empty_row
 from mibench.parquet import storable
 
+_NUMBERS = ("cpu family", "model", "stepping")
+_EXTENSIONS = ("avx2", "avx512f", "avx512_bf16", "amx_tile")
 _PACKAGES = ("torch", "numpy", "scipy", "pandas", "pyarrow", "joblib", "dask")
 
 
@@ -69,8 +71,17 @@ def _versions() -> dict[str, str]:
 
 
 def _processor() -> str:
-    """Return the processor's model; `platform.processor` is empty on Linux."""
-    return _field(Path("/proc/cpuinfo"), "model name") or platform.processor() or platform.machine()
+    """Return the processor's model, with what tells apart the models of one name; rounding depends on it.
+
+    `platform.processor` is empty on Linux, and virtual machines call many processors by one name.
+    """
+    info = Path("/proc/cpuinfo")
+    name = _field(info, "model name")
+    if name is None:
+        return platform.processor() or platform.machine()
+    numbers = [f"{key.split()[-1]} {value}" for key in _NUMBERS if (value := _field(info, key)) is not None]
+    flags = set((_field(info, "flags") or "").split())
+    return ", ".join([name, *numbers, *(flag for flag in _EXTENSIONS if flag in flags)])
 
 
 def _gpu() -> str | None:

@@ -104,13 +104,15 @@ def shipped_suites() -> list[Suite]:
 
 
 def get_suite(name: str) -> Suite:
-    """Return a suite: ``get_suite("standard")``; ``"standard-v1"`` names the version.
+    """Return a suite: ``get_suite("standard")``; ``"standard-v1"`` names the version, ``"my-suite.toml"`` a file.
 
     Raises
     ------
     UsageError
-        For an unknown name or version.
+        For an unknown name or version, and as `read_suite`.
     """
+    if str(name).endswith(".toml"):
+        return read_suite(Path(name))
     suites = {suite.name: suite for suite in shipped_suites()}
     suites |= {suite.id: suite for suite in suites.values()}
     if name not in suites:
