@@ -302,7 +302,9 @@ def leaderboard_command(
     results: Annotated[Path | None, typer.Option(help="A results folder.  [default: the published one]")] = None,
     suite: Annotated[str | None, typer.Option(help="Only the rows of a suite.", autocompletion=names.of_suite)] = None,
     track: Annotated[str | None, typer.Option(help="lower, plug-in, upper or dataset.  [default: all]")] = None,
-    by: Annotated[str | None, typer.Option(help="A board for each family or regime (below and above log N).")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="A board for each family, regime (MI below and above log N) or sampler.")
+    ] = None,
     reference: Annotated[str, typer.Option(help="Estimator whose cost is 1.")] = "nwj",
     wins: Annotated[bool, typer.Option("--wins", help="Print who wins against whom as well.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, every cell included.")] = False,
@@ -324,6 +326,46 @@ def leaderboard_command(
         print(ranking_output.ranking_csv(ranking), end="")
     else:
         ranking_output.show_ranking(ranking, wins=wins, note=rows.note)
+
+
+@app.command("compare")
+def compare_command(
+    plugin: Annotated[Path | None, typer.Argument(help="The newcomer's file.")] = None,
+    estimator: Annotated[
+        str | None,
+        typer.Option(help="Its name, with parameters perhaps.", autocompletion=names.in_registry(ESTIMATORS)),
+    ] = None,
+    suite: Annotated[
+        str, typer.Option(help="Suite to rank on, or its file.", autocompletion=names.of_suite)
+    ] = "standard",
+    published: Annotated[
+        Path | None, typer.Option(help="Results folder of the others.  [default: the published one]")
+    ] = None,
+    results: Results = Path("results"),
+    output: Annotated[Path, typer.Option(help="Where the page goes.")] = Path("reports/compare"),
+    jobs: Annotated[int | None, typer.Option(help="Worker processes.  [default: one per processor]")] = None,
+) -> None:
+    """Rank a newcomer by running only it: its rank with interval and group, where it wins and loses, and a page."""
+    from mibench import terminal
+    from mibench.newcomer import compare
+    from mibench.newcomer_output import show_comparison, write_comparison_page
+    from mibench.sessions import available_cores
+
+    with terminal.progress_bar() as progress:
+        comparison = compare(
+            plugin,
+            estimator=estimator,
+            suite=suite,
+            published=published,
+            results=results,
+            jobs=available_cores() if jobs is None else jobs,
+            on_plan=lambda plan: print(plan, flush=True),
+            on_progress=progress,
+        )
+    show_comparison(comparison)
+    print(write_comparison_page(comparison, output, shlex.join(["mibench", *sys.argv[1:]])))
+    if comparison.failed:
+        raise typer.Exit(1)
 
 
 @results_app.command("ls")

@@ -82,7 +82,9 @@ class Source:
         return [shlex.join(["mibench", "run", result.grid, *budget, *results]), shlex.join(draw)]
 
 
-def write_page(results: Sequence[ReportResult], runs: pd.DataFrame, folder: Path, source: Source) -> Path:
+def write_page(
+    results: Sequence[ReportResult], runs: pd.DataFrame, folder: Path, source: Source, *, lead: Sequence[str] = ()
+) -> Path:
     """Write the page into the folder that holds the figures' files, and return its path.
 
     Parameters
@@ -95,16 +97,18 @@ def write_page(results: Sequence[ReportResult], runs: pd.DataFrame, folder: Path
         Folder of the report.
     source
         Where the rows came from.
+    lead
+        Sentences to begin with.
 
     Raises
     ------
     UsageError
         Where it cannot be written.
     """
-    return write_file(folder / PAGE, page(results, runs, source).encode())
+    return write_file(folder / PAGE, page(results, runs, source, lead).encode())
 
 
-def page(results: Sequence[ReportResult], runs: pd.DataFrame, source: Source) -> str:
+def page(results: Sequence[ReportResult], runs: pd.DataFrame, source: Source, lead: Sequence[str] = ()) -> str:
     """Return the page as HTML; arguments as in `write_page`."""
     assets = _assets()
     drawn = [result for result in results if result.files]
@@ -116,6 +120,7 @@ def page(results: Sequence[ReportResult], runs: pd.DataFrame, source: Source) ->
     return _template().render(
         assets=assets,
         policy=_policy(assets),
+        lead=list(lead),
         counts=_counts(runs),
         versions=_versions(runs),
         tally=_tally(claims),

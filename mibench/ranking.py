@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from mibench.errors import UnknownNameError, UsageError
+from mibench.labels import listing
 from mibench.metrics import Floats
 from mibench.ranking_columns import COLUMNS, TRACKS
 from mibench.ranking_groups import (
@@ -35,7 +36,7 @@ from mibench.ranking_groups import (
     win_shares,
 )
 from mibench.ranking_matrix import METHOD, Matrix, build_matrix, canonical_rows
-from mibench.ranking_measures import Measures, seconds_by_device, table_of_cells
+from mibench.ranking_measures import Measures, seconds_by_session, table_of_cells
 from mibench.ranking_statistics import (
     ROUNDING,
     Bools,
@@ -49,7 +50,7 @@ from mibench.ranking_statistics import (
 FEWEST_TASKS = 5
 """With fewer tasks a board does not speak of others: intervals and tests are over seeds alone."""
 
-_SPLITS = ("family", "regime")
+_SPLITS = ("family", "regime", "sampler")
 """What boards can be split by."""
 
 
@@ -106,7 +107,8 @@ class Options:
     track
         The one track to rank; all by default.
     by
-        ``"family"`` or ``"regime"``: a board for each family of tasks, or for true MI up to and above log N.
+        ``"family"``, ``"regime"`` or ``"sampler"``: a board for each family of tasks, for true MI up to and above
+        log N, or for each sampler of negatives.
     seeds
         Seeds that every cell must have, others do not count; by default all that any method has in it.
     reference
@@ -136,14 +138,14 @@ class Options:
         if self.track not in (None, *TRACKS):
             raise UnknownNameError("track", str(self.track), TRACKS)
         if self.by not in (None, *_SPLITS):
-            raise UsageError(f"boards can be split by {' or '.join(_SPLITS)}, not by '{self.by}'")
+            raise UsageError(f"boards can be split by {listing(_SPLITS)}, not by '{self.by}'")
 
 
 def leaderboard(
     runs: pd.DataFrame,
     *,
     track: str | None = None,
-    by: Literal["family", "regime"] | None = None,
+    by: Literal["family", "regime", "sampler"] | None = None,
     seeds: Collection[int] | None = None,
     reference: str = "nwj",
     generator: np.random.Generator | None = None,
@@ -205,7 +207,7 @@ def rank_methods(
             for part, members in _parts(matrix.cells, options.by):
                 measures = Measures(ranked.select(cells=members), regime, options.cap)
                 draws = np.random.default_rng([root, zlib.crc32(f"{track}/{part}".encode())])
-                seconds = {device: values[members] for device, values in reference.items()}
+                seconds = {session: values[members] for session, values in reference.items()}
                 boards.append(_board(track, part, measures, seconds, options, draws))
     if not seen:
         where = f" in track '{options.track}'" if options.track else ""
@@ -231,9 +233,10 @@ def _matrices(runs: pd.DataFrame, options: Options) -> Iterator[tuple[str, Matri
 
 def _parts(cells: pd.DataFrame, by: str | None) -> Iterator[tuple[str, Bools]]:
     """Yield the parts that boards are made of, and their cells."""
-    if by == "family":
-        for name in sorted(cells["family_name"].unique()):
-            yield str(name), (cells["family_name"] == name).to_numpy(bool)
+    if by in ("family", "sampler"):
+        column = cells[{"family": "family_name", "sampler": "sampler"}[by]]
+        for name in sorted(column.unique()):
+            yield str(name), (column == name).to_numpy(bool)
     elif by == "regime":
         below = (cells["mi_true"] <= np.log(cells["batch"])).to_numpy(bool)
         yield from (
@@ -244,9 +247,9 @@ def _parts(cells: pd.DataFrame, by: str | None) -> Iterator[tuple[str, Bools]]:
 
 
 def _reference_seconds(matrix: Matrix, name: str) -> dict[str, Floats]:
-    """Mean seconds (C,) of the first method of a name, by device; nothing where there is none."""
+    """Mean seconds (C,) of the first method of a name, by invocation; nothing where there is none."""
     found = np.flatnonzero(matrix.methods["estimator"] == name)
-    return {device: seconds[found[0]] for device, seconds in seconds_by_device(matrix).items() if found.size}
+    return {session: seconds[found[0]] for session, seconds in seconds_by_session(matrix).items() if found.size}
 
 
 def _board(

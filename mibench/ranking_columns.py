@@ -14,7 +14,8 @@ TRACKS: Mapping[str, str] = {
 
 COLUMNS: Mapping[str, str] = {
     "track": "lower, plug-in, upper or dataset",
-    "part": "all; a family (tasks that differ in true MI alone); below log N or above log N, by true MI and batch size",
+    "part": "all; a family (tasks that differ in true MI alone); below or above log N, by true MI and batch size; a "
+    "negative sampler",
     "rank": "by error, 1 the least; equal errors share a rank",
     "best_rank": "rank if only methods count as better that were told apart",
     "worst_rank": "rank if only methods count as worse that were told apart",
@@ -36,7 +37,7 @@ COLUMNS: Mapping[str, str] = {
     "failed": "share of the runs that crashed or ran out of time",
     "monotonicity": "Kendall's tau between true MI and mean estimate, mean over families",
     "seconds": "seconds of a run",
-    "cost": "seconds of a run over those of the reference, same cells and device, geometric mean",
+    "cost": "seconds of a run over those of the reference in the same cells and invocation, geometric mean",
     "win_rate": "share of tasks won against another method, mean over the others; ties count half",
     "tasks": "tasks on the board",
     "cells": "cells on the board",

@@ -51,7 +51,7 @@ _FILLED: dict[str, Any] = {
     **dict.fromkeys(COMPONENTS, ""),
     **{f"{name}_version": 1 for name in COMPONENTS},
     **{f"{name}_params": "{}" for name in COMPONENTS},
-    **{"stair": 0, "seed": 0, "schedule": "[]", "regime": "stream"},
+    **{"stair": 0, "seed": 0, "schedule": "[]", "regime": "stream", "session_id": ""},
 }
 _MISSING, _ANY = 0, -1
 """Codes of a null and of "whatever the others have" among a key's columns."""
@@ -68,8 +68,8 @@ class Matrix:
         them is no bound or they differ) and ``lacking`` (what is missing, in words; empty where nothing is).
     cells
         A row per cell: its ``name``, ``task``, ``family`` and ``setting`` (numbers from 0; a family are tasks that
-        differ in true MI alone, a setting is all else), ``family_name``,
-        ``mi_true`` (nats) and ``batch``.
+        differ in true MI alone, a setting is all else), ``family_name``, ``sampler``, ``mi_true`` (nats) and
+        ``batch``.
     runs
         The rows, in a canonical order.
     rows
@@ -251,6 +251,7 @@ def _described(first: pd.DataFrame, keys: Ints, truth: Floats) -> pd.DataFrame:
         {
             "name": _names(first, truth),
             "family_name": (families := _families(first)),
+            "sampler": first["negatives_label"].map(str).to_numpy(object),
             "mi_true": truth,
             "batch": first["batch"].to_numpy(np.float64, na_value=math.nan),
             "task": _numbered([columns[name] for name in _TASK]),

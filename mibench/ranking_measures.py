@@ -182,22 +182,23 @@ class Measures:
         return monotonicity(self.cell_estimates, self.truth, families, settings)
 
     def seconds(self) -> Floats:
-        """Seconds of a run, whatever the device."""
+        """Seconds of a run, whatever the machine."""
         return self._mean(self.matrix.numbers("seconds"))
 
     def cost(self, reference: Mapping[str, Floats]) -> Floats:
-        """Seconds of a run relative to those of a reference method in the same cells on the same device.
+        """Seconds of a run relative to those of a reference method in the same cells, run in the same invocation.
 
-        The geometric mean over tasks, so that being twice as slow here and twice as fast there makes 1.
+        Seconds of different machines, or of one that was busy at one time and idle at another, say nothing beside each
+        other. The geometric mean over tasks, so that being twice as slow here and twice as fast there makes 1.
 
         Parameters
         ----------
         reference
-            By device the reference's mean seconds in each cell, from `seconds_by_device`.
+            By invocation the reference's mean seconds in each cell, from `seconds_by_session`.
         """
-        ours = seconds_by_device(self.matrix)
+        ours = seconds_by_session(self.matrix)
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratios = [np.log(ours[device] / theirs) for device, theirs in reference.items() if device in ours]
+            ratios = [np.log(ours[session] / theirs) for session, theirs in reference.items() if session in ours]
         if not ratios:
             return np.full(len(self.matrix.methods), math.nan)
         known = np.where(np.isfinite(ratios), ratios, math.nan)
@@ -211,13 +212,13 @@ class Measures:
         return equal_mean(finite_mean(values, axis=2), self.tasks)
 
 
-def seconds_by_device(matrix: Matrix) -> dict[str, Floats]:
-    """Mean seconds of the runs of every method in every cell (K, C), by device; NaN where there are none."""
+def seconds_by_session(matrix: Matrix) -> dict[str, Floats]:
+    """Mean seconds of the runs of every method in every cell (K, C), by invocation; NaN where there are none."""
     seconds = matrix.numbers("seconds")
-    devices = sorted(matrix.runs["device"].dropna().unique())
+    sessions = sorted(matrix.runs["session_id"].unique())
     return {
-        str(device): finite_mean(np.where(matrix.matches("device", device), seconds, math.nan), axis=2)
-        for device in devices
+        str(session): finite_mean(np.where(matrix.matches("session_id", session), seconds, math.nan), axis=2)
+        for session in sessions
     }
 
 

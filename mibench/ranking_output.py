@@ -11,6 +11,7 @@ from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mibench.labels import listing, plural
+from mibench.tables import csv_text
 from mibench.terminal import console, show_table
 
 if TYPE_CHECKING:
@@ -69,15 +70,11 @@ def ranking_json(ranking: Ranking, *, note: str = "") -> str:
 
 def ranking_csv(ranking: Ranking) -> str:
     """Write the boards as one table in CSV, with a column for the track and one for the part."""
-    return ranking.table().to_csv(index=False)
+    return csv_text(ranking.table())
 
 
 def _records(table: pd.DataFrame) -> Any:
     return json.loads(table.to_json(orient="records", double_precision=12))
-
-
-def _by_row(table: pd.DataFrame) -> Any:
-    return json.loads(table.to_json(orient="index", double_precision=12))
 
 
 def _heading(board: Board) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import operator
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ import pandas as pd
 
 from mibench.columns import CURVES, RESULT_STATUSES, RUNS
 from mibench.errors import UsageError
+from mibench.metrics import Floats
 from mibench.runner import execute
 from mibench.specs import RunSpec
 from mibench.store import load_curves, load_runs, load_sessions
@@ -175,10 +175,16 @@ def _same(one: pd.Series, other: pd.Series) -> bool:
     if len(one) != len(other):
         return False
     if pd.api.types.is_numeric_dtype(one) or pd.api.types.is_numeric_dtype(other):
-        numbers = (pd.to_numeric(values).to_numpy(np.float64, na_value=math.nan) for values in (one, other))
-        return bool(np.array_equal(*numbers, equal_nan=True))
-    texts = (values.astype(object).where(values.notna().to_numpy(), None).tolist() for values in (one, other))
-    return bool(operator.eq(*texts))
+        return bool(np.array_equal(_as_numbers(one), _as_numbers(other), equal_nan=True))
+    return _as_objects(one) == _as_objects(other)
+
+
+def _as_numbers(values: pd.Series) -> Floats:
+    return pd.to_numeric(values).to_numpy(np.float64, na_value=math.nan)
+
+
+def _as_objects(values: pd.Series) -> list[Any]:
+    return values.astype(object).where(values.notna().to_numpy(), None).tolist()
 
 
 def _label(row: pd.Series) -> str:

@@ -17,6 +17,7 @@ from mibench import style
 from mibench.errors import UsageError
 from mibench.figures import Drawing
 from mibench.labels import plural
+from mibench.tables import csv_text
 
 DPI = 160
 """Dots per inch of the PNG files."""
@@ -57,7 +58,7 @@ def write_files(name: str, drawing: Drawing, folder: Path) -> tuple[Path, ...]:
     contents = {
         "png": _image(drawing.figure, "png"),
         "svg": _image(drawing.figure, "svg"),
-        "csv": drawing.table.to_csv(index=False, float_format="%.9g", lineterminator="\n").encode(),
+        "csv": csv_text(drawing.table).encode(),
         "md": _markdown(name, drawing).encode(),
     }
     return tuple(write_file(folder / f"{name}.{suffix}", content) for suffix, content in contents.items())

@@ -12,6 +12,8 @@ from mibench.columns import empty_row
 from mibench.components import Run
 from mibench.evaluation import SAMPLE_POOL, Pool, choose_pool, evaluate_pairs, evaluate_pool, predicted_optimum
 from mibench.interfaces import Kind, SampleEstimator, Task
+from mibench.parameters import split_name
+from mibench.registry import CRITICS
 from mibench.representation import representation_columns
 from mibench.series import WIDE_IQR, Series, find_divergence, summarise
 from mibench.specs import RunSpec, params_json
@@ -54,12 +56,18 @@ def truth_columns(run: Run, stair: int) -> dict[str, Any]:
         "mi_se": task.mi_se,
         "kind": _kind(run, per_row),
         "ceiling": run.estimator.ceiling(n=batch, m=per_row + 1),
-        "own_critic": int(run.estimator.own_critic is not None and not run.critic.needs_log_ratio),
+        "own_critic": int(_brings_critic(run)),
         "own_negatives": int(run.estimator.own_negatives is not None),
         "n_negatives": per_row,
         "capped_by_sampler": int(run.estimator.capped_by_sampler),
         "predicted_ceiling": run.sampler.predicted_ceiling(batch),
     }
+
+
+def _brings_critic(run: Run) -> bool:
+    """Whether the estimator brought its critic; the exact one of the grid may stand in for it."""
+    own = run.estimator.own_critic
+    return own is not None and CRITICS.entry(split_name(own)[0]).id == run.spec.critic
 
 
 def _kind(run: Run, per_row: int) -> Kind:

@@ -170,11 +170,11 @@ class TestNumbers:
         assert saturation(predicted_ceiling=4.0) == 0.25  # does not apply
         assert saturation(predicted_ceiling=4.0, capped_by_sampler=1, ceiling=5.0) == 0.5
 
-    def test_cost_is_relative_on_the_same_cells_and_device(self) -> None:
+    def test_cost_is_relative_on_the_same_cells_and_in_one_invocation(self) -> None:
         runs = pd.DataFrame([
             run("nwj", 2.0, 2.0, 0, seconds=1.0), run("nwj", 5.0, 5.0, 0, seconds=4.0),
             run("dv", 2.0, 2.0, 0, seconds=2.0), run("dv", 5.0, 5.0, 0, seconds=2.0),  # 2 and 1/2: 1
-            run("js", 2.0, 2.0, 0, seconds=3.0), run("js", 5.0, 5.0, 0, seconds=9.0, device="cuda"),
+            run("js", 2.0, 2.0, 0, seconds=3.0), run("js", 5.0, 5.0, 0, seconds=9.0, session_id="elsewhere"),
         ])  # fmt: skip
         cost = board(runs)["cost"]
         assert (cost["nwj"], cost["dv"], cost["js"]) == pytest.approx((1, 1, 3))

@@ -1,0 +1,254 @@
+"""The leaderboard's figures: errors with intervals and groups, who wins against whom, and boards of parts.
+
+Notable: they rank the rows that they are given as `mibench.leaderboard` does, so that figures, tables and the command
+agree to the last digit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+
+from mibench import style
+from mibench.errors import UsageError
+from mibench.figures import Drawing, register_figure
+from mibench.labels import caption, listing, plural
+from mibench.ranking import Board, Options, Ranking, rank_methods
+from mibench.ranking_columns import TRACKS
+
+_ROW = 0.215
+"""Inches that a method takes."""
+_SHORT = ["track", "rank", "group", "method", "error", "error_low", "error_high", "bias", "variance", "saturation"]
+_SHORT += ["violations", "diverged", "failed", "monotonicity", "cost"]
+_DARK = 0.45
+"""Error, or share, from which on a cell's number is white."""
+
+_WHAT = (
+    "Mean normalised error |estimate - truth| / max(truth, 1 nat), each run at most 1, which is what answering 0 "
+    "scores; tasks count equally, in a task its cells, in a cell its seeds. Bars: 95 % intervals over tasks and seeds "
+    "(two-level studentised bootstrap; over seeds alone where a board has fewer than five tasks). Letters: methods "
+    "that share one cannot be told apart at 5 % (paired t tests over tasks, Holm's correction). *: runs that diverged "
+    "or failed are among them and count as 1."
+)
+_WINS = (
+    "Share of the tasks on which the method of the row has the smaller mean error than that of the column; ties count "
+    "half. Methods in the order of the board: a clear order is blue above the diagonal and red below."
+)
+_PARTS = (
+    "Mean normalised error on parts of the board: all cells; true MI up to log N and above it; families of tasks; and "
+    "negative samplers. 0 is the truth, 1 what answering 0 scores. Methods in the order of the whole board."
+)
+_ESTIMATE = (
+    "the estimate is the median over the window's training batches, on a fixed sample the value on its test part, of "
+    "estimators that take a sample that on the whole."
+)
+
+
+@register_figure("leaderboard")
+def leaderboard_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
+    """Draw every method's error with its interval and group, a panel a track.
+
+    Raises
+    ------
+    UsageError
+        Where no method has all runs.
+    """
+    ranking = _ranked(runs)
+    text = caption(runs, _WHAT, *_notes(ranking), estimate=_ESTIMATE)
+    most = max(len(board.table) for board in ranking.boards)
+    with style.theme():
+        sheet = style.Sheet(
+            1,
+            len(ranking.boards),
+            panel=(2.4, 0.2 + _ROW * most),
+            title="Leaderboard",
+            caption=text,
+            left=1.35,
+            gutter=0.55,
+            legend={"mean normalised error, 95 % interval": style.handle(marker="o", markersize=5)},
+        )
+        for ax, board in zip(sheet.axes[0], ranking.boards, strict=True):
+            _draw_errors(ax, board, most)
+    table = ranking.table()
+    return Drawing(sheet.figure, table, text, table[_SHORT])
+
+
+@register_figure("leaderboard-wins")
+def wins_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
+    """Draw who wins against whom, a panel a track.
+
+    Raises
+    ------
+    UsageError
+        As `leaderboard_figure`, and where no track has two methods.
+    """
+    ranking = _ranked(runs)
+    boards = [board for board in ranking.boards if len(board.table) > 1]
+    if not boards:
+        raise UsageError("leaderboard-wins needs two methods in one track; there are none")
+    text = caption(runs, _WINS, *_notes(ranking), estimate=_ESTIMATE)
+    most = max(len(board.table) for board in boards)
+    side = max(2.2, _ROW * most)
+    with style.theme():
+        sheet = style.Sheet(
+            -(-len(boards) // 2),
+            min(len(boards), 2),
+            panel=(side, side),
+            title="Who wins against whom",
+            caption=text,
+            left=1.35,
+            gap=0.95,
+            legend={
+                "wins on most tasks": style.handle("#2166AC", width=0.0, marker="s", markersize=7),
+                "loses on most": style.handle("#B2182B", width=0.0, marker="s", markersize=7),
+            },
+        )
+        panels = sheet.axes.ravel()
+        for ax, board in zip(panels, boards, strict=False):
+            _draw_wins(ax, board)
+        for ax in panels[len(boards) :]:
+            ax.set_axis_off()
+    shares = [
+        board.wins.rename_axis(index="method", columns=None)
+        .reset_index()
+        .melt("method", var_name="against", value_name="share")
+        .assign(track=board.track)
+        for board in boards
+    ]
+    table = pd.concat(shares, ignore_index=True).dropna(subset="share", ignore_index=True)
+    table = table[["track", "method", "against", "share"]]
+    return Drawing(sheet.figure, table, text)
+
+
+@register_figure("leaderboard-parts")
+def parts_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
+    """Draw errors on parts of the board, a panel a track: below and above log N, families, samplers.
+
+    Raises
+    ------
+    UsageError
+        As `leaderboard_figure`.
+    """
+    whole = _ranked(runs)
+    parts = pd.concat(
+        [whole.table(), *(rank_methods(runs, Options(by=by)).table() for by in ("regime", "family", "sampler"))],
+        ignore_index=True,
+    )
+    text = caption(runs, _PARTS, *_notes(whole), estimate=_ESTIMATE)
+    most = max(len(board.table) for board in whole.boards)
+    widest = max(parts.loc[parts["track"] == board.track, "part"].nunique() for board in whole.boards)
+    with style.theme():
+        sheet = style.Sheet(
+            1,
+            len(whole.boards),
+            panel=(0.36 * widest, _ROW * most),
+            title="Boards of parts",
+            caption=text,
+            left=1.35,
+            title_lines=6,
+            legend={
+                "error near 0": style.handle("#FFF3D6", width=0.0, marker="s", markersize=7),
+                "error near 1": style.handle("#3B0F4F", width=0.0, marker="s", markersize=7),
+            },
+        )
+        for ax, board in zip(sheet.axes[0], whole.boards, strict=True):
+            of_track = parts[parts["track"] == board.track]
+            errors = of_track.pivot(index="method", columns="part", values="error")
+            _draw_parts(ax, errors.loc[board.table["method"], of_track["part"].unique()], board.track, most, widest)
+    return Drawing(sheet.figure, parts, text, parts[["part", *_SHORT]])
+
+
+def _ranked(runs: pd.DataFrame) -> Ranking:
+    ranking = rank_methods(runs)
+    if not ranking.boards:
+        raise UsageError("no method has all runs of the cells that the others have; the rows make no leaderboard")
+    return ranking
+
+
+def _notes(ranking: Ranking) -> list[str]:
+    """Say how large the boards are and who is left out."""
+    sizes = [
+        f"{board.track}: {plural(len(board.table), 'method')}, {plural(int(board.table['tasks'].iloc[0]), 'task')}, "
+        f"{plural(int(board.table['cells'].iloc[0]), 'cell')}"
+        for board in ranking.boards
+    ]
+    notes = [f"Tracks: {'; '.join(sizes)}."]
+    if len(ranking.left_out):
+        notes.append(f"Left out, since runs are lacking: {listing(dict.fromkeys(ranking.left_out['method']))}.")
+    return notes
+
+
+def _draw_errors(ax: Axes, board: Board, most: int) -> None:
+    """Dots with intervals, the best at the top, and the group's letters at the right."""
+    for place, (_, row) in enumerate(board.table.iterrows()):
+        colour = style.estimator_look(str(row["estimator"]))["color"]
+        ax.plot([row["error_low"], row["error_high"]], [-place, -place], color=colour, linewidth=1.8, zorder=3)
+        ax.plot(row["error"], -place, marker="o", color=colour, markersize=5, zorder=4, clip_on=False)
+        letters = f"{row['group']}{' *' if row['imputed_runs'] else ''}"
+        ax.annotate(
+            letters, (1.03, -place), xycoords=("axes fraction", "data"), va="center", fontsize=7,
+            color=style.MUTED, annotation_clip=False,
+        )  # fmt: skip
+    _name_methods(ax, board, most)
+    ax.set_xlim(-0.02, 1.02)
+    ax.grid(axis="x", color="#E9E9E9", linewidth=0.8)
+    ax.set_xlabel("mean normalised error")
+
+
+def _name_methods(ax: Axes, board: Board, most: int) -> None:
+    names = [f"{row['method']}  {row['rank']}" for _, row in board.table.iterrows()]
+    ax.set_yticks([-i for i in range(len(names))], names, fontsize=7.5)
+    ax.set_ylim(-most + 0.4, 0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.set_title(TRACKS[board.track].partition(",")[0] if board.track != "dataset" else TRACKS[board.track])
+
+
+def _draw_wins(ax: Axes, board: Board) -> None:
+    """Shares as colours, red for losing through white to blue for winning."""
+    names = list(board.table["method"])
+    shares = board.wins.to_numpy(np.float64)
+    ax.imshow(shares, cmap="RdBu", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    ranks = [str(rank) for rank in board.table["rank"]]
+    ax.set_xticks(range(len(names)), ranks, fontsize=6.8)
+    ax.set_yticks(range(len(names)), [f"{name}  {rank}" for name, rank in zip(names, ranks, strict=True)], fontsize=6.8)
+    ax.tick_params(length=0)
+    ax.grid(visible=False)
+    ax.set_xlabel("against the method of rank")
+    ax.set_title(TRACKS[board.track].partition(",")[0])
+    if len(names) <= 12:
+        _write_cells(ax, shares, "{x:.0%}", lambda share: abs(share - 0.5) > 0.35)
+
+
+def _draw_parts(ax: Axes, errors: pd.DataFrame, track: str, most: int, widest: int) -> None:
+    values = errors.to_numpy(np.float64)
+    ax.imshow(values, cmap="magma_r", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    ax.set_xlim(-0.5, widest - 0.5)
+    ax.set_ylim(most - 0.5, -0.5)
+    ax.set_xticks(
+        range(errors.shape[1]), [_unversioned(part) for part in errors.columns], rotation=60, ha="left", fontsize=6.8
+    )
+    ax.xaxis.tick_top()
+    ax.set_yticks(range(len(errors)), list(errors.index), fontsize=7.2)
+    ax.tick_params(length=0)
+    ax.grid(visible=False)
+    for side in ax.spines.values():
+        side.set_visible(False)
+    ax.set_xlabel(TRACKS[track].partition(",")[0])
+    _write_cells(ax, values, "{x:.2f}", lambda error: error > _DARK)
+
+
+def _unversioned(part: str) -> str:
+    return re.sub(r"-v\d+\b", "", part)
+
+
+def _write_cells(ax: Axes, values: npt.NDArray[np.float64], form: str, on_dark: Callable[[float], bool]) -> None:
+    """Write the numbers into the cells of a heat map."""
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            colour = "white" if on_dark(value) else style.INK
+            ax.text(column, row, form.format(x=value), ha="center", va="center", fontsize=6.2, color=colour)
