@@ -21,6 +21,7 @@ from mibench.terminal import console, show_table
 
 _FIGURE = "newcomer"
 _BOARDS = ("leaderboard", "leaderboard-parts", "leaderboard-wins")
+_NEWCOMER = "#D55E00"
 _EXTREMES = 3
 _NEIGHBOURS = 3
 
@@ -92,7 +93,7 @@ def draw_newcomer(comparison: Comparison) -> Drawing:
     standings = comparison.standings
     most = max(len(standing.cells) for standing in standings)
     text = "\n".join([_WHAT, *sentences(comparison)])
-    colour = style.estimator_look(str(standings[0].row["estimator"]))["color"]
+    colour = _NEWCOMER
     with style.theme():
         sheet = style.Sheet(
             1,

@@ -1,0 +1,215 @@
+"""`mibench compare`, end to end on a tiny suite: a newcomer lands where it must, and what does not fit is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import mibench
+from mibench.cli import main
+from mibench.errors import UsageError
+from mibench.newcomer import Comparison, compare
+from mibench.newcomer_output import draw_newcomer
+from mibench.parquet import stems, write_pack
+from mibench.store import load_runs
+
+pytestmark = pytest.mark.usefixtures("fresh_registries")  # plug-ins are loaded
+
+SUITE = """# Three estimators at five levels, on fresh pairs and on fixed samples.
+suite.version = 1
+
+task = "gaussian20d-v1:dim=4"
+mi = [1, 2, 3, 4, 5]
+estimator = ["nwj-v1", "smile-v1", "js-v1"]
+batch = 32
+critic = "separable-v1"
+negatives = "all-pairs-v1"
+hidden = "1x16"
+activation = "relu"
+lr = 2e-3
+steps = 60
+window = 20
+every = 20
+seeds = 2
+
+[[include]]
+samples = 320
+window = 6
+every = 6
+"""
+
+EXACT = '''
+import mibench
+
+
+@mibench.register_estimator("exact-ratio")
+class ExactRatio(mibench.Estimator):
+    """The mean of the exact log density ratio over the positive pairs.
+
+    Source: the definition of mutual information.
+    """
+
+    kind = "plug-in"
+    own_critic = "oracle"
+
+    def estimate(self, scores):
+        return scores.pos.mean(-1)
+'''
+
+ZERO = '''
+import torch
+import mibench
+
+
+@mibench.register_estimator("constant-zero")
+class ConstantZero(mibench.Estimator):
+    """0 whatever the scores; trained like NWJ, to no effect.
+
+    Source: none.
+    """
+
+    kind = "plug-in"
+    oracle_offset = 1.0
+
+    def loss(self, scores):
+        return torch.exp(scores.neg - 1).mean((-2, -1)) - scores.pos.mean(-1)
+
+    def estimate(self, scores):
+        return 0.0 * scores.pos.mean(-1)
+'''
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the suite, the rows of its estimators in ``published``, and the newcomers' files."""
+    folder = tmp_path_factory.mktemp("newcomers")
+    for name, text in (("tiny.toml", SUITE), ("exact.py", EXACT), ("zero.py", ZERO)):
+        (folder / name).write_text(text, encoding="utf-8")
+    mibench.run(suite=str(folder / "tiny.toml"), results=folder / "published", device="cpu")
+    return folder
+
+
+def compared(home: Path, name: str) -> Comparison:
+    return compare(
+        home / name, suite=str(home / "tiny.toml"), published=home / "published", results=home / "mine"
+    )  # fmt: skip
+
+
+def copy_of(home: Path, folder: Path, **columns: object) -> Path:
+    """Store the published rows with other values in some columns."""
+    runs = load_runs(home / "published").assign(**columns)
+    write_pack(folder, "pack", runs.astype(object).where(runs.notna(), None).to_dict("records"), [])
+    return folder
+
+
+def test_the_exact_critic_comes_first_and_leaves_the_others_where_they_were(home: Path) -> None:
+    before = mibench.leaderboard(load_runs(home / "published"))
+    comparison = compared(home, "exact.py")
+    assert [standing.board.track for standing in comparison.standings] == ["plug-in", "dataset"]
+    for standing in comparison.standings:
+        assert standing.row["rank"] == 1
+        assert standing.row["error"] < 0.15
+        assert standing.row["group"].startswith("a")
+        assert standing.ahead == len(standing.cells) == 5
+        assert standing.row["cost"] > 0
+        assert standing.row["runs"] == 10
+        assert set(standing.better) == set()
+    fresh = comparison.standings[0]
+    assert set(fresh.worse) == {"smile", "js"}
+    assert fresh.row["error"] < 0.06  # sd of a batch's mean over 32 pairs, a median of 20 of them, over the truth
+    after = comparison.ranking.table()
+    columns = ["error", "error_low", "error_high", "bias", "variance", "saturation", "monotonicity"]
+    for track in ("lower", "plug-in", "dataset"):
+        old = before[before["track"] == track].set_index("method")[columns]
+        new = after[after["track"] == track].set_index("method")[columns].loc[old.index]
+        pd.testing.assert_frame_equal(old, new)
+
+
+def test_a_constant_comes_last_and_is_told_apart(home: Path) -> None:
+    for standing in compared(home, "zero.py").standings:
+        assert standing.row["error"] == 1
+        assert standing.row["rank"] == len(standing.board.table)
+        assert standing.ahead == 0
+        assert standing.worse == ()
+        assert set(standing.better) == set(standing.board.table["method"]) - {"constant-zero"}
+
+
+def test_the_command_says_where_it_stands_and_writes_a_page(
+    home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--suite", str(home / "tiny.toml"), "--published", str(home / "published")]
+    arguments += ["--results", str(home / "mine"), "--output", str(tmp_path / "page")]
+    assert main(["compare", str(home / "exact.py"), *arguments]) == 0
+    said = capfd.readouterr().out
+    assert "Track plug-in: exact-ratio has rank 1 of 3 methods" in said
+    assert "told apart, ahead of: smile, js" in said
+    assert "as long as one of nwj on this machine" in said
+    page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    assert "exact-ratio has rank 1 of 3 methods" in page
+    for name in ("newcomer", "leaderboard", "leaderboard-parts", "leaderboard-wins"):
+        assert (tmp_path / "page" / f"{name}.png").stat().st_size > 10_000
+        assert f'id="figure-{name}"' in page
+
+
+def test_a_second_time_nothing_is_run(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    compared(home, "exact.py")
+    files = stems(home / "mine", "runs")
+    compared(home, "exact.py")
+    assert stems(home / "mine", "runs") == files
+
+
+def test_the_figure_holds_every_cell(home: Path) -> None:
+    drawing = draw_newcomer(compared(home, "exact.py"))
+    assert drawing.table["track"].value_counts().to_dict() == {"plug-in": 5, "dataset": 5}
+    assert (drawing.table["place"] == 1).sum() >= 8
+    assert len(drawing.figure.axes) == 2
+
+
+def test_an_estimator_with_parameters_that_are_not_published_needs_no_file(home: Path) -> None:
+    comparison = compare(
+        estimator="smile:tau=1", suite=str(home / "tiny.toml"), published=home / "published", results=home / "mine"
+    )
+    assert comparison.method == "smile:tau=1"
+    assert {standing.board.track for standing in comparison.standings} == {"plug-in", "dataset"}
+    assert "smile:tau=5" in set(comparison.ranking.table()["method"])
+
+
+class TestRefusals:
+    def refused(self, home: Path, plugin: str | Path | None = None, **options: object) -> str:
+        options = {"published": home / "published", "suite": str(home / "tiny.toml"), **options}
+        with pytest.raises(UsageError) as error:
+            compare(plugin, results=home / "refused", **options)  # type: ignore[arg-type]
+        assert not (home / "refused").exists()  # before any work
+        return str(error.value)
+
+    def test_a_plug_in_that_fails_its_checks(self, home: Path, write_plugin: Callable[..., Path]) -> None:
+        said = self.refused(home, write_plugin(name="no-good"))
+        assert "fails" in said
+        assert "see 'mibench check" in said
+
+    def test_rows_of_another_version_of_a_task(self, home: Path, tmp_path: Path) -> None:
+        said = self.refused(home, home / "exact.py", published=copy_of(home, tmp_path, task_version=2))
+        assert "the published rows are of gaussian20d-v2, and suite 'tiny-v1' runs gaussian20d-v1" in said
+
+    def test_rows_of_another_protocol(self, home: Path, tmp_path: Path) -> None:
+        said = self.refused(home, home / "exact.py", published=copy_of(home, tmp_path, protocol=7))
+        assert "trained by protocol 7" in said
+        assert "trains by protocol 1" in said
+
+    def test_rows_of_another_suite(self, home: Path, tmp_path: Path) -> None:
+        said = self.refused(home, home / "exact.py", published=copy_of(home, tmp_path, batch=64))
+        assert "holds no rows of suite 'tiny'" in said
+
+    def test_what_is_on_the_board_already(self, home: Path) -> None:
+        assert "is on the board already" in self.refused(home, estimator="smile:tau=5")
+
+    def test_nothing_and_a_file_with_two_estimators(self, home: Path, tmp_path: Path) -> None:
+        assert "nothing to compare" in self.refused(home)
+        both = tmp_path / "both.py"
+        second = EXACT.replace("exact-ratio", "exact-too").replace("ExactRatio", "ExactToo")
+        both.write_text(EXACT.replace("exact-ratio", "exact-one") + second, encoding="utf-8")
+        said = self.refused(home, both)
+        assert "registers 2 estimators; name one with --estimator: exact-one, exact-too" in said
