@@ -24,7 +24,6 @@ import numpy as np
 import pandas as pd
 
 from mibench.errors import UnknownNameError, UsageError
-from mibench.labels import listing
 from mibench.metrics import Floats
 from mibench.ranking_columns import COLUMNS, TRACKS
 from mibench.ranking_groups import (
@@ -38,6 +37,7 @@ from mibench.ranking_groups import (
 from mibench.ranking_matrix import METHOD, Matrix, build_matrix, canonical_rows
 from mibench.ranking_measures import Measures, seconds_by_session, table_of_cells
 from mibench.ranking_statistics import (
+    FEWEST_TASKS,
     ROUNDING,
     Bools,
     Intervals,
@@ -46,9 +46,6 @@ from mibench.ranking_statistics import (
     finite_mean,
     seed_interval,
 )
-
-FEWEST_TASKS = 5
-"""With fewer tasks a board does not speak of others: intervals and tests are over seeds alone."""
 
 _SPLITS = ("family", "regime", "sampler")
 """What boards can be split by."""
@@ -138,7 +135,7 @@ class Options:
         if self.track not in (None, *TRACKS):
             raise UnknownNameError("track", str(self.track), TRACKS)
         if self.by not in (None, *_SPLITS):
-            raise UsageError(f"boards can be split by {listing(_SPLITS)}, not by '{self.by}'")
+            raise UsageError(f"boards can be split by {', '.join(_SPLITS[:-1])} or {_SPLITS[-1]}, not by '{self.by}'")
 
 
 def leaderboard(

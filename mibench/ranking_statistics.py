@@ -26,6 +26,13 @@ ROUNDING = 1e-12
 """Errors are of order 1: differences, spreads and standard errors below this are rounding."""
 
 
+FEWEST_TASKS = 5
+"""Fewer tasks say nothing of others: boards of so few have intervals and tests over seeds alone."""
+
+LEAST_SPREAD = 0.25
+"""Share of the standard error below which that of a resample is not taken to fall."""
+
+
 class Intervals(NamedTuple):
     """Means with both ends of their intervals, each (K,); an end is NaN where there is one task."""
 
@@ -109,6 +116,10 @@ def bootstrap_interval(
     (98 % of 17 tasks that are alike). Both cancel in the ratio, and it follows skew, which Student's t does not:
     errors of a method that is good at most tasks and useless at few are skewed.
 
+    Where all tasks but one are alike, a third of the resamples misses that one, has no spread, and would make the
+    interval endless: of `FEWEST_TASKS` tasks or more, ``se*`` is taken to be `LEAST_SPREAD` of the standard error at
+    least.
+
     Parameters
     ----------
     errors
@@ -133,6 +144,8 @@ def bootstrap_interval(
         unknown = np.full_like(mean, math.nan)
         return Intervals(mean, unknown, unknown)
     drawn_mean, drawn_se = mean_and_error(_resampled_task_means(errors, tasks, generator, resamples))
+    if count >= FEWEST_TASKS:
+        drawn_se = np.maximum(drawn_se, LEAST_SPREAD * se[:, None])
     deviation = drawn_mean - mean[:, None]
     deviation[np.abs(deviation) < ROUNDING] = 0.0
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -281,6 +281,17 @@ def grid_of(
     return pd.concat(parts, ignore_index=True)
 
 
+class TestParts:
+    def test_a_board_for_each_sampler_holds_its_cells(self) -> None:
+        runs = pd.concat([
+            rows({"nwj": 0.2, "dv": 0.3}, negatives="shuffle"), rows({"nwj": 0.4, "dv": 0.1}, negatives="derangement"),
+        ])  # fmt: skip
+        boards = mibench.leaderboard(runs, by="sampler")
+        best = boards[boards["rank"] == 1].set_index("part")["method"]
+        assert best.to_dict() == {"derangement": "dv", "shuffle": "nwj"}
+        assert (boards["cells"] * 2 == mibench.leaderboard(runs)["cells"].iloc[0]).all()
+
+
 class TestStandingIn:
     SAMPLERS = ("shuffle", "derangement")
 
@@ -367,7 +378,7 @@ class TestTracks:
     def test_what_does_not_exist_is_refused(self) -> None:
         with pytest.raises(UnknownNameError, match="unknown track 'lowr'; did you mean 'lower'"):
             mibench.leaderboard(rows(THREE), track="lowr")
-        with pytest.raises(UsageError, match="by family or regime, not by 'task'"):
+        with pytest.raises(UsageError, match="by family, regime or sampler, not by 'task'"):
             mibench.leaderboard(rows(THREE), by="task")  # type: ignore[arg-type]
         with pytest.raises(UsageError, match="no runs to rank in track 'upper'"):
             mibench.leaderboard(rows(THREE), track="upper")

@@ -136,6 +136,14 @@ class TestBootstrap:
         found = bootstrap_interval(np.array([[[0.1], [0.3]]]), np.array([0, 1]), generator(), limits=(0, 1))
         assert (found.low, found.high) == (0, 1)
 
+    @pytest.mark.parametrize("tasks", [5, 8, 17])
+    def test_one_task_unlike_all_others_does_not_make_it_endless(self, tasks: int) -> None:
+        errors = np.ones((1, tasks, 1))
+        errors[0, 0] = 0.5
+        found = bootstrap_interval(errors, np.arange(tasks), generator(), limits=(0, 1))
+        assert found.low[0] == pytest.approx(1 - 0.5 / tasks * 5)  # four standard errors, each 0.5 / T, below the mean
+        assert found.high == 1
+
     def test_equal_errors_have_an_interval_of_no_width(self) -> None:
         found = bootstrap_interval(np.full((1, 5, 3), 0.1), np.arange(5), generator())
         assert found.low == found.mean == found.high
