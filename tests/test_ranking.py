@@ -281,17 +281,6 @@ def grid_of(
     return pd.concat(parts, ignore_index=True)
 
 
-class TestParts:
-    def test_a_board_for_each_sampler_holds_its_cells(self) -> None:
-        runs = pd.concat([
-            rows({"nwj": 0.2, "dv": 0.3}, negatives="shuffle"), rows({"nwj": 0.4, "dv": 0.1}, negatives="derangement"),
-        ])  # fmt: skip
-        boards = mibench.leaderboard(runs, by="sampler")
-        best = boards[boards["rank"] == 1].set_index("part")["method"]
-        assert best.to_dict() == {"derangement": "dv", "shuffle": "nwj"}
-        assert (boards["cells"] * 2 == mibench.leaderboard(runs)["cells"].iloc[0]).all()
-
-
 class TestStandingIn:
     SAMPLERS = ("shuffle", "derangement")
 
@@ -387,6 +376,15 @@ class TestTracks:
 
 
 class TestParts:
+    def test_a_board_for_each_sampler_holds_its_cells(self) -> None:
+        runs = pd.concat([
+            rows({"nwj": 0.2, "dv": 0.3}, negatives="shuffle"), rows({"nwj": 0.4, "dv": 0.1}, negatives="derangement"),
+        ])  # fmt: skip
+        boards = mibench.leaderboard(runs, by="sampler")
+        best = boards[boards["rank"] == 1].set_index("part")["method"]
+        assert best.to_dict() == {"derangement": "dv", "shuffle": "nwj"}
+        assert (boards["cells"] * 2 == mibench.leaderboard(runs)["cells"].iloc[0]).all()
+
     def test_boards_by_family_hold_their_levels_and_speak_of_seeds(self) -> None:
         table = mibench.leaderboard(rows(THREE), by="family")
         assert table["part"].unique().tolist() == ["gaussian20d-v1", "student-t-v1"]
