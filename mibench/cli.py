@@ -344,11 +344,12 @@ def compare_command(
     results: Results = Path("results"),
     output: Annotated[Path, typer.Option(help="Where the page goes.")] = Path("reports/compare"),
     jobs: Annotated[int | None, typer.Option(help="Worker processes.  [default: one per processor]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Rank a newcomer by running only it: its rank with interval and group, where it wins and loses, and a page."""
     from mibench import terminal
     from mibench.newcomer import compare
-    from mibench.newcomer_output import show_comparison, write_comparison_page
+    from mibench.newcomer_output import comparison_json, show_comparison, write_comparison_page
     from mibench.sessions import available_cores
 
     with terminal.progress_bar() as progress:
@@ -359,11 +360,15 @@ def compare_command(
             published=published,
             results=results,
             jobs=available_cores() if jobs is None else jobs,
-            on_plan=lambda plan: print(plan, flush=True),
+            on_plan=lambda plan: print(plan, flush=True, file=sys.stderr if as_json else sys.stdout),
             on_progress=progress,
         )
-    show_comparison(comparison)
-    print(write_comparison_page(comparison, output, shlex.join(["mibench", *sys.argv[1:]])))
+    page = write_comparison_page(comparison, output, shlex.join(["mibench", *sys.argv[1:]]))
+    if as_json:
+        print(comparison_json(comparison))
+    else:
+        show_comparison(comparison)
+        print(page)
     if comparison.failed:
         raise typer.Exit(1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,6 +66,22 @@ def show_comparison(comparison: Comparison) -> None:
             _say(f"{what}: {'; '.join(_cell(row) for _, row in some.iterrows())}")
     if comparison.failed:
         _say(sentences(comparison)[-1])
+
+
+def comparison_json(comparison: Comparison) -> str:
+    """Write where a newcomer stands as JSON: its row, the methods around it and its cells, by track."""
+    standings = [
+        {
+            **json.loads(standing.row.to_json()),
+            "better": standing.better,
+            "worse": standing.worse,
+            "not_told_apart": standing.alike,
+            "by_cell": json.loads(standing.cells.to_json(orient="records")),
+        }
+        for standing in comparison.standings
+    ]
+    parts = {"method": comparison.method, "suite": comparison.suite, "failed": comparison.failed, "tracks": standings}
+    return json.dumps(parts, indent=2)
 
 
 def write_comparison_page(comparison: Comparison, folder: Path, command: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -147,6 +148,10 @@ def test_the_command_says_where_it_stands_and_writes_a_page(
     assert "Track plug-in: exact-ratio has rank 1 of 3 methods" in said
     assert "told apart, ahead of: smile, js" in said
     assert "as long as one of nwj on this machine" in said
+    assert main(["compare", str(home / "exact.py"), *arguments, "--json"]) == 0
+    answer = json.loads(capfd.readouterr().out)
+    first = answer["tracks"][0]
+    assert (first["track"], first["rank"], first["not_told_apart"]) == ("plug-in", 1, [])
     page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
     assert "exact-ratio has rank 1 of 3 methods" in page
     for name in ("newcomer", "leaderboard", "leaderboard-parts", "leaderboard-wins"):

@@ -51,6 +51,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def publish_to(folder: Path, home: Path, suite: str) -> Path:
+    publish(home / "results", folder, suite)
+    return folder
+
+
 class TestThinning:
     def test_first_last_and_evenly_between(self) -> None:
         curves = pd.DataFrame({"run_id": ["a"] * 101 + ["b"] * 5, "step": [*range(101), *range(5)]})
@@ -106,6 +111,24 @@ class TestPublishing:
         mibench.run(suite=suite, estimator="dv", results=home / "more", device="cpu")
         assert publish(home / "more", tmp_path, suite).runs == len(more)
         assert set(load_runs(tmp_path)["estimator"]) == {"nwj", "infonce", "dv"}
+
+    def test_shards_of_two_machines_are_merged_and_published_as_one(
+        self, home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        suite = str(home / "small.toml")
+        for shard in ("1/2", "2/2"):
+            results = ["--results", str(tmp_path / shard[0]), "--jobs", "1", "--device", "cpu"]
+            assert main(["run", "--suite", suite, "--shard", shard, *results]) == 0
+        whole = tmp_path / "whole"
+        assert main(["results", "merge", str(tmp_path / "1"), str(tmp_path / "2"), "--results", str(whole)]) == 0
+        assert "8 runs in" in capfd.readouterr().out
+        assert publish(whole, tmp_path / "target", suite).missing == ""
+        columns = ["error", "bias", "variance", "saturation", "runs"]
+        merged, alone = (
+            mibench.leaderboard(load_runs(folder), seeds=[0, 1]).set_index(["track", "method"])[columns]
+            for folder in (tmp_path / "target", publish_to(tmp_path / "alone", home, suite))
+        )
+        pd.testing.assert_frame_equal(merged, alone)
 
     def test_a_folder_without_rows_of_the_suite(self, home: Path, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="holds no rows of suite 'standard' to publish"):
