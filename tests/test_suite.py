@@ -28,8 +28,12 @@ HASHES = {
     "negatives-v1": "39c5299065ba37e4",
     "quick-v1": "029fe4ae8c023545",
     "staircase-v1": "b0f29dffaf3c8bf6",
-    "standard-v1": "7fc43378d90a143c",
+    "standard-v1": "c81829026a037f3d",
 }
+
+# Suites that estimators may be added to: what cannot change are the cells, seen by estimators that bring no critic, a
+# critic, a sampler, or neither.
+OPEN = {"standard-v1": ["nwj-v1", "barber-agakov-v1", "tre-v1", "ksg-v1"]}
 
 SMALL = """# Two estimators on next to nothing.
 suite.version = 3
@@ -66,7 +70,7 @@ def test_the_suites_are_there() -> None:
 
 @pytest.mark.parametrize("name", SUITES)
 def test_the_runs_of_a_version_never_change(name: str) -> None:
-    specs = SUITES[name].specs()
+    specs = SUITES[name].specs({"estimator": OPEN[name]} if name in OPEN else None)
     ids = sorted(spec.run_id for spec in specs)
     assert len(set(ids)) == len(ids)
     assert hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16] == HASHES[name]
