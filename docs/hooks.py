@@ -101,7 +101,8 @@ def _is_list(annotation: Any) -> bool:
 
 
 def _option(info: Any, parameter: inspect.Parameter, annotation: Any) -> str:
-    names = info.param_decls or (f"--{parameter.name.replace('_', '-')}",)
+    declared = (info.default, *(info.param_decls or ()))  # inside Annotated the first name takes the default's place
+    names = [one for one in declared if isinstance(one, str)] or [f"--{parameter.name.replace('_', '-')}"]
     (kind,) = [one for one in typing.get_args(annotation) or (annotation,) if one is not type(None)]
     value = "" if kind is bool else f" {info.metavar or _VALUES.get(kind, 'TEXT')}"
     return ", ".join(f"`{name}{value}`" for name in names)
