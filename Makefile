@@ -1,6 +1,6 @@
 # Needs Python 3.11 or newer and make; everything else is installed into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types wheel clean
+.PHONY: help run test lint types wheel docs clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,13 +10,14 @@ export OMP_NUM_THREADS := 1
 help:
 	@echo "make run    install, train a small grid, draw its figures"
 	@echo "make test   install, run the tests"
+	@echo "make docs   install, build the documentation into site/; a warning is an error"
 	@echo "make lint   ruff;  make types: mypy;  make wheel: build the wheel and try it;  make clean"
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "mibench needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
 	@touch $@
 
 run: $(STAMP)
@@ -37,5 +38,9 @@ types: $(STAMP)
 wheel: $(STAMP)
 	.ci/wheel $(BIN)/python
 
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict  # the variable silences a notice on other software
+	@echo "The documentation lies in $(CURDIR)/site: open index.html."
+
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

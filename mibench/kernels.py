@@ -115,7 +115,7 @@ class Block:
     def view(self, flat: Tensor) -> Tensor:
         """View the block as (S, *shape)."""
         rows = flat[self.rows(0, self.stacked)].view(self.stacked, self.stride)
-        shaped: Tensor = rows[:, : math.prod(self.shape)].unflatten(1, self.shape)
+        shaped: Tensor = rows[:, : math.prod(self.shape)].view(self.stacked, *self.shape)  # the shape of a scalar is ()
         return shaped
 
 

@@ -1,6 +1,6 @@
 """Conformance checks for tasks, estimators, critics, negative samplers, and plug-ins that hold them.
 
-Third parties run them with ``mibench check my_bound.py``, or in their own tests::
+Third parties run them with ``mibench check my_bound.py``, or in their own tests:
 
     from mibench.testing import check_estimator
 

@@ -1,7 +1,8 @@
-"""What docs/adding-an-estimator.md shows is what happens: its blocks and commands are executed, with few steps."""
+"""What the pages of docs/ show is what happens: blocks and commands are executed, with few steps."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import subprocess
@@ -14,79 +15,140 @@ import pytest
 
 import mibench
 from mibench.cli import main
+from mibench.critic_checks import CRITIC_CHECKS, NEGATIVE_CHECKS
 from mibench.estimator_checks import CHECKS
 from mibench.registry import ESTIMATORS
+from mibench.task_checks import CHECKS as TASK_CHECKS
 from mibench.testing import check_plugin
 
-PAGE = (Path(__file__).parents[1] / "docs" / "adding-an-estimator.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-PYTHON = [source for language, source in BLOCKS if language == "python"]
-COMMANDS = [line for language, source in BLOCKS if language == "" for line in source.splitlines()]
-MAIN = next(source for source in PYTHON if "class AlphaNWJ" in source)
-FILES = {"alpha_nwj.py": MAIN} | {m[1]: s for s in PYTHON if (m := re.match(r"# (\w+\.py)\n", s))}
-SCRIPTS = [source for source in PYTHON if source not in FILES.values()]
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """A page that adds a component: its text, and the blocks of code in it."""
+
+    name: str
+    first: str
+    """File of the first plug-in, which may not bear its name."""
+    checks: tuple[str, ...]
+    """Checks of the page's kind of component, in order."""
+
+    @property
+    def text(self) -> str:
+        return (DOCS / f"{self.name}.md").read_text(encoding="utf-8")
+
+    @property
+    def blocks(self) -> list[tuple[str, str]]:
+        return re.findall(r"^```(\w*)\n(.*?)^```$", self.text, re.DOTALL | re.MULTILINE)
+
+    @property
+    def python(self) -> list[str]:
+        return [source for language, source in self.blocks if language == "python"]
+
+    @property
+    def commands(self) -> list[str]:
+        return [line for language, source in self.blocks if language == "" for line in source.splitlines()]
+
+    @property
+    def files(self) -> dict[str, str]:
+        named = {match[1]: source for source in self.python if (match := re.match(r"# (\w+\.py)\n", source))}
+        return named if self.first in named else {self.first: self.python[0]} | named
+
+    @property
+    def scripts(self) -> list[str]:
+        return [source for source in self.python if source not in self.files.values()]
+
+
+PAGES = {
+    page.name: page
+    for page in (
+        Page("adding-an-estimator", "alpha_nwj.py", tuple(name for name, _ in CHECKS)),
+        Page("adding-a-task", "erasure_channel.py", tuple(name for name, _ in TASK_CHECKS)),
+        Page("adding-a-critic", "distance.py", tuple(name for name, _ in CRITIC_CHECKS)),
+        Page("adding-a-sampler", "shifts.py", tuple(name for name, _ in NEGATIVE_CHECKS)),
+    )
+}
+ESTIMATOR_PAGE = PAGES["adding-an-estimator"]
+EVERY_FILE = [(page, file) for page in PAGES.values() for file in page.files]
 SMALL = ["--hidden", "1x8", "--jobs", "1", "--device", "cpu"]
+
+
+def write(files: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Go to a folder with the files of a page."""
+    for name, source in files.items():
+        (folder / name).write_text(source, encoding="utf-8")
+    monkeypatch.chdir(folder)
+    return folder
 
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_registries: None) -> Path:
-    """Go to a folder with the files of the page."""
-    for name, source in FILES.items():
-        (tmp_path / name).write_text(source, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return write(ESTIMATOR_PAGE.files, tmp_path, monkeypatch)
 
 
-def test_the_page_has_the_parts_that_are_executed() -> None:
-    assert sorted(FILES) == [
+def test_every_page_that_adds_something_is_executed() -> None:
+    assert sorted(PAGES) == sorted(path.stem for path in DOCS.glob("adding-*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_the_pages_have_the_parts_that_are_executed(page: Page) -> None:
+    assert len(page.scripts) >= 1
+    assert {command.split()[0] for command in page.commands} == {"mibench"}
+    assert {"check", "run"} == {command.split()[1] for command in page.commands}
+    assert {language for language, _ in page.blocks} <= {"", "python", "toml", "text"}
+    assert sum("check" in script for script in page.scripts) == 1
+
+
+def test_the_estimators_page_has_these_files() -> None:
+    assert sorted(ESTIMATOR_PAGE.files) == [
         "alpha_nwj.py", "clipped_nwj.py", "learned_level.py", "running_baseline.py", "self_normalised.py"
     ]  # fmt: skip
-    assert len(SCRIPTS) == 2
-    assert [line.split()[:2] for line in COMMANDS] == [["mibench", "check"], *[["mibench", "run"]] * 3]
-    assert {language for language, _ in BLOCKS} == {"", "python", "toml", "text"}
+    assert ESTIMATOR_PAGE.files["alpha_nwj.py"].count("\n") < 30
 
 
-def test_the_main_file_has_fewer_than_thirty_lines() -> None:
-    assert MAIN.count("\n") < 30
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_the_files_conform(name: str, files: Path) -> None:
-    findings = check_plugin(files / name)
-    assert len(findings) == 1 + len(CHECKS)
+@pytest.mark.usefixtures("fresh_registries")
+@pytest.mark.parametrize(("page", "name"), EVERY_FILE, ids=[name for _, name in EVERY_FILE])
+def test_the_files_conform(page: Page, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    findings = check_plugin(write(page.files, tmp_path, monkeypatch) / name)
+    assert [finding.check for finding in findings] == ["import", *page.checks]
     assert [finding for finding in findings if not finding.passed] == []
 
 
+@pytest.mark.usefixtures("fresh_registries")
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
 def test_the_commands_and_the_scripts_run_in_the_order_of_the_page(
-    files: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.syspath_prepend(files)
-    for command in COMMANDS:
-        arguments = re.sub(r"--steps \d+", "--steps 20", command).split()[1:]
+    folder = write(page.files, tmp_path, monkeypatch)
+    monkeypatch.syspath_prepend(folder)
+    for command in page.commands:
+        arguments = re.sub(r" --hidden \S+", "", re.sub(r"--steps \d+", "--steps 20", command)).split()[1:]
         assert main([*arguments, *(SMALL if arguments[0] == "run" else [])]) == 0, command
         out = capfd.readouterr().out
         if arguments[0] == "check":
-            (promised,) = re.findall(r"`(\d+ checks passed, 0 failed)`", PAGE)
+            (promised,) = re.findall(r"`(\d+ checks passed, 0 failed)`", page.text)
             assert out.splitlines()[-1] == promised
-    header = next(source for language, source in BLOCKS if language == "text").splitlines()[0].split()
-    assert set(header) - {"±"} <= set(out.replace("±", " ").split())
+    for header in (source.splitlines()[0] for language, source in page.blocks if language == "text"):
+        assert set(header.split()) - {"±"} <= set(out.replace("±", " ").split())
     rows = pd.read_parquet("results/runs")
     assert set(rows["status"]) == {"ok"}
-    assert {"alpha-nwj", "nwj", *(name.removesuffix(".py").replace("_", "-") for name in FILES)} == set(
-        rows["estimator"]
-    )
-    for script in SCRIPTS:
-        if "check_estimator" in script:  # a process of its own: here the plug-in holds the name already
-            _python(script, files)
+    names = set(rows["estimator"]) | set(rows["task"]) | set(rows["critic"]) | set(rows["negatives"])
+    assert {name.removesuffix(".py").replace("_", "-") for name in page.files} <= names
+    for script in page.scripts:
+        if "import check_" in script:  # a process of its own: here the plug-in holds the name already
+            _python(script, folder)
         else:
             exec(compile(script, "page", "exec"), {})
             assert "alpha-nwj" in capfd.readouterr().out
 
 
-def test_the_table_of_checks_lists_each_of_them() -> None:
-    table = PAGE[PAGE.index("| check |") :].split("\n\n")[0]
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_the_table_of_checks_lists_each_of_them(page: Page) -> None:
+    table = page.text[page.text.index("| check |") :].split("\n\n")[0]
     listed = re.findall(r"^\| `([a-z ]+)` \|", table, re.MULTILINE)
-    assert listed == ["import", "name", "registration", "defaults", *(name for name, _ in CHECKS)]
+    general = ["import", "name", "registration", "defaults"] if page is ESTIMATOR_PAGE else []
+    assert listed == [*general, *page.checks]
 
 
 def test_the_parameter_is_checked(files: Path) -> None:
@@ -96,16 +158,19 @@ def test_the_parameter_is_checked(files: Path) -> None:
         ESTIMATORS.create("alpha-nwj:alpha=1")
 
 
-def test_the_entry_point_is_found(files: Path) -> None:
-    (source,) = (source for language, source in BLOCKS if language == "toml")
+@pytest.mark.usefixtures("fresh_registries")
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_the_entry_point_is_found(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write(page.files, tmp_path, monkeypatch)
+    (source,) = (source for language, source in page.blocks if language == "toml")
     ((group, points),) = tomllib.loads(source)["project"]["entry-points"].items()
-    info = files / "example-1.0.dist-info"
+    info = folder / "example-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: example\nVersion: 1.0\n", encoding="utf-8")
     lines = [f"[{group}]", *(f"{name} = {target}" for name, target in points.items())]
     (info / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
-    out = _python("from mibench.cli import main; main(['list', 'estimators'])", files)
-    assert "alpha-nwj" in out
+    out = _python(f"from mibench.cli import main; main(['list', '{group.removeprefix('mibench.')}'])", folder)
+    assert set(points) <= set(out.split())
     assert "broken" not in out
 
 
