@@ -109,7 +109,7 @@ def _option(info: Any, parameter: inspect.Parameter, annotation: Any) -> str:
 
 
 def _meaning(info: Any, parameter: inspect.Parameter, *, many: bool) -> str:
-    text = re.sub(r" *\[default: (.*)\]", r" Default: \1.", info.help or "")
+    text = re.sub(r" *\\\[default: (.*)\]", r" Default: \1.", info.help or "")
     if parameter.default not in (None, False, inspect.Parameter.empty):
         text += f" Default: `{parameter.default}`."
     return text + (" May be repeated." if many else "")

@@ -104,23 +104,23 @@ def run_command(
     estimator: Annotated[
         Many, _option("--estimator", "Estimator, as nwj or smile:tau=5.", names.in_registry(ESTIMATORS))
     ] = None,
-    batch: Annotated[Many, _option("--batch", "Batch size N.  [default: 64]")] = None,
+    batch: Annotated[Many, _option("--batch", "Batch size N.  \\[default: 64]")] = None,
     samples: Annotated[Many, _option("--samples", "Pairs in a fixed sample, to split and train on in epochs.")] = None,
-    critic: Annotated[Many, _option("--critic", "Critic.  [default: joint]", names.in_registry(CRITICS))] = None,
-    hidden: Annotated[Many, _option("--hidden", "Hidden layers, depth x width.  [default: 2x256]")] = None,
-    activation: Annotated[Many, _option("--activation", "relu or elu.  [default: relu]")] = None,
-    dropout: Annotated[Many, _option("--dropout", "Dropout, one rate or one per layer: 0.5/0.3.  [default: 0]")] = None,
-    weight_decay: Annotated[Many, _option("--weight-decay", "The optimiser's L2 penalty.  [default: 0]")] = None,
-    precision: Annotated[Many, _option("--precision", "Arithmetic.  [default: float32]", names.of_precision)] = None,
+    critic: Annotated[Many, _option("--critic", "Critic.  \\[default: joint]", names.in_registry(CRITICS))] = None,
+    hidden: Annotated[Many, _option("--hidden", "Hidden layers, depth x width.  \\[default: 2x256]")] = None,
+    activation: Annotated[Many, _option("--activation", "relu or elu.  \\[default: relu]")] = None,
+    dropout: Annotated[Many, _option("--dropout", "Dropout, one rate or one a layer: 0.5/0.3.  \\[default: 0]")] = None,
+    weight_decay: Annotated[Many, _option("--weight-decay", "The optimiser's L2 penalty.  \\[default: 0]")] = None,
+    precision: Annotated[Many, _option("--precision", "Arithmetic.  \\[default: float32]", names.of_precision)] = None,
     negatives: Annotated[
-        Many, _option("--negatives", "Negative sampler.  [default: the estimator's]", names.in_registry(NEGATIVES))
+        Many, _option("--negatives", "Negative sampler.  \\[default: the estimator's]", names.in_registry(NEGATIVES))
     ] = None,
     optimiser: Annotated[
-        Many, _option("--optimiser", "adam, sgd or sgd:momentum=0.9.  [default: adam]", names.of_optimiser)
+        Many, _option("--optimiser", "adam, sgd or sgd:momentum=0.9.  \\[default: adam]", names.of_optimiser)
     ] = None,
-    steps: Annotated[Many, _option("--steps", "Training steps, all stairs together.  [default: the budget's]")] = None,
-    lr: Annotated[Many, _option("--lr", "Learning rate.  [default: 5e-4]")] = None,
-    seeds: Annotated[str | None, _option("--seeds", "How many seeds: 0, 1, ...  [default: the budget's]")] = None,
+    steps: Annotated[Many, _option("--steps", "Steps of training, stairs together.  \\[default: the budget's]")] = None,
+    lr: Annotated[Many, _option("--lr", "Learning rate.  \\[default: 5e-4]")] = None,
+    seeds: Annotated[str | None, _option("--seeds", "How many seeds: 0, 1, ...  \\[default: the budget's]")] = None,
     seed: Annotated[Many, _option("--seed", "A seed by its number.")] = None,
     window: Annotated[Many, _option("--window", "Last steps of a stair that estimates are taken over.")] = None,
     every: Annotated[Many, _option("--every", "Steps between two points of a curve.")] = None,
@@ -128,7 +128,7 @@ def run_command(
     budget: Annotated[str | None, _option("--budget", "quick, standard or paper: steps and seeds.")] = None,
     plugin: Plugins = None,
     results: Results = Path("results"),
-    jobs: Annotated[int | None, typer.Option(help="Worker processes.  [default: one per processor]")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Worker processes.  \\[default: one per processor]")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     timeout: Annotated[float, typer.Option(help="Seconds after which a run is killed.")] = 3600.0,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train failed runs again.")] = False,
@@ -299,9 +299,9 @@ def report_command(
 
 @app.command("leaderboard")
 def leaderboard_command(
-    results: Annotated[Path | None, typer.Option(help="A results folder.  [default: the published one]")] = None,
+    results: Annotated[Path | None, typer.Option(help="A results folder.  \\[default: the published one]")] = None,
     suite: Annotated[str | None, typer.Option(help="Only the rows of a suite.", autocompletion=names.of_suite)] = None,
-    track: Annotated[str | None, typer.Option(help="lower, plug-in, upper or dataset.  [default: all]")] = None,
+    track: Annotated[str | None, typer.Option(help="lower, plug-in, upper or dataset.  \\[default: all]")] = None,
     by: Annotated[
         str | None, typer.Option(help="A board for each family, regime (MI below and above log N) or sampler.")
     ] = None,
@@ -339,11 +339,11 @@ def compare_command(
         str, typer.Option(help="Suite to rank on, or its file.", autocompletion=names.of_suite)
     ] = "standard",
     published: Annotated[
-        Path | None, typer.Option(help="Results folder of the others.  [default: the published one]")
+        Path | None, typer.Option(help="Results folder of the others.  \\[default: the published one]")
     ] = None,
     results: Results = Path("results"),
     output: Annotated[Path, typer.Option(help="Where the page goes.")] = Path("reports/compare"),
-    jobs: Annotated[int | None, typer.Option(help="Worker processes.  [default: one per processor]")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Worker processes.  \\[default: one per processor]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Rank a newcomer by running only it: its rank with interval and group, where it wins and loses, and a page."""

@@ -264,3 +264,10 @@ def test_progress_without_a_terminal_is_a_line_now_and_then(
         "31% done after 0:31, about 1:09 left",
         "62% done after 1:02, about 0:38 left",
     ]
+
+
+def test_help_shows_the_defaults(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--help"]) == 0
+    words = " ".join(capfd.readouterr().out.replace("│", " ").split())
+    assert "Batch size N. [default: 64]" in words
+    assert "[default: one per processor]" in words
