@@ -310,8 +310,13 @@ def draw_curve(
     at, smoothed = smoothing.smooth_curve(steps, values, batch=batch, start=start)
     ax.plot(steps, style.drawable(values, limits), color=colour, linewidth=0.6, alpha=0.35, zorder=2)
     ax.plot(at, style.drawable(smoothed, limits), color=colour, linewidth=1.5, zorder=3)
-    raw = pd.DataFrame({"series": "raw", "step": steps.to_numpy(np.float64), "value": values.to_numpy(np.float64)})
-    return pd.concat([raw, pd.DataFrame({"series": "smoothed", "step": at, "value": smoothed})], ignore_index=True)
+    return pd.DataFrame(
+        {
+            "series": np.repeat(["raw", "smoothed"], [len(steps), len(at)]),
+            "step": np.concatenate([steps.to_numpy(np.float64), at]),
+            "value": np.concatenate([values.to_numpy(np.float64), smoothed]),
+        }
+    )
 
 
 def smoothing_sentence(runs: pd.DataFrame, within: str = "") -> str:

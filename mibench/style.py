@@ -27,9 +27,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import hsv_to_rgb, to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 
 from mibench.palette import ESTIMATOR_COLOURS, LineStyle, estimator_sign
 
@@ -47,8 +48,10 @@ _LEGEND_SIZE = 8
 _COLUMN_SPACING, _HANDLE_LENGTH, _HANDLE_PAD = 1.4, 2.0, 0.5  # of the legend, in its font size
 _CHARACTER = 0.515 * _CAPTION_SIZE / 72  # inches; mean width in DejaVu Sans
 
+_FONT = "DejaVu Sans"  # ships with matplotlib: the same glyphs everywhere
+
 _THEME = {
-    "font.family": ["DejaVu Sans"],  # ships with matplotlib: the same glyphs everywhere
+    "font.family": [_FONT],
     "font.size": 8.5,
     "axes.titlesize": 9,
     "axes.titleweight": "bold",
@@ -241,7 +244,8 @@ def _legend_width(name: str) -> float:
 
 def _width(text: str, size: float) -> float:
     """Inches that a line of text takes at a font size."""
-    return float(TextPath((0, 0), text, size=size).get_extents().width) / 72
+    font = FontProperties(family=_FONT, size=size)
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
 
 
 def _legend_lines(entries: Sequence[float], room: float) -> int:
