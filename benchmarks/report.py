@@ -56,7 +56,8 @@ def rows_of(spec: RunSpec, generator: np.random.Generator) -> tuple[list[dict[st
         mean, sd = float(curve[-points // 5 :].mean()), 0.5
         values = {
             "stair": stair, "mi_true": truth, "kind": estimator.kind, "ceiling": math.inf,
-            "capped_by_sampler": int(capped), "predicted_optimum": best, "own_critic": int(own_critic), "own_negatives": 0,
+            "capped_by_sampler": int(capped), "predicted_optimum": best,
+            "own_critic": int(own_critic), "own_negatives": 0,
             "estimate_train": mean, "estimate_train_median": mean, "estimate_train_sd": sd, "bias": mean - truth,
             "estimate_train_iqr": 1.3 * sd, "estimate_fresh": mean, "estimate_fresh_large": mean - 0.1, "wide": 0,
             "steps_done": int(steps[-1]), "seconds": 12.5, "seconds_per_step": 2.5e-3, "status": "ok",

@@ -19,8 +19,10 @@ import dataclasses
 import functools
 import hashlib
 import io
+import math
 import re
 import shlex
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +51,13 @@ _LARGEST_SVG, _ALL_SVG = 400_000, 7_000_000
 _LEAST = 0.62
 """Share of its natural width that a figure is not shrunk below; narrower screens scroll it."""
 _STATUSES = ("ok", "diverged", "timeout", "crashed")
-_VERDICTS = ("holds", "holds for", "does not hold", "open")
+_VERDICTS = {
+    "holds": ("holds", "hold"),
+    "holds for": ("holds within limits", "hold within limits"),
+    "does not hold": ("does not hold", "do not hold"),
+    "open": ("is open", "are open"),
+}
+"""How one claim and how several with a verdict are counted."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,7 +143,12 @@ def _claim(result: ReportResult) -> Claim | None:
 
 def _untested(claim: Claim, reason: str) -> dict[str, str]:
     """A claim without rows, as the list of verdicts shows it."""
-    return {"statement": claim.statement, "source": claim.source, "reason": f"{reason[:1].upper()}{reason[1:]}."}
+    return {"statement": _capital(claim.statement), "source": claim.source, "reason": f"{_capital(reason)}."}
+
+
+def _capital(text: str) -> str:
+    """Begin a clause as a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def _card(result: ReportResult, image: dict[str, Any], grid: Path | None, source: Source) -> dict[str, Any]:
@@ -159,7 +172,7 @@ def _card(result: ReportResult, image: dict[str, Any], grid: Path | None, source
     }
     if claim is not None and judgement is not None:
         alt = f"{judgement.verdict}: {judgement.finding}"
-        card |= {"source": claim.source, "statement": claim.statement, "alt": alt}
+        card |= {"source": claim.source, "statement": _capital(claim.statement), "alt": alt}
         card |= {"verdict": judgement.verdict, "finding": judgement.finding}
     return card
 
@@ -188,28 +201,35 @@ def _images(results: Sequence[ReportResult]) -> dict[str, dict[str, Any]]:
     total, images = 0, {}
     files = {result.name: {file.suffix: file for file in result.files} for result in results}
     for name in sorted(files, key=lambda name: files[name][".svg"].stat().st_size):
-        svg, png = files[name][".svg"], files[name][".png"]
-        total += svg.stat().st_size
-        small = svg.stat().st_size <= _LARGEST_SVG and total <= _ALL_SVG
-        images[name] = _image(svg.read_bytes() if small else _with_palette(png), png, "svg+xml" if small else "png")
+        svg, png = files[name][".svg"].read_bytes(), files[name][".png"].read_bytes()
+        total += len(svg)
+        small = len(svg) <= _LARGEST_SVG and total <= _ALL_SVG
+        images[name] = _image(svg, "svg+xml", png) if small else _image(_with_palette(png), "png", png)
     return images
 
 
-def _with_palette(png: Path) -> bytes:
+def _image(content: bytes, kind: str, png: bytes) -> dict[str, Any]:
+    """An image as a data URI, with the size at which it was drawn, in CSS pixels."""
+    width, height = (round(side * 96 / DPI) for side in _pixels(png))
+    uri = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+    return {"uri": uri, "width": width, "height": height, "least": round(_LEAST * width)}
+
+
+def _pixels(png: bytes) -> tuple[int, int]:
+    """Width and height of a PNG, from its first chunk."""
+    width, height = struct.unpack(">II", png[16:24])
+    return width, height
+
+
+def _with_palette(png: bytes) -> bytes:
     """A PNG of 256 colours, which is what a figure of lines and text has but for shades at edges: 60 % smaller."""
-    with Image.open(png) as image:
+    if math.prod(_pixels(png)) > (Image.MAX_IMAGE_PIXELS or math.inf):  # which Pillow takes for an attack
+        return png
+    with Image.open(io.BytesIO(png)) as image:
         reduced = image.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     reduced.save(buffer, "png")
     return buffer.getvalue()
-
-
-def _image(content: bytes, png: Path, kind: str) -> dict[str, Any]:
-    """An image as a data URI, with the size at which it was drawn, in CSS pixels."""
-    with Image.open(png) as image:
-        width, height = (round(side * 96 / DPI) for side in image.size)
-    uri = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-    return {"uri": uri, "width": width, "height": height, "least": round(_LEAST * width)}
 
 
 # --- header ---------------------------------------------------------------------------------------------------
@@ -231,7 +251,8 @@ def _versions(runs: pd.DataFrame) -> str:
 def _tally(claims: Sequence[Mapping[str, Any]]) -> str:
     """Say how many claims have which verdict."""
     verdicts = [card["verdict"] for card in claims]
-    parts = [f"{verdicts.count(verdict)} “{verdict}”" for verdict in _VERDICTS if verdict in verdicts]
+    counts = {verdict: verdicts.count(verdict) for verdict in _VERDICTS if verdict in verdicts}
+    parts = [f"{count} {_VERDICTS[verdict][count > 1]}" for verdict, count in counts.items()]
     if not parts:
         return "No claim of the literature was tested by these rows."
     return f"{plural(len(claims), 'claim')} of the literature, tested by stored rows: {', '.join(parts)}."
