@@ -2,14 +2,11 @@
 
 python benchmarks/report.py            the figures of any rows, 10^5 curve points
 python benchmarks/report.py --grids    also the rows of every shipped grid, so that each claim is drawn
-python benchmarks/report.py --profile  and where the time goes
 """
 
 from __future__ import annotations
 
-import cProfile
 import math
-import pstats
 import sys
 import tempfile
 import time
@@ -89,18 +86,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write_rows(folder / "results", "--grids" in sys.argv)
-        with cProfile.Profile() as profile:
-            if "--profile" not in sys.argv:
-                profile.disable()
-            start, processor = time.perf_counter(), time.process_time()
-            done = draw_reports(results=folder / "results", output=folder / "reports")
-            wall, processor = time.perf_counter() - start, time.process_time() - processor
-        drawn = sum(bool(result.files) for result in done)
-        print(f"{drawn} figures and the page: {wall:.1f} s, {processor:.1f} s of them on this process's processor")
+        start = time.perf_counter()
+        done = draw_reports(results=folder / "results", output=folder / "reports")
+        seconds = time.perf_counter() - start
+        print(f"{sum(bool(result.files) for result in done)} figures and the page: {seconds:.1f} s")
         for file in sorted((folder / "reports").iterdir(), key=lambda f: -f.stat().st_size)[:8]:
             print(f"{file.stat().st_size / 1e6:8.2f} MB  {file.name}")
-        if "--profile" in sys.argv:
-            pstats.Stats(profile).sort_stats("cumulative").print_stats(45)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,15 @@ from mibench import style
 from mibench.accuracy import bias_variance
 from mibench.error_panels import ESTIMATE, WHAT, bias_limits, count_sentence, draw_errors, error_legend
 from mibench.errors import UsageError
-from mibench.figures import Drawing, constant_runs, estimator_colours, outside_sentence, register_figure, sampler_order
+from mibench.figures import (
+    Drawing,
+    constant_runs,
+    estimator_colours,
+    first_rows,
+    outside_sentence,
+    register_figure,
+    sampler_order,
+)
 from mibench.labels import caption, listing, with_labels
 from mibench.metrics import finished
 
@@ -44,10 +52,11 @@ def bias_variance_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     cells["log_n"] = np.log(cells["batch"].astype("float64"))
     colours = estimator_colours(runs, rows)
     keys = cells[_PANEL].drop_duplicates().itertuples(index=False, name=None)
-    panels = sorted(keys, key=lambda key: (*key[:3], sampler_order(key[3])))
+    panels, note = first_rows(sorted(keys, key=lambda key: (*key[:3], sampler_order(key[3]))), 3)
+    cells = cells[pd.MultiIndex.from_frame(cells[_PANEL]).isin(panels)]
 
     with style.theme():
-        text = _caption(rows, cells, colours)
+        text = _caption(rows, cells, colours, note)
         legend = error_legend(cells, colours)
         if cells["ceiling"].notna().any():
             legend["sampler's ceiling log(N/k) − I"] = style.handle(style.INK, _CEILING, 1.2)
@@ -94,11 +103,11 @@ def _name_batches(axes: list[Axes], panel: pd.DataFrame) -> None:
         ax.set_xticks(np.log(shown), [f"{math.log(b):.2f}\n{b:,}" for b in shown])
 
 
-def _caption(rows: pd.DataFrame, cells: pd.DataFrame, colours: dict[str, str]) -> str:
+def _caption(rows: pd.DataFrame, cells: pd.DataFrame, colours: dict[str, str], note: str) -> str:
     far = sum(style.outside(panel["bias"], bias_limits(panel))[0] for _, panel in cells.groupby(_PANEL))
     names = listing(name for name in sorted(colours) if cells.loc[cells["estimator_label"] == name, "ceiling"].any())
     why = _CAPPED.format(names=names) if names else ""
-    notes = [count_sentence(cells), outside_sentence(far, 0, "mean error")]
+    notes = [note, count_sentence(cells), outside_sentence(far, 0, "mean error")]
     return caption(rows, WHAT, why, " ".join(filter(None, notes)), estimate=ESTIMATE)
 
 

@@ -9,7 +9,7 @@ from mibench import style
 from mibench.accuracy import bias_variance
 from mibench.error_panels import ESTIMATE, WHAT, bias_limits, count_sentence, draw_errors, error_legend
 from mibench.errors import UsageError
-from mibench.figures import Drawing, estimator_colours, outside_sentence, register_figure, sampler_order
+from mibench.figures import Drawing, estimator_colours, first_rows, outside_sentence, register_figure, sampler_order
 from mibench.labels import caption, with_labels
 
 _PANEL = ["task_label", "critic_label", "setup", "negatives_label", "batch"]
@@ -31,9 +31,10 @@ def error_by_mi(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
         raise UsageError("error-by-mi needs runs whose estimate_train and estimate_train_sd are finite; none is")
     colours = estimator_colours(runs, rows)
     keys = cells[_PANEL].drop_duplicates().itertuples(index=False, name=None)
-    panels = sorted(keys, key=lambda key: (*key[:3], sampler_order(key[3]), key[4]))
+    panels, note = first_rows(sorted(keys, key=lambda key: (*key[:3], sampler_order(key[3]), key[4])), 3)
+    cells = cells[pd.MultiIndex.from_frame(cells[_PANEL]).isin(panels)]
     far = sum(style.outside(panel["bias"], bias_limits(panel))[0] for _, panel in cells.groupby(_PANEL))
-    notes = [count_sentence(cells), outside_sentence(far, 0, "mean error")]
+    notes = [note, count_sentence(cells), outside_sentence(far, 0, "mean error")]
     with style.theme():
         text = caption(rows, WHAT, " ".join(filter(None, notes)), estimate=ESTIMATE)
         sheet = style.Sheet(

@@ -16,10 +16,10 @@ from matplotlib.lines import Line2D
 from mibench import style
 from mibench.errors import UsageError
 from mibench.figures import (
-    MAX_PANELS,
     Drawing,
     constant_runs,
     estimator_colours,
+    first_rows,
     outside_sentence,
     register_figure,
     sampler_order,
@@ -114,12 +114,8 @@ def saturation(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
 def _strips(done: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[str, ...]], str]:
     """Choose the rows of panels: at most `MAX_PANELS` panels, and a sentence for the caption about those left out."""
     keys = pd.MultiIndex.from_frame(done[_PANEL[:3]])
-    every = sorted(keys.unique())
-    fit = max(MAX_PANELS // done["negatives_label"].nunique(), 1)
-    if len(every) <= fit:
-        return done, every, ""
-    note = f"Only the first {fit} of {len(every)} rows of panels are drawn; select rows to see the others."
-    return done[keys.isin(every[:fit])], every[:fit], note
+    strips, note = first_rows(sorted(keys.unique()), done["negatives_label"].nunique())
+    return done[keys.isin(strips)], strips, note
 
 
 def _match(frame: pd.DataFrame, key: tuple[object, ...]) -> pd.DataFrame:

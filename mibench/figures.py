@@ -17,7 +17,7 @@ import functools
 import inspect
 import textwrap
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -32,6 +32,8 @@ from mibench.metrics import finished
 
 MAX_PANELS = 30
 """Panels that a figure has at most; its caption says how many were left out."""
+
+_Key = TypeVar("_Key")
 
 CURVE = "estimate_train_median"
 """The curve that is drawn: the median over the training batches since the point before."""
@@ -233,6 +235,26 @@ def arrange(items: Sequence[Facet]) -> tuple[list[list[Facet]], str]:
         return list(rows.values()), note
     across = len(kept) if len(kept) <= 3 else 4 if len(kept) != 9 else 3
     return [list(kept[i : i + across]) for i in range(0, len(kept), across)], note
+
+
+def first_rows(keys: Sequence[_Key], across: int) -> tuple[list[_Key], str]:
+    """Keep as many rows of panels as make at most `MAX_PANELS`, one at least.
+
+    Parameters
+    ----------
+    keys
+        A key for every row of panels, in order.
+    across
+        Panels in a row.
+
+    Returns
+    -------
+    kept, note
+        The first keys, and a sentence for the caption about those left out (empty if none).
+    """
+    fit = max(MAX_PANELS // across, 1)
+    note = f"Only the first {fit} of {len(keys)} rows of panels are drawn; select rows to see the others."
+    return list(keys[:fit]), note if len(keys) > fit else ""
 
 
 def panel_title(facet: Facet, inches: float = 5.0) -> str:

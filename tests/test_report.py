@@ -20,7 +20,7 @@ from rows import make
 from mibench import figures, report, style
 from mibench.columns import CURVES, RUNS
 from mibench.errors import DuplicateNameError, UnknownNameError, UsageError
-from mibench.figures import FIGURES, MAX_PANELS
+from mibench.figures import FIGURES, MAX_PANELS, Drawing
 from mibench.labels import component_id, listing, number, with_labels
 from mibench.palette import ESTIMATOR_COLOURS, estimator_sign
 from mibench.parquet import write_pack
@@ -305,6 +305,19 @@ def test_too_many_panels_are_cut_and_the_caption_says_so() -> None:
     figure, _, caption, _ = FIGURES["curves"].draw(runs, curves)
     assert len(figure.axes) == MAX_PANELS
     assert f"Only the first {MAX_PANELS} of {MAX_PANELS + 3} panels are drawn" in caption
+
+
+@pytest.mark.parametrize(("name", "across"), [("saturation", 2), ("bias-variance", 3), ("error-by-mi", 3)])
+def test_too_many_rows_of_panels_are_cut_and_the_caption_says_so(name: str, across: int) -> None:
+    plug_ins = tuple(f"plug-in-{i:02}" for i in range(17)) if name == "saturation" else ("nwj",)
+    levels = (2.0,) if name == "saturation" else tuple(float(i) for i in range(1, 7))
+    batches = (64, 256) if name == "bias-variance" else (16, 32, 64, 128, 256, 512)
+    runs, curves = make(estimators=plug_ins, batches=batches, levels=levels, seeds=1, steps=20)
+    runs["estimate_train"], runs["estimate_train_sd"] = runs["estimate_train_median"], 1.0
+    figure, table, caption, _ = Drawing(*FIGURES[name].draw(runs, curves))
+    assert len(figure.axes) == MAX_PANELS // across * across
+    assert f"Only the first {MAX_PANELS // across} of " in caption
+    assert 0 < len(table) < len(runs)
 
 
 def test_text_stays_on_the_page_and_legends_do_not_touch_panels() -> None:
