@@ -223,10 +223,7 @@ def arrange(items: Sequence[Facet]) -> tuple[list[list[Facet]], str]:
     rows, note
         At most `MAX_PANELS` panels, and a sentence for the caption about those left out (empty if none).
     """
-    kept = items[:MAX_PANELS]
-    note = ""
-    if len(items) > len(kept):
-        note = f"Only the first {len(kept)} of {len(items)} panels are drawn; select rows to see the others."
+    kept, note = first_panels(items)
     batches = {item.batch for item in kept}
     if 1 < len(batches) <= 5:
         rows: dict[tuple[str, str, str, str], list[Facet]] = {}
@@ -234,18 +231,18 @@ def arrange(items: Sequence[Facet]) -> tuple[list[list[Facet]], str]:
             rows.setdefault(item.row_key, []).append(item)
         return list(rows.values()), note
     across = len(kept) if len(kept) <= 3 else 4 if len(kept) != 9 else 3
-    return [list(kept[i : i + across]) for i in range(0, len(kept), across)], note
+    return [kept[i : i + across] for i in range(0, len(kept), across)], note
 
 
-def first_rows(keys: Sequence[_Key], across: int) -> tuple[list[_Key], str]:
-    """Keep as many rows of panels as make at most `MAX_PANELS`, one at least.
+def first_panels(keys: Sequence[_Key], across: int = 1) -> tuple[list[_Key], str]:
+    """Keep as many panels, or rows of panels, as make at most `MAX_PANELS`, one at least.
 
     Parameters
     ----------
     keys
-        A key for every row of panels, in order.
+        A key for every panel, or for every row of panels that are drawn or left out together, in order.
     across
-        Panels in a row.
+        Panels that a key stands for.
 
     Returns
     -------
@@ -253,7 +250,8 @@ def first_rows(keys: Sequence[_Key], across: int) -> tuple[list[_Key], str]:
         The first keys, and a sentence for the caption about those left out (empty if none).
     """
     fit = max(MAX_PANELS // across, 1)
-    note = f"Only the first {fit} of {len(keys)} rows of panels are drawn; select rows to see the others."
+    what = "panels" if across == 1 else "rows of panels"
+    note = f"Only the first {fit} of {len(keys)} {what} are drawn; select rows to see the others."
     return list(keys[:fit]), note if len(keys) > fit else ""
 
 
@@ -314,6 +312,11 @@ def diverged_sentence(runs: pd.DataFrame) -> str:
     """State how many of the runs drawn diverged; empty where none did."""
     count = runs.loc[runs["status"] == "diverged", "run_id"].nunique()
     return f"{plural(count, 'diverged run')} {'is' if count == 1 else 'are'} among them." if count else ""
+
+
+def fixed_sample_clause(runs: pd.DataFrame) -> str:
+    """Say where an estimate is a test value, to follow on what it is elsewhere; empty where it nowhere is."""
+    return "; on a fixed sample it is the value of the test part" if (runs["regime"] == "dataset").any() else ""
 
 
 # --- curves ---------------------------------------------------------------------------------------------------

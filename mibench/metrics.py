@@ -38,6 +38,15 @@ def numbers(rows: pd.DataFrame, column: str) -> Floats:
     return values
 
 
+def final_estimates(runs: pd.DataFrame) -> pd.Series:
+    """The estimate that a run is judged by, nats: `FINAL`; on a fixed sample the value of its test part.
+
+    On a fixed sample the training batches are pairs that the critic has seen many times.
+    """
+    final: pd.Series = runs[FINAL].astype("float64")
+    return final.where(runs["regime"] != "dataset", runs["estimate_test"].astype("float64"))
+
+
 def finished(runs: pd.DataFrame) -> pd.DataFrame:
     """Keep the rows that hold a result: ok or diverged, not timed out or crashed."""
     return runs[runs["status"].isin(RESULT_STATUSES)]
