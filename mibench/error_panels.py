@@ -26,12 +26,12 @@ WHAT = (
     "interval over seeds where there are several (faint band; wide for two seeds). Variance (middle): of the value of "
     "one batch within a run, mean over seeds. Right: mean squared error of one batch's value, over seeds. "
     "Logarithmic scales in the middle and at the right; at the left, too, beyond the other biases where one passes "
-    "twice the true MI. Crosses: cells with diverged runs; they are averaged like the others. Triangles: biases outside "
-    "the view."
+    "twice the true MI. Crosses: cells with diverged runs; they are averaged like the others. Triangles: biases "
+    "outside the view."
 )
 ESTIMATE = "the estimate is the mean over the training batches of the window (estimate_train, estimate_train_sd)."
 
-_FARTHEST, _ROOM_BEYOND = 1e6, 1.6
+_FARTHEST, _ROOM_BEYOND = 1e4, 1.6
 """Nats up to which a bias is in view, and the room beyond it on a logarithmic scale, as a factor."""
 _LINEAR_DECADES = 1.6
 """Height of the linear part of an axis on either side of 0, in decades of the logarithmic part."""
@@ -106,7 +106,7 @@ def bias_view(panel: pd.DataFrame) -> tuple[tuple[float, float], float]:
 def _bias_ticks(linear: float) -> list[float]:
     """Ticks of the linear part, and powers of ten beyond it."""
     near = [float(v) for v in MaxNLocator(4).tick_values(-linear, linear) if abs(v) <= linear]
-    beyond = [10.0**k for k in range(1, 9) if 10.0**k > linear]
+    beyond = [10.0**k for k in range(1, 5) if 10.0**k > linear]
     return [*(-v for v in beyond), *near, *beyond]
 
 

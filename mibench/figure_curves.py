@@ -275,7 +275,7 @@ def _label_axes(sheet: style.Sheet, layout: Sequence[Sequence[Facet]]) -> None:
 def _line_styles(truth: LineStyle) -> dict[str, Line2D]:
     return {
         "true MI": style.handle(style.INK if truth == "-" else style.MUTED, truth, 1.4 if truth == "-" else 0.9),
-        "log N": style.handle(style.INK, (0, (1, 1.6)), 1.1),
+        "log N": style.handle(style.INK, style.DOTTED, 1.1),
         "each point": style.handle(width=0.6, alpha=0.6),
         "smoothed": style.handle(width=1.6),
     }

@@ -52,7 +52,7 @@ _BATCHES = {
     FINAL: _Batches("training batches", "training batches", "medians of training batches"),
     FRESH: _Batches(
         "fresh batches, without dropout",
-        "fresh batches of the training size after training, without dropout,",
+        "fresh batches of the training size after training and without dropout",
         "means of fresh batches",
     ),
 }

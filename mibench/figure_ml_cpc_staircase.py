@@ -132,7 +132,7 @@ def _legend(rows: pd.DataFrame, colours: dict[float, str]) -> dict[str, Line2D]:
     return {
         **dict(reversed(caps.items())),
         "true MI": style.handle(style.INK, "-", 1.4),
-        "log N": style.handle(style.INK, (0, (1, 1.6)), 1.1),
+        "log N": style.handle(style.INK, style.DOTTED, 1.1),
         "each point": style.handle(width=0.6, alpha=0.6),
         "smoothed": style.handle(width=1.6),
     }

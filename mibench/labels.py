@@ -167,11 +167,13 @@ def _id_with_range(name: str, version: float, given: Iterable[str | None]) -> st
     """Versioned name with the parameters that all share, and in brackets the values of those that differ."""
     found = [_params(text) for text in given]
     keys = sorted({key for params in found for key in params})
-    values = {key: {_short(params[key]): params[key] for params in found if key in params} for key in keys}
+    values: dict[str, dict[str, object]] = {
+        key: {_short(params[key]): params[key] for params in found if key in params} for key in keys
+    }
     shared = {key for key, texts in values.items() if len(texts) == 1 and all(key in params for params in found)}
     text = join_name(f"{name}-v{int(version)}", tuple((key, next(iter(values[key]))) for key in keys if key in shared))
     differing = [
-        f"{key} {listing(sorted(texts, key=lambda written: _order(texts[written])))}"
+        f"{key} {listing(text for text, _ in sorted(texts.items(), key=lambda pair: _order(pair[1])))}"
         for key, texts in values.items()
         if key not in shared
     ]

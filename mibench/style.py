@@ -47,6 +47,7 @@ _GRID = "#E9E9E9"
 _CAPTION_SIZE = 7.5
 _LINE_HEIGHT = 1.42 * _CAPTION_SIZE / 72  # inches
 _LEGEND_SIZE = 8
+DOTTED: LineStyle = (0, (1, 1.6))
 _LEVEL_SIZE = 6.8
 _PLACES = 25  # along an axis, that the name of a level is tried at
 _OUTSIDE = 1e6  # a name beyond the axes is the last choice
@@ -343,6 +344,11 @@ def spread(places: Sequence[float], gap: float, low: float, high: float) -> list
     return [float(v) for v in out]
 
 
+def dotted_line(ax: Axes, level: float) -> None:
+    """Draw a level that the legend or the caption names."""
+    ax.axhline(level, color=INK, linestyle=DOTTED, linewidth=1.1, zorder=2.5)
+
+
 def log_n_line(ax: Axes, batch: int) -> None:
     """Draw log N as a dotted line with its name: see `level_line`."""
     level_line(ax, float(np.log(batch)), "log N")
@@ -355,7 +361,7 @@ def level_line(ax: Axes, level: float, name: str) -> None:
     """
     text = f"{name} = {level:.2f}"
     x, above = _free_place(ax, level, text)
-    ax.axhline(level, color=INK, linestyle=(0, (1, 1.6)), linewidth=1.1, zorder=2.5)
+    dotted_line(ax, level)
     ax.annotate(
         text,
         (x, level),

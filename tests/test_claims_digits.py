@@ -119,7 +119,7 @@ def test_the_figures_draw_their_rows_in_any_order() -> None:
     pd.testing.assert_frame_equal(drawing.table, again.table)
     assert set(drawing.table["value"]) == {"estimate_fresh", "estimate_fresh_large"}
     assert set(noise_of_bounds(runs, NONE).table["value"]) == {"estimate_train_median", "estimate_fresh_large"}
-    assert "after training, without dropout" in drawing.caption
+    assert "after training and without dropout" in drawing.caption
     assert drawing.figure.axes[0].get_title(loc="left") == "fresh batches, without dropout"
     left = drawing.figure.axes[0]
     assert (left.get_xlabel(), left.get_ylabel()) == ("share of noisy pixels", "estimate, nats")
