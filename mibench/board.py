@@ -18,7 +18,7 @@ import pandas as pd
 from mibench.comparisons import finite
 from mibench.figures import is_staircase
 from mibench.labels import with_labels
-from mibench.metrics import FINAL, finished, numbers, summarise
+from mibench.metrics import FINAL, final_estimates, finished, numbers, summarise
 
 CELL = ("task", "mi_true", "estimator", "critic", "negatives", "batch", "settings")
 """What makes a cell of the board: labels, and everything else that differs."""
@@ -43,8 +43,7 @@ def table_of_runs(runs: pd.DataFrame) -> pd.DataFrame:
         `bias`, `large_pool`, `ceiling`, `status`, `seconds`, `run_id`; information in nats.
     """
     rows = _labelled(runs, ignore=("task_label", "critic_label", "steps"))
-    on_sample = rows["regime"] == "dataset"
-    rows["estimate"] = rows[FINAL].astype("float64").where(~on_sample, rows["estimate_test"].astype("float64"))
+    rows["estimate"] = final_estimates(rows)
     rows["sd"] = _batch_sd(rows)
     rows["large_pool"] = rows["estimate_fresh_large"]
     columns = ["task", "mi_true", "estimator", "kind", "critic", "negatives", "batch", "seed", "steps", "settings"]

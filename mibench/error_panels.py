@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from mibench import style
-from mibench.figures import estimator_names
+from mibench.errors import UsageError
+from mibench.figures import estimator_names, outside_sentence
 from mibench.labels import plural
+from mibench.metrics import finished, numbers
 from mibench.palette import estimator_sign
 
 QUANTITIES = {"bias": "bias, nats", "variance": "variance, nats²", "mse": "mean squared error, nats²"}
@@ -22,10 +25,16 @@ WHAT = (
     "Bias (left): mean over seeds of the window's mean training-batch value minus the truth, with the Student 95 % "
     "interval over seeds where there are several (faint band; wide for two seeds). Variance (middle): of the value of "
     "one batch within a run, mean over seeds. Right: mean squared error of one batch's value, over seeds. "
-    "Logarithmic scales in the middle and at the right. Crosses: cells with diverged runs; they are averaged like the "
-    "others. Triangles: biases outside the view."
+    "Logarithmic scales in the middle and at the right; at the left, too, beyond the other biases where one passes "
+    "twice the true MI. Crosses: cells with diverged runs; they are averaged like the others. Triangles: biases "
+    "outside the view."
 )
 ESTIMATE = "the estimate is the mean over the training batches of the window (estimate_train, estimate_train_sd)."
+
+_FARTHEST, _ROOM_BEYOND = 1e4, 1.6
+"""Nats up to which a bias is in view, and the room beyond it on a logarithmic scale, as a factor."""
+_LINEAR_DECADES = 1.6
+"""Height of the linear part of an axis on either side of 0, in decades of the logarithmic part."""
 
 
 def draw_errors(axes: Sequence[Axes], panel: pd.DataFrame, x: str, colours: dict[str, str]) -> None:
@@ -42,7 +51,7 @@ def draw_errors(axes: Sequence[Axes], panel: pd.DataFrame, x: str, colours: dict
     colours
         By `estimator_label`.
     """
-    limits = bias_limits(panel)
+    limits, linear = bias_view(panel)
     for label, line in panel.groupby("estimator_label", sort=True):
         line = line.sort_values(x, kind="stable")
         marker, dash = estimator_sign(str(line["estimator"].iloc[0]))
@@ -64,6 +73,10 @@ def draw_errors(axes: Sequence[Axes], panel: pd.DataFrame, x: str, colours: dict
             bad = line["n_diverged"].to_numpy() > 0
             ax.scatter(at[bad], values[bad], marker="x", s=46, color=style.WARNING, linewidth=1.2, zorder=6)
     axes[0].axhline(0, color=style.INK, linewidth=1.0, zorder=2)
+    if linear < max(-limits[0], limits[1]):
+        axes[0].set_yscale("symlog", linthresh=linear, linscale=_LINEAR_DECADES)
+        axes[0].set_yticks([v for v in _bias_ticks(linear) if limits[0] <= v <= limits[1]])
+        axes[0].yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,g}".replace("-", "−")))
     axes[0].set_ylim(limits)
     for ax, (name, text) in zip(axes, QUANTITIES.items(), strict=True):
         ax.set_ylabel(text)
@@ -73,12 +86,28 @@ def draw_errors(axes: Sequence[Axes], panel: pd.DataFrame, x: str, colours: dict
         ax.minorticks_off()
 
 
-def bias_limits(panel: pd.DataFrame) -> tuple[float, float]:
-    """View of the left panel: all of an estimator's biases, unless one runs away beyond the level of MI."""
-    truth = float(panel["mi_true"].max())
+def bias_view(panel: pd.DataFrame) -> tuple[tuple[float, float], float]:
+    """View of the left panel, and the distance from 0 up to which it is linear.
+
+    All biases are in view, those of an estimator that runs away on a logarithmic scale, unless they pass `_FARTHEST`.
+    """
     bias = panel["bias"].to_numpy(np.float64)
-    near = bias[np.isfinite(bias) & (np.abs(bias) <= 2 * truth)]
-    return style.view(bias, [near.min(initial=0.0), near.max(initial=0.0)])
+    bias = bias[np.isfinite(bias)]
+    reach = 2 * float(panel["mi_true"].max())
+    near, far = bias[np.abs(bias) <= reach], bias[np.abs(bias) > reach]
+    low, high = style.view(near, [near.min(initial=0.0), near.max(initial=0.0)])
+    linear = max(-low, high)
+    if far.size:
+        far = np.clip(far, -_FARTHEST, _FARTHEST) * _ROOM_BEYOND
+        low, high = min(low, far.min()), max(high, far.max())
+    return (low, high), linear
+
+
+def _bias_ticks(linear: float) -> list[float]:
+    """Ticks of the linear part, and powers of ten beyond it."""
+    near = [float(v) for v in MaxNLocator(4).tick_values(-linear, linear) if abs(v) <= linear]
+    beyond = [10.0**k for k in range(1, 5) if 10.0**k > linear]
+    return [*(-v for v in beyond), *near, *beyond]
 
 
 def error_legend(cells: pd.DataFrame, colours: dict[str, str]) -> dict[str, Line2D]:
@@ -92,8 +121,38 @@ def error_legend(cells: pd.DataFrame, colours: dict[str, str]) -> dict[str, Line
     return samples
 
 
-def count_sentence(cells: pd.DataFrame) -> str:
-    """State how many runs of the cells diverged or are not finite."""
-    diverged, nonfinite = int(cells["n_diverged"].sum()), int(cells["n_nonfinite"].sum())
-    text = f"{plural(diverged, 'run')} of {int(cells['n_runs'].sum()):,} diverged"
+def fresh_pairs(runs: pd.DataFrame, figure: str) -> tuple[pd.DataFrame, str]:
+    """Keep the runs on fresh pairs, and say how many others are left out.
+
+    On a fixed sample a run gives one test value: its training batches are pairs that the critic has seen, and there is
+    no spread over batches to speak of a variance.
+
+    Raises
+    ------
+    UsageError
+        Where runs on fixed samples are all there is.
+    """
+    kept = runs[runs["regime"] != "dataset"]
+    left_out = runs["run_id"].nunique() - kept["run_id"].nunique()
+    if kept.empty and left_out:
+        raise UsageError(
+            f"{figure} needs runs on fresh pairs, and these are all on fixed samples, where a run gives one value and "
+            "no spread over batches; draw sample-size"
+        )
+    note = f"{plural(left_out, 'run')} on fixed samples left out: such a run gives one value, without a spread."
+    return kept, note if left_out else ""
+
+
+def count_sentence(rows: pd.DataFrame) -> str:
+    """State how many rows, a run or a stair each, diverged or are not finite; copies count once."""
+    done = finished(rows.drop_duplicates(["run_id", "stair"]))
+    finite = np.isfinite(numbers(done, "estimate_train")) & np.isfinite(numbers(done, "estimate_train_sd"))
+    text = f"{plural(int((done['status'] == 'diverged').sum()), 'run')} of {len(done):,} diverged"
+    nonfinite = int((~finite).sum())
     return text + (f"; {plural(nonfinite, 'value')} not finite, left out of the means." if nonfinite else ".")
+
+
+def outside_views(cells: pd.DataFrame, panel: Sequence[str]) -> str:
+    """State how many biases lie outside the views of their panels."""
+    far = sum(style.outside(one["bias"], bias_view(one)[0])[0] for _, one in cells.groupby(list(panel), dropna=False))
+    return outside_sentence(far, 0, "mean error")

@@ -10,9 +10,25 @@ from matplotlib.axes import Axes
 
 from mibench import style
 from mibench.accuracy import bias_variance
-from mibench.error_panels import ESTIMATE, WHAT, bias_limits, count_sentence, draw_errors, error_legend
+from mibench.error_panels import (
+    ESTIMATE,
+    WHAT,
+    count_sentence,
+    draw_errors,
+    error_legend,
+    fresh_pairs,
+    outside_views,
+)
 from mibench.errors import UsageError
-from mibench.figures import Drawing, constant_runs, estimator_colours, outside_sentence, register_figure, sampler_order
+from mibench.figures import (
+    Drawing,
+    constant_runs,
+    estimator_colours,
+    first_panels,
+    register_figure,
+    sampler_order,
+)
+from mibench.guests import guests_sentence, place_guests
 from mibench.labels import caption, listing, with_labels
 from mibench.metrics import finished
 
@@ -34,9 +50,10 @@ def bias_variance_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     Raises
     ------
     UsageError
-        Where no constant run has a finite estimate with its spread.
+        Where no constant run on fresh pairs has a finite estimate with its spread.
     """
-    rows = with_labels(constant_runs(runs, "bias-variance"), ignore=("task_label",))
+    chosen, left_out = fresh_pairs(constant_runs(runs, "bias-variance"), "bias-variance")
+    rows = with_labels(place_guests(chosen), ignore=("task_label",))
     cells = bias_variance(rows, _CELL)
     if not np.isfinite(cells["mse"]).any():
         raise UsageError("bias-variance needs runs whose estimate_train and estimate_train_sd are finite; none is")
@@ -44,10 +61,12 @@ def bias_variance_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     cells["log_n"] = np.log(cells["batch"].astype("float64"))
     colours = estimator_colours(runs, rows)
     keys = cells[_PANEL].drop_duplicates().itertuples(index=False, name=None)
-    panels = sorted(keys, key=lambda key: (*key[:3], sampler_order(key[3])))
+    panels, note = first_panels(sorted(keys, key=lambda key: (*key[:3], sampler_order(key[3]))), 3)
+    cells, drawn = (table[pd.MultiIndex.from_frame(table[_PANEL]).isin(panels)] for table in (cells, rows))
 
     with style.theme():
-        text = _caption(rows, cells, colours)
+        notes = [note, left_out, guests_sentence(chosen), count_sentence(drawn), outside_views(cells, _PANEL)]
+        text = caption(chosen, WHAT, _capped(cells), " ".join(filter(None, notes)), estimate=ESTIMATE)
         legend = error_legend(cells, colours)
         if cells["ceiling"].notna().any():
             legend["sampler's ceiling log(N/k) − I"] = style.handle(style.INK, _CEILING, 1.2)
@@ -94,12 +113,10 @@ def _name_batches(axes: list[Axes], panel: pd.DataFrame) -> None:
         ax.set_xticks(np.log(shown), [f"{math.log(b):.2f}\n{b:,}" for b in shown])
 
 
-def _caption(rows: pd.DataFrame, cells: pd.DataFrame, colours: dict[str, str]) -> str:
-    far = sum(style.outside(panel["bias"], bias_limits(panel))[0] for _, panel in cells.groupby(_PANEL))
-    names = listing(name for name in sorted(colours) if cells.loc[cells["estimator_label"] == name, "ceiling"].any())
-    why = _CAPPED.format(names=names) if names else ""
-    notes = [count_sentence(cells), outside_sentence(far, 0, "mean error")]
-    return caption(rows, WHAT, why, " ".join(filter(None, notes)), estimate=ESTIMATE)
+def _capped(cells: pd.DataFrame) -> str:
+    """Explain the dotted line, where there is one."""
+    names = sorted(cells.loc[cells["ceiling"].notna(), "estimator_label"].unique())
+    return _CAPPED.format(names=listing(names)) if names else ""
 
 
 def _table(cells: pd.DataFrame) -> pd.DataFrame:

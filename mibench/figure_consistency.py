@@ -16,10 +16,10 @@ from mibench import style
 from mibench.consistency import self_consistency
 from mibench.errors import UsageError
 from mibench.figures import (
-    MAX_PANELS,
     Drawing,
     draw_means,
     estimator_colours,
+    first_panels,
     outside_sentence,
     register_figure,
     sampler_order,
@@ -71,10 +71,10 @@ def draw_consistency(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     if not np.isfinite(ratios["mean"].astype("float64")).any():
         raise UsageError(f"self-consistency needs two finished runs of '{_TASK}' with one seed to compare; none are")
     panels = sorted(ratios.groupby(_PANEL), key=lambda pair: _order(pair[0]))
-    shown = panels[: MAX_PANELS // len(_TESTS)]
+    shown, note = first_panels(panels, len(_TESTS))
     colours = estimator_colours(runs, rows)
     with style.theme():
-        text = _caption(rows, shown, len(panels))
+        text = _caption(rows, shown, note)
         sheet = style.Sheet(
             len(shown),
             len(_TESTS),
@@ -142,15 +142,13 @@ def _legend(shown: list[Any], colours: dict[str, str]) -> dict[str, Line2D]:
     return {**samples, "ideal": style.handle(style.INK, _IDEAL, 1.2)}
 
 
-def _caption(rows: pd.DataFrame, shown: list[Any], count: int) -> str:
+def _caption(rows: pd.DataFrame, shown: list[Any], note: str) -> str:
     drawn = pd.concat([cell for _, cell in shown])
     far = sum(style.outside(test["mean"], _limits(test))[0] for _, cell in shown for _, test in cell.groupby("test"))
     single = int((drawn["n_runs"] - drawn["n_nonfinite"] == 1).sum())
     lost, diverged = int(drawn["n_nonfinite"].sum()), int(drawn["n_diverged"].sum())
     notes = [
-        f"Only the first {len(shown)} of {count} settings are drawn; select rows to see the others."
-        if count > len(shown)
-        else "",
+        note,
         f"{plural(single, 'mean')} of a single ratio {'has' if single == 1 else 'have'} no interval." if single else "",
         f"{plural(diverged, 'ratio')} {'has a diverged run in it' if diverged == 1 else 'have a diverged run in them'}."
         if diverged

@@ -12,58 +12,97 @@ from matplotlib.ticker import FuncFormatter
 from mibench import style
 from mibench.accuracy import cost, pareto_front
 from mibench.errors import UsageError
-from mibench.figures import Drawing, constant_runs, estimator_colours, estimator_names, register_figure
+from mibench.figures import (
+    Drawing,
+    constant_runs,
+    estimator_colours,
+    estimator_names,
+    first_panels,
+    fixed_sample_clause,
+    register_figure,
+)
 from mibench.labels import caption, plural, with_labels
+from mibench.metrics import final_estimates
 from mibench.palette import estimator_sign
 
-_CELL = ["task_label", "mi_true", "setup", "negatives_label", "batch", "estimator", "estimator_label"]
-_PANELS = {True: "I ≤ log N", False: "I > log N"}
+_PANEL = ["task_label", "mi_true", "n", "pairs"]
+"""What cells must share for their costs to be compared; ``n`` and ``pairs`` are 0 where the other is the size."""
+_CELL = [*_PANEL, "batch", "setup", "negatives_label", "estimator", "estimator_label"]
+_ACROSS = 4
 
 _WHAT = (
     "Wall time of a run (its share of the runs trained together) against the root mean squared error of the final "
-    "estimate over seeds; a dot per estimator and cell of task, true MI, setting, negative sampler and batch size, at "
-    "the left where log N reaches the truth. Line: Pareto front, the cells that no other beats in both. Red crosses: "
-    "cells with diverged runs. Times are of the machines that the runs were made on; compare them within one."
+    "estimate over seeds, by task, true MI and batch size N, or size n of a fixed sample (panels); a dot per estimator "
+    "and cell of setting and negative sampler, of runs on a fixed sample also of batch size. Line: Pareto front of "
+    "the panel, the cells that no other beats in both. Red crosses: cells with diverged runs. Times are of the "
+    "machines that the runs were made on; compare them within one."
 )
 
 
 @register_figure("cost", grid="bias-variance")
 def cost_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
-    """Draw seconds a run against error, with the Pareto front.
+    """Draw seconds a run against error with the Pareto front, a panel per task, true MI and size.
 
     Raises
     ------
     UsageError
         Where no constant run has a finite estimate and its seconds.
     """
-    rows = with_labels(constant_runs(runs, "cost"))
-    cells = cost(rows, _CELL)
+    rows = _with_sizes(with_labels(constant_runs(runs, "cost"), ignore=("task_label", "samples")))
+    cells = cost(rows, _CELL, "final")
     if not (np.isfinite(cells["rmse"]) & (cells["seconds"] > 0)).any():
         raise UsageError("cost needs runs with a finite final estimate and their seconds; there are none")
-    cells["within"] = cells["mi_true"] <= np.log(cells["batch"].astype("float64"))
     cells["on_front"] = False
-    for _, panel in cells.groupby("within"):
+    for _, panel in cells.groupby(_PANEL):
         cells.loc[panel.index[pareto_front(panel["seconds"], panel["rmse"])], "on_front"] = True
     colours = estimator_colours(runs, rows)
+    keys, note = first_panels(sorted(cells[_PANEL].drop_duplicates().itertuples(index=False, name=None)))
+    cells = cells[pd.MultiIndex.from_frame(cells[_PANEL]).isin(keys)].reset_index(drop=True)
     legend = {
         label: style.handle(colours[label], width=0.0, marker=estimator_sign(name)[0], markersize=5)
-        for label, name in estimator_names(rows).items()
+        for label, name in estimator_names(cells).items()
     }
     legend["Pareto front"] = style.handle(style.INK, width=1.1)
     if cells["n_diverged"].any():
         legend["with diverged runs"] = style.handle(style.WARNING, width=0.0, marker="x")
     diverged, nonfinite = int(cells["n_diverged"].sum()), int(cells["n_nonfinite"].sum())
-    notes = f"{plural(diverged, 'run')} diverged; {plural(nonfinite, 'final estimate')} not finite, left out."
+    counted = f"{plural(diverged, 'run')} diverged; {plural(nonfinite, 'final estimate')} not finite, left out."
+    estimate = f"the estimate is the median over the window's training batches{fixed_sample_clause(rows)}."
+    across = min(_ACROSS, len(keys))
     with style.theme():
-        text = caption(rows, _WHAT, notes, estimate="the estimate is the median over the window's training batches.")
-        sheet = style.Sheet(1, 2, panel=(3.7, 2.8), title="Cost and error", caption=text, legend=legend)
-        for ax, (within, title) in zip(sheet.axes[0], _PANELS.items(), strict=True):
-            _draw_panel(ax, cells[cells["within"] == within], colours)
-            ax.set_title(title)
+        text = caption(rows, _WHAT, " ".join(filter(None, [note, counted])), estimate=estimate)
+        sheet = style.Sheet(
+            -(-len(keys) // across),
+            across,
+            panel=(2.7, 2.3),
+            title="Cost and error",
+            caption=text,
+            gap=0.75,
+            legend=legend,
+            title_lines=2,
+        )
+        axes = sheet.axes.ravel()
+        for ax, key in zip(axes, keys, strict=False):
+            _draw_panel(ax, cells[(cells[_PANEL] == pd.Series(key, _PANEL)).all(axis=1)], colours)
+            ax.set_title(_title(*key))
             ax.set_xlabel("seconds a run")
-        sheet.axes[0, 0].set_ylabel("root mean squared error, nats")
+        for ax in axes[len(keys) :]:
+            ax.remove()
+        for ax in sheet.axes[:, 0]:
+            ax.set_ylabel("root mean squared error, nats")
     labels = {f"{name}_label": name for name in ("task", "estimator", "negatives")}
-    return Drawing(sheet.figure, cells.drop(columns="estimator").rename(columns=labels), text)
+    return Drawing(sheet.figure, cells.drop(columns=["estimator", "pairs"]).rename(columns=labels), text)
+
+
+def _with_sizes(rows: pd.DataFrame) -> pd.DataFrame:
+    """Add the final estimate, and what limits it: the batch, or the fixed sample that batches are drawn from."""
+    n = rows["samples"].fillna(0).astype(int)
+    return rows.assign(n=n, pairs=rows["batch"].where(n == 0, 0).astype(int), final=final_estimates(rows))
+
+
+def _title(task: str, level: float, n: int, pairs: int) -> str:
+    size = f"N = {pairs:,} (log N = {np.log(pairs):.2f})" if pairs else f"n = {n:,}"
+    return f"{task}, I = {level:.3g} nats\n{size}"
 
 
 def _draw_panel(ax: Axes, panel: pd.DataFrame, colours: dict[str, str]) -> None:

@@ -31,6 +31,8 @@ from mibench.metrics import finished, summarise
 from mibench.palette import LineStyle
 
 _TRUTH = (0, (5, 3))
+_EQUAL = 1e-6
+"""Nats by which a ceiling must be lower than log N to be another one."""
 _ESTIMATE = "curves are training-batch values."
 
 
@@ -102,7 +104,6 @@ def level_curves(
             limits = views[facet.row_key]
             for level in sorted(map(float, facet.rows["mi_true"].unique())):
                 ax.axhline(level, color=colours[level], linewidth=0.8, linestyle=_TRUTH, alpha=0.8, zorder=1.6)
-            style.log_n_line(ax, facet.batch)
             run: Any
             for run in facet.rows.sort_values(["mi_true", "seed", "run_id"]).itertuples():
                 tables.append(_one_run(ax, facet, run, points, limits, colours[run.mi_true]))
@@ -137,7 +138,6 @@ def staircases(
             for run in facet.rows.sort_values(["seed", "run_id", "stair"]).itertuples():
                 tables.append(_one_run(ax, facet, run, points, limits, colour))
             draw_staircase(ax, facet.rows, limits)
-            style.log_n_line(ax, facet.batch)
             _finish(ax, facet, limits, colour)
         _label_axes(sheet, layout)
     return Drawing(sheet.figure, pd.concat(tables, ignore_index=True), text, _summary(shown))
@@ -170,10 +170,17 @@ def _views(
     views = {}
     for key, group in groups.items():
         values = pd.concat([drawn_values(f.rows, curves) for f in group])
-        log_n = np.log([f.batch for f in group])
+        ceilings = [_ceiling(f)[0] for f in group]
         truth = pd.concat([f.rows["mi_true"] for f in group]).to_numpy(np.float64)
-        views[key] = style.view(values, np.append(log_n, truth if whole_truth else []), truth)
+        views[key] = style.view(values, np.append(ceilings, truth if whole_truth else []), truth)
     return views
+
+
+def _ceiling(facet: Facet) -> tuple[float, str]:
+    """The level that a panel marks: log N, or the estimator's own ceiling where that is lower."""
+    log_n = float(np.log(facet.batch))
+    own = float(facet.rows["ceiling"].astype("float64").max())  # NaN in rows without one
+    return (own, "own ceiling") if own < log_n - _EQUAL else (log_n, "log N")
 
 
 def _notes(
@@ -190,8 +197,10 @@ def _notes(
         counts = style.outside(drawn_values(facet.rows, curves), limits)
         far, nonfinite = far + counts[0], nonfinite + counts[1]
         above |= {float(m) for m in facet.rows["mi_true"].unique() if m > limits[1]}
+    capped = any(_ceiling(facet)[1] != "log N" for row in layout for facet in row)
+    own = "Where an estimator's own ceiling on a batch is lower than log N, it is drawn in place of log N."
     truth = f"True MI of {listing(sorted(above))} nats lies above the view of some panels." if above else ""
-    return " ".join(filter(None, [note, truth, outside_sentence(far, nonfinite, "raw point")]))
+    return " ".join(filter(None, [note, own if capped else "", truth, outside_sentence(far, nonfinite, "raw point")]))
 
 
 # --- panels ---------------------------------------------------------------------------------------------------
@@ -251,6 +260,7 @@ def _finish(ax: Axes, facet: Facet, limits: tuple[float, float], colour: str) ->
     ax.set_title(panel_title(facet, width), color=colour, fontsize=8.5)
     ax.set_ylim(limits)
     steps_axis(ax, facet.rows)
+    style.level_line(ax, *_ceiling(facet))
 
 
 def _label_axes(sheet: style.Sheet, layout: Sequence[Sequence[Facet]]) -> None:
@@ -265,7 +275,7 @@ def _label_axes(sheet: style.Sheet, layout: Sequence[Sequence[Facet]]) -> None:
 def _line_styles(truth: LineStyle) -> dict[str, Line2D]:
     return {
         "true MI": style.handle(style.INK if truth == "-" else style.MUTED, truth, 1.4 if truth == "-" else 0.9),
-        "log N": style.handle(style.INK, (0, (1, 1.6)), 1.1),
+        "log N": style.handle(style.INK, style.DOTTED, 1.1),
         "each point": style.handle(width=0.6, alpha=0.6),
         "smoothed": style.handle(width=1.6),
     }

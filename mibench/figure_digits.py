@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from mibench import style
 from mibench.claims import Claim
 from mibench.claims_digits import (
+    FRESH,
     LN_10,
     OUTCOMES,
     decoder_codes,
@@ -27,7 +28,7 @@ from mibench.metrics import FINAL, finished, summarise
 
 _NOISE = (
     "Estimates of the information between a black and white digit and its label against the share of pixels that salt "
-    "and pepper replace: on training batches (left) and on a large pool with clean negatives (right). Mean over seeds "
+    "and pepper replace: on {left} (left) and on a large pool with clean negatives (right). Mean over seeds "
     "with its 95 % interval (Student t). Black: the true information, by Bayes' rule over all images; diamonds: the "
     "best value that the sampler leaves; dotted: ln 10. Right axis: normalised information, I / ln 10."
 )
@@ -36,7 +37,25 @@ _NOISE_WHY = (
     "images themselves stand in their place, and the truth is a line. A lower bound lies below it by what its "
     "critic has not learnt."
 )
-_PANELS = ((FINAL, "training batches"), ("estimate_fresh_large", "large pool"))
+_POOL = "estimate_fresh_large"
+
+
+class _Batches(NamedTuple):
+    """How a figure speaks of the batches that a value was taken on."""
+
+    title: str
+    caption: str
+    statistic: str
+
+
+_BATCHES = {
+    FINAL: _Batches("training batches", "training batches", "medians of training batches"),
+    FRESH: _Batches(
+        "fresh batches, without dropout",
+        "fresh batches of the training size after training and without dropout",
+        "means of fresh batches",
+    ),
+}
 
 _DECODERS = {"linear": ("#0072B2", "o", "-"), "mlp": ("#D55E00", "s", (0, (4.5, 1.6)))}
 _CODES = (
@@ -66,7 +85,7 @@ def noise_of_bounds(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     UsageError
         Where no run on noisy digits has a result.
     """
-    return _over_noise(runs, "gosch-8", "Noisy digits and their labels: MINE and NWJ")
+    return _over_noise(runs, "gosch-8", "Noisy digits and their labels: MINE and NWJ", FINAL)
 
 
 @register_figure(
@@ -86,17 +105,20 @@ def noise_of_plug_ins(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     UsageError
         Where no run on noisy digits has a result.
     """
-    return _over_noise(runs, "gosch-9", "Noisy digits and their labels: Jensen-Shannon critics")
+    return _over_noise(runs, "gosch-9", "Noisy digits and their labels: Jensen-Shannon critics", FRESH)
 
 
-def _over_noise(runs: pd.DataFrame, name: str, title: str) -> Drawing:
+def _over_noise(runs: pd.DataFrame, name: str, title: str, value: str) -> Drawing:
+    """Draw the value that a claim is judged by, and that of the large pool beside it."""
     rows = noisy_digits(runs)
     if rows.empty:
         raise UsageError(f"{name} needs finished runs of task 'digits-label'; run its grid first")
     looks = {label: style.estimator_look(name) for label, name in estimator_names(rows).items()}
     with style.theme():
-        values = "medians of training batches (left), one pool (right)."
-        text = caption(runs, _NOISE, _NOISE_WHY, diverged_sentence(rows), estimate=values)
+        left = _BATCHES[value]
+        values = f"{left.statistic} (left), one pool (right)."
+        what = _NOISE.format(left=left.caption)
+        text = caption(runs, what, _NOISE_WHY, diverged_sentence(rows), estimate=values)
         samples = {
             label: style.handle(look["color"], look["linestyle"], marker=look["marker"])
             for label, look in looks.items()
@@ -115,7 +137,8 @@ def _over_noise(runs: pd.DataFrame, name: str, title: str) -> Drawing:
                 "ln 10": style.handle(style.INK, (0, (1, 2)), 1.0),
             },
         )
-        parts = [_draw_noise(ax, rows, looks, *panel) for ax, panel in zip(sheet.axes[0], _PANELS, strict=True)]
+        panels = ((value, left.title), (_POOL, "large pool"))
+        parts = [_draw_noise(ax, rows, looks, *panel) for ax, panel in zip(sheet.axes[0], panels, strict=True)]
     table = pd.concat(parts, ignore_index=True)
     return Drawing(sheet.figure, table, text)
 
@@ -126,7 +149,7 @@ def _draw_noise(ax: Axes, rows: pd.DataFrame, looks: dict[str, dict[str, Any]], 
     truth = rows.groupby("noise")["mi_true"].first().astype("float64")
     ax.plot(truth.index, truth, color=style.INK, linewidth=1.2, zorder=2)
     ax.axhline(LN_10, color=style.INK, linestyle=(0, (1, 2)), linewidth=1.0, zorder=1.5)
-    if value == FINAL:
+    if value != _POOL:
         best = rows.groupby("noise")["predicted_optimum"].mean().astype("float64").dropna()
         ax.plot(best.index, best, linestyle="", marker="D", markersize=5, markerfacecolor="none", color=style.MUTED)
     for label, line in cells.groupby("estimator_label"):

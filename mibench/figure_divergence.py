@@ -135,7 +135,7 @@ def _draw_far(ax: Axes, panel: pd.DataFrame, hue: str, colours: dict[Any, str], 
     if not step:  # one series: spread its batch sizes and seeds
         points["place"] += np.linspace(-0.25, 0.25, 11)[np.arange(len(points)) % 11]
     ax.axhline(0, color=style.INK, linewidth=1.0, zorder=1)
-    ax.axhline(_LINEAR, color=style.INK, linewidth=1.0, linestyle=(0, (1, 1.6)), zorder=1)
+    ax.axhline(_LINEAR, color=style.INK, linewidth=1.0, linestyle=style.DOTTED, zorder=1)
     sns.scatterplot(
         points,
         x="place",
@@ -172,7 +172,7 @@ def _legend(colours: dict[Any, str], dashes: dict[Any, LineStyle], by_level: boo
     }
     for marker, mark in (("o", "ok"), ("^", "diverged"), ("X", "not finite")):
         samples[mark] = style.handle(marker=marker, width=0.0, markersize=5.5)
-    return {**samples, "truth + 2 nats": style.handle(style.INK, (0, (1, 1.6)), 1.1)}
+    return {**samples, "truth + 2 nats": style.handle(style.INK, style.DOTTED, 1.1)}
 
 
 def _caption(rows: pd.DataFrame, table: pd.DataFrame, by_level: bool) -> str:

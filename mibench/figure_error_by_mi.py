@@ -7,9 +7,18 @@ import pandas as pd
 
 from mibench import style
 from mibench.accuracy import bias_variance
-from mibench.error_panels import ESTIMATE, WHAT, bias_limits, count_sentence, draw_errors, error_legend
+from mibench.error_panels import (
+    ESTIMATE,
+    WHAT,
+    count_sentence,
+    draw_errors,
+    error_legend,
+    fresh_pairs,
+    outside_views,
+)
 from mibench.errors import UsageError
-from mibench.figures import Drawing, estimator_colours, outside_sentence, register_figure, sampler_order
+from mibench.figures import Drawing, estimator_colours, first_panels, register_figure, sampler_order
+from mibench.guests import guests_sentence, place_guests
 from mibench.labels import caption, with_labels
 
 _PANEL = ["task_label", "critic_label", "setup", "negatives_label", "batch"]
@@ -23,19 +32,20 @@ def error_by_mi(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     Raises
     ------
     UsageError
-        Where no run has a finite estimate with its spread.
+        Where no run on fresh pairs has a finite estimate with its spread.
     """
-    rows = with_labels(runs, ignore=("task_label", "critic_label", "steps", "window"))
+    chosen, left_out = fresh_pairs(runs, "error-by-mi")
+    rows = with_labels(place_guests(chosen), ignore=("task_label", "critic_label", "steps", "window"))
     cells = bias_variance(rows, _CELL)
     if not np.isfinite(cells["mse"]).any():
         raise UsageError("error-by-mi needs runs whose estimate_train and estimate_train_sd are finite; none is")
     colours = estimator_colours(runs, rows)
     keys = cells[_PANEL].drop_duplicates().itertuples(index=False, name=None)
-    panels = sorted(keys, key=lambda key: (*key[:3], sampler_order(key[3]), key[4]))
-    far = sum(style.outside(panel["bias"], bias_limits(panel))[0] for _, panel in cells.groupby(_PANEL))
-    notes = [count_sentence(cells), outside_sentence(far, 0, "mean error")]
+    panels, note = first_panels(sorted(keys, key=lambda key: (*key[:3], sampler_order(key[3]), key[4])), 3)
+    cells, drawn = (table[pd.MultiIndex.from_frame(table[_PANEL]).isin(panels)] for table in (cells, rows))
+    notes = [note, left_out, guests_sentence(chosen), count_sentence(drawn), outside_views(cells, _PANEL)]
     with style.theme():
-        text = caption(rows, WHAT, " ".join(filter(None, notes)), estimate=ESTIMATE)
+        text = caption(chosen, WHAT, " ".join(filter(None, notes)), estimate=ESTIMATE)
         sheet = style.Sheet(
             len(panels),
             3,

@@ -14,11 +14,22 @@ from matplotlib.patheffects import withStroke
 from mibench import style
 from mibench.accuracy import split_by_exact_critic
 from mibench.errors import UsageError
-from mibench.figures import Drawing, constant_runs, estimator_colours, outside_sentence, register_figure, sampler_order
+from mibench.figures import (
+    Drawing,
+    constant_runs,
+    estimator_colours,
+    first_panels,
+    fixed_sample_clause,
+    outside_sentence,
+    register_figure,
+    sampler_order,
+)
+from mibench.guests import guests_sentence, place_guests
 from mibench.labels import caption, listing, plural, with_labels
-from mibench.metrics import FINAL, finished
+from mibench.metrics import FINAL, final_estimates, finished, numbers
 
-_PANEL = ["task_label", "batch", "negatives_label"]
+_PANEL = ["task_label", "batch", "n", "negatives_label"]
+"""`n` is the size of a fixed sample, 0 where pairs are fresh."""
 _CELL = [*_PANEL, "mi_true", "estimator_label"]
 
 _FAR, _ROOM = 1.5, 0.5
@@ -50,24 +61,28 @@ def exact_split(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     UsageError
         Where no cell has finite runs of both the exact and a trained critic.
     """
-    rows = with_trained_critics(with_labels(constant_runs(runs, "exact-split")))
-    parts = split_by_exact_critic(rows, _CELL, "trained")
+    chosen = constant_runs(runs, "exact-split")
+    rows = with_trained_critics(with_labels(place_guests(chosen)))
+    rows = rows.assign(n=rows["samples"].fillna(0).astype(int), final=final_estimates(rows))
+    parts = split_by_exact_critic(rows, _CELL, "trained", "final")
     if parts.empty:
         raise UsageError(
             "exact-split needs finished runs of the critic 'oracle' and of a trained critic, otherwise alike; "
             "run 'mibench run exact-split'"
         )
+    strips, note = first_panels(
+        sorted(parts[_PANEL].drop_duplicates().itertuples(index=False, name=None), key=_strip_order),
+        parts["trained"].nunique(),
+    )
+    parts = parts[pd.MultiIndex.from_frame(parts[_PANEL]).isin(strips)]
     used = rows[rows.set_index(_CELL).index.isin(parts.set_index(_CELL).index)]
     colours = estimator_colours(runs, used)
-    strips = sorted(
-        parts[_PANEL].drop_duplicates().itertuples(index=False, name=None), key=lambda s: (*s[:2], sampler_order(s[2]))
-    )
     critics = sorted(parts["trained"].unique(), reverse=True)
     estimators = sorted(parts["estimator_label"].unique())
     levels = sorted(parts["mi_true"].unique())
 
     with style.theme():
-        text = _caption(used, parts)
+        text = _caption(chosen[chosen["run_id"].isin(used["run_id"])], used, parts, note)
         sheet = style.Sheet(
             len(strips),
             len(critics),
@@ -82,12 +97,21 @@ def exact_split(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
             limits = _limits(strip_rows)
             for ax, critic in zip(axes, critics, strict=True):
                 panel = strip_rows[strip_rows["trained"] == critic]
-                ax.set_title(f"{critic}\n{strip[2]} · {strip[0]}, N = {strip[1]:,}", color=style.INK)
+                ax.set_title(f"{critic}\n{_strip_title(*strip)}", color=style.INK)
                 _draw_panel(ax, panel, levels, estimators, colours, limits)
             axes[0].set_ylabel("estimate − truth, nats")
         for ax in sheet.axes[-1]:
             ax.set_xlabel("true MI, nats")
     return Drawing(sheet.figure, _table(parts), text)
+
+
+def _strip_order(strip: Any) -> tuple[Any, ...]:
+    task, batch, n, sampler = strip
+    return task, batch, n, sampler_order(sampler)
+
+
+def _strip_title(task: str, batch: int, n: int, sampler: str) -> str:
+    return f"{sampler} · {task}, N = {batch:,}" + (f", n = {n:,}" if n else "")
 
 
 def with_trained_critics(rows: pd.DataFrame) -> pd.DataFrame:
@@ -96,7 +120,7 @@ def with_trained_critics(rows: pd.DataFrame) -> pd.DataFrame:
     The exact critic has no layers and no learning rate; its label is ``oracle``.
     """
     exact = rows["critic"] == "oracle"
-    trained = with_labels(rows[~exact].drop(columns="setup"), ignore=("task_label", "critic_label"))
+    trained = with_labels(rows[~exact].drop(columns="setup"), ignore=("task_label", "critic_label", "samples"))
     names = trained["critic_label"] + trained["setup"].map(lambda text: f", {text}" if text else "")
     return rows.assign(trained=names.reindex(rows.index).fillna("oracle").astype(object))
 
@@ -214,12 +238,16 @@ def _outside(parts: pd.DataFrame) -> tuple[int, int]:
     return sum(far for far, _ in counts), 0
 
 
-def _caption(rows: pd.DataFrame, parts: pd.DataFrame) -> str:
-    diverged, nonfinite = int(parts["n_diverged"].sum()), int(parts["n_nonfinite"].sum())
-    exact = rows[rows["critic"] == "oracle"]
-    exact_diverged = int((exact["status"] == "diverged").sum())
-    exact_nonfinite = len(exact) - int(np.isfinite(finished(exact)[FINAL].astype("float64")).sum())
+def _caption(runs: pd.DataFrame, used: pd.DataFrame, parts: pd.DataFrame, note: str) -> str:
+    """Text of the runs drawn; of ``used``, which holds copies of some, every run counts once."""
+    once = used.drop_duplicates("run_id")
+    exact, trained = once[once["critic"] == "oracle"], once[once["critic"] != "oracle"]
+    diverged, exact_diverged = (int((some["status"] == "diverged").sum()) for some in (trained, exact))
+    unread = int((~np.isfinite(numbers(finished(trained), "final"))).sum())
+    unread += len(exact) - int(np.isfinite(numbers(finished(exact), "final")).sum())
     notes = [
+        note,
+        guests_sentence(runs),
         f"{plural(diverged, 'trained run')} diverged; {'it is' if diverged == 1 else 'they are'} averaged like the "
         "others and the dots of their cells are red."
         if diverged
@@ -228,18 +256,17 @@ def _caption(rows: pd.DataFrame, parts: pd.DataFrame) -> str:
         "2 nats); their values are the estimator's own."
         if exact_diverged
         else "",
-        f"{plural(nonfinite + exact_nonfinite, 'run')} without a finite estimate, left out of the means."
-        if nonfinite + exact_nonfinite
-        else "",
+        f"{plural(unread, 'run')} without a finite estimate, left out of the means." if unread else "",
         outside_sentence(*_outside(parts), "error"),
     ]
-    windows = listing(sorted(finished(rows)["window"].dropna().unique()))
-    estimate = f"the estimate is the median over the last {windows} training batches of a run ({FINAL})."
-    return caption(rows, _WHAT, _WHY, " ".join(filter(None, notes)), estimate=estimate)
+    windows = listing(sorted(finished(runs)["window"].dropna().unique()))
+    estimate = f"the estimate is the median over the last {windows} training batches of a run ({FINAL})"
+    estimate += f"{fixed_sample_clause(runs)}."
+    return caption(runs, _WHAT, _WHY, " ".join(filter(None, notes)), estimate=estimate)
 
 
 def _table(parts: pd.DataFrame) -> pd.DataFrame:
     names = {"task_label": "task", "estimator_label": "estimator", "negatives_label": "negatives", "trained": "critic"}
     return parts.rename(columns=names).sort_values(
-        ["task", "batch", "negatives", "critic", "mi_true", "estimator"], kind="stable", ignore_index=True
+        ["task", "batch", "n", "negatives", "critic", "mi_true", "estimator"], kind="stable", ignore_index=True
     )

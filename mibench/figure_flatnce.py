@@ -110,7 +110,6 @@ def draw_large_pool(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
             _draw_values(above, *(part[part["scale"] == scale] for part in (batch, pool)))
             for level in truth:
                 above.axhline(level, color=style.INK, linewidth=1.1, linestyle="--", zorder=2)
-            style.log_n_line(above, int(panel["batch"].iloc[0]))
             above.set_ylim(limits)
             above.set_title(f"cosine critic, scale {scale:g}", color=style.INK)
             _draw_gaps(below, gaps[gaps["scale"] == scale])
@@ -119,6 +118,7 @@ def draw_large_pool(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
             for ax in (above, below):
                 steps_axis(ax, panel)
                 ax.set_xlim(right=1.02 * float(panel["steps_done"].max()))
+            style.log_n_line(above, int(panel["batch"].iloc[0]))
         sheet.axes[0, 0].set_ylabel("estimate, nats")
         sheet.axes[1, 0].set_ylabel("FlatNCE − InfoNCE, nats")
     return Drawing(sheet.figure, table, text, one_table({"pool": pool, "difference": gaps}))

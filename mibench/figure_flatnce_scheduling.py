@@ -74,12 +74,12 @@ def draw_scheduling(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
         _draw_targets(learnt, parts["batch"], apart=0.01 * top, hollow=True)
         for level in truth:
             learnt.axhline(level, color=style.INK, linewidth=1.1, linestyle="--", zorder=2)
-        style.log_n_line(learnt, int(rows["batch"].iloc[0]))
         ends = table.loc[table["panel"] != "held", ["mean", "low", "high"]]
         learnt.set_ylim(style.view(ends, truth))
         for ax in (held, learnt):
             ax.axvspan(*MODERATE, color=BAND, alpha=0.15, linewidth=0, zorder=0.5)
             ax.set_xlim(0, top)
+        style.log_n_line(learnt, int(rows["batch"].iloc[0]))
     return Drawing(sheet.figure, table, text)
 
 

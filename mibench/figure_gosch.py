@@ -133,7 +133,8 @@ def draw_saturation(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
             part = beside[beside["negatives"] == sampler]
             _best(ax, part)
             _against_truth(ax, part, colour, limits, marks)
-            _finish(ax, batch, limits, f"{sampler}, N = {batch:,}")
+            _finish(ax, limits, f"{sampler}, N = {batch:,}")
+            style.log_n_line(ax, batch)
     return Drawing(sheet.figure, _table(rows), text, fits)
 
 
@@ -186,10 +187,12 @@ def draw_jensen_shannon(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     )
     far = outside_sentence(*style.outside(rows[FINAL].astype("float64"), limits), "final estimate")
     names = sorted(rows["estimator_label"].unique())
+    log_n = float(np.log(rows["batch"].max()))  # in the legend: curves that end at log N leave its name no room
     with style.theme():
         text = caption(rows, what, far, estimate=_ESTIMATE)
         legend = {n: style.handle(colours[n], "-", 1.3, **m) for n, m in zip(names, _MARKS, strict=False)}
         legend["true MI"] = style.handle(style.INK, "--", 1.2)
+        legend[f"log N = {log_n:.2f}"] = style.handle(style.INK, style.DOTTED, 1.1)
         legend["best NWJ value under the sampler"] = style.handle(style.MUTED, "-", 3.0, alpha=0.5)
         sheet = style.Sheet(
             1, len(kinds), panel=(3.4, 3.2), title="Jensen-Shannon critics", caption=text, legend=legend
@@ -199,7 +202,8 @@ def draw_jensen_shannon(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
             _best(ax, part)
             for name, marks in zip(names, _MARKS, strict=False):
                 _against_truth(ax, part[part["estimator_label"] == name], colours[name], limits, marks)
-            _finish(ax, int(part["batch"].max()), limits, f"{sampler}, {kind}")
+            _finish(ax, limits, f"{sampler}, {kind}")
+            style.dotted_line(ax, log_n)
         sheet.axes[0, 0].set_ylabel("final estimate, nats")
     return Drawing(sheet.figure, _table(rows), text, summarise(rows, ["negatives", "kind", "estimator", "mi_true"]))
 
@@ -236,12 +240,11 @@ def _against_truth(
     ax.plot(means["mi_true"], style.drawable(means["mean"], limits), color=colour, linewidth=1.3, zorder=3)
 
 
-def _finish(ax: Axes, batch: int, limits: tuple[float, float], title: str) -> None:
+def _finish(ax: Axes, limits: tuple[float, float], title: str) -> None:
     low, high = ax.get_xlim()
     ax.plot([0, high], [0, high], color=style.INK, linestyle="--", linewidth=1.0, zorder=2)
     ax.set_xlim(min(low, 0), high)
     ax.set_ylim(limits)
-    style.log_n_line(ax, batch)
     ax.set_xlabel("true MI, nats")
     ax.set_title(title, color=style.INK)
 

@@ -111,13 +111,13 @@ def _draw_panel(
         keys = {"critic": run.critic, "estimator": run.estimator, "alpha": run.alpha, "batch": run.batch}
         drawn.append(draw_run(ax, run, points, keys=keys, limits=limits, colour=colours[run.alpha]))
     if panel.empty:
-        ax.text(0.5, 0.5, "no runs", transform=ax.transAxes, ha="center", va="center", color=style.MUTED)
+        style.say_no_runs(ax)
         return pd.DataFrame()
     draw_staircase(ax, panel, limits)
-    for batch in sorted(panel["batch"].unique()):
-        style.log_n_line(ax, int(batch), x=0.2)
     ax.set_ylim(limits)
     steps_axis(ax, panel)
+    for batch in sorted(panel["batch"].unique()):
+        style.log_n_line(ax, int(batch))
     return pd.concat(drawn, ignore_index=True)
 
 
@@ -132,7 +132,7 @@ def _legend(rows: pd.DataFrame, colours: dict[float, str]) -> dict[str, Line2D]:
     return {
         **dict(reversed(caps.items())),
         "true MI": style.handle(style.INK, "-", 1.4),
-        "log N": style.handle(style.INK, (0, (1, 1.6)), 1.1),
+        "log N": style.handle(style.INK, style.DOTTED, 1.1),
         "each point": style.handle(width=0.6, alpha=0.6),
         "smoothed": style.handle(width=1.6),
     }

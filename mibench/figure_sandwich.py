@@ -24,13 +24,15 @@ from mibench.figures import (
     arrange,
     estimator_colours,
     facets,
+    fixed_sample_clause,
     is_staircase,
     outside_sentence,
     panel_title,
     register_figure,
 )
+from mibench.guests import guests_sentence, place_guests
 from mibench.labels import caption, listing, plural, with_labels
-from mibench.metrics import FINAL, finished, sandwich, summarise
+from mibench.metrics import FINAL, final_estimates, finished, sandwich, summarise
 from mibench.palette import estimator_sign
 
 _PANEL = ["task_label", "setup", "negatives_label", "batch"]
@@ -54,7 +56,9 @@ _WHY = (
     "upward and the smallest downward, so that a band of many estimators is too narrow rather than too wide."
 )
 
-_ESTIMATE = "the estimate is the median over the last {windows} training batches of a run (training-batch value)."
+_ESTIMATE = (
+    "the estimate is the median over the last {windows} training batches of a run (training-batch value){tests}."
+)
 
 
 @register_figure("sandwich")
@@ -78,7 +82,7 @@ def draw_sandwich(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     views = _views(layout, means, levels)
 
     with style.theme():
-        text = _caption(rows, shown, means, levels, views, note)
+        text = _caption(runs, rows, shown, means, levels, views, note)
         across = max(len(row) for row in layout)
         sheet = style.Sheet(
             len(layout),
@@ -110,7 +114,8 @@ def _labelled(runs: pd.DataFrame) -> pd.DataFrame:
     """All runs with labels; where runs differ in their schedule of MI levels it is a setting like the others."""
     if finished(runs).empty:
         raise UsageError("sandwich needs finished runs; run a grid first")
-    rows = _with_guests(runs)
+    rows = with_labels(place_guests(runs))
+    rows = rows.assign(**{FINAL: final_estimates(rows)})
     if rows["schedule"].where(is_staircase(rows), "").nunique() > 1:
         training = [
             f"staircase {listing(json.loads(schedule))}" if stairs else "constant MI"
@@ -118,25 +123,6 @@ def _labelled(runs: pd.DataFrame) -> pd.DataFrame:
         ]
         rows["setup"] = [", ".join(filter(None, pair)) for pair in zip(rows["setup"], training, strict=True)]
     return rows
-
-
-def _with_guests(runs: pd.DataFrame) -> pd.DataFrame:
-    """All runs with labels, those of estimators that bring a critic or a sampler once for every panel they belong in.
-
-    Such an estimator is the same whatever critic and sampler the others have, so that it stands beside all of them.
-    """
-    rows = with_labels(runs)
-    guest = rows[["own_critic", "own_negatives"]].eq(1).any(axis=1)
-    if guest.all() or not guest.any():
-        return rows
-    hosts = with_labels(runs[~guest])
-    parts = [rows[~guest].assign(setup=hosts["setup"])]
-    for own_negatives, some in rows[guest].groupby(rows["own_negatives"].eq(1)):
-        taken = ["setup", "negatives_label"] if own_negatives else ["setup"]
-        places = parts[0][_PANEL].drop_duplicates()
-        joined = some.drop(columns=taken).merge(places, how="left", on=[c for c in _PANEL if c not in taken])
-        parts.append(joined.fillna({"setup": "", "negatives_label": ""}))
-    return pd.concat(parts, ignore_index=True)
 
 
 def _means(bounds: pd.DataFrame) -> pd.DataFrame:
@@ -272,6 +258,7 @@ def _legend(
 
 
 def _caption(
+    runs: pd.DataFrame,
     rows: pd.DataFrame,
     shown: Sequence[Facet],
     means: pd.DataFrame,
@@ -286,6 +273,7 @@ def _caption(
     single = int((means["runs_averaged"] == 1).sum())
     notes = [
         note,
+        guests_sentence(runs),
         f"Left out as no bounds: {listing(others)}." if others else "",
         _lost(lost["run_id"].nunique()),
         "A stair of a staircase is a level, diverged or not by itself." if is_staircase(rows).any() else "",
@@ -298,7 +286,13 @@ def _caption(
         outside_sentence(far, 0, "mean"),
     ]
     windows = listing(sorted(rows["window"].dropna().unique()))
-    return caption(rows, _WHAT, _WHY, " ".join(filter(None, notes)), estimate=_ESTIMATE.format(windows=windows))
+    return caption(
+        runs,
+        _WHAT,
+        _WHY,
+        " ".join(filter(None, notes)),
+        estimate=_ESTIMATE.format(windows=windows, tests=fixed_sample_clause(runs)),
+    )
 
 
 def _lost(count: int) -> str:

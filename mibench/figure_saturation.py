@@ -16,16 +16,17 @@ from matplotlib.lines import Line2D
 from mibench import style
 from mibench.errors import UsageError
 from mibench.figures import (
-    MAX_PANELS,
     Drawing,
     constant_runs,
     estimator_colours,
+    first_panels,
+    fixed_sample_clause,
     outside_sentence,
     register_figure,
     sampler_order,
 )
 from mibench.labels import caption, listing, plural, with_labels
-from mibench.metrics import FINAL, finished, fit_saturation
+from mibench.metrics import FINAL, final_estimates, finished, fit_saturation
 
 _PANEL = ["task_label", "estimator_label", "setup", "negatives_label"]
 _SERIES = [*_PANEL, "mi_true"]
@@ -64,7 +65,7 @@ _WHY = (
 
 _ESTIMATE = (
     "the estimate is the median over the last {windows} training batches of a run (training-batch value; the median, "
-    "because single batches have heavy tails)."
+    "because single batches have heavy tails){tests}."
 )
 
 
@@ -78,7 +79,7 @@ def saturation(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
         Where no run with constant MI and a finite final estimate is there.
     """
     rows = with_labels(constant_runs(runs, "saturation"))
-    done = finished(rows)
+    done = finished(rows.assign(**{FINAL: final_estimates(rows)}))
     if not np.isfinite(done[FINAL].astype("float64")).any():
         raise UsageError("saturation needs a run whose final estimate is finite; none is")
     done, strips, note = _strips(done)
@@ -114,12 +115,8 @@ def saturation(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
 def _strips(done: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[str, ...]], str]:
     """Choose the rows of panels: at most `MAX_PANELS` panels, and a sentence for the caption about those left out."""
     keys = pd.MultiIndex.from_frame(done[_PANEL[:3]])
-    every = sorted(keys.unique())
-    fit = max(MAX_PANELS // done["negatives_label"].nunique(), 1)
-    if len(every) <= fit:
-        return done, every, ""
-    note = f"Only the first {fit} of {len(every)} rows of panels are drawn; select rows to see the others."
-    return done[keys.isin(every[:fit])], every[:fit], note
+    strips, note = first_panels(sorted(keys.unique()), done["negatives_label"].nunique())
+    return done[keys.isin(strips)], strips, note
 
 
 def _match(frame: pd.DataFrame, key: tuple[object, ...]) -> pd.DataFrame:
@@ -295,7 +292,7 @@ def _caption(rows: pd.DataFrame, done: pd.DataFrame, fits: pd.DataFrame, note: s
         outside_sentence(far, nonfinite, "final estimate"),
     ]
     windows = listing(sorted(done["window"].dropna().unique()))
-    estimate = _ESTIMATE.format(windows=windows)
+    estimate = _ESTIMATE.format(windows=windows, tests=fixed_sample_clause(rows))
     return caption(rows, _WHAT, _WHY, " ".join(filter(None, notes)), estimate=estimate)
 
 

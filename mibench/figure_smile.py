@@ -62,7 +62,7 @@ def draw_bias_and_variance(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     with style.theme():
         text = caption(rows, what, note, estimate=_ESTIMATE)
         legend = {name: style.handle(colours[name], "-", 1.4, "o", markersize=4) for name in sorted(colours)}
-        legend["log N"] = style.handle(style.INK, (0, (1, 1.6)), 1.1)
+        legend["log N"] = style.handle(style.INK, style.DOTTED, 1.1)
         sheet = style.Sheet(
             3, len(panels), panel=(3.3, 2.2), title="Bias and variance of the bounds", caption=text, legend=legend
         )
@@ -71,7 +71,7 @@ def draw_bias_and_variance(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
                 for label, line in panel.groupby("estimator_label", sort=True):
                     values = style.drawable(line[name], limits) if name == "bias" else line[name].clip(1e-6, 1e9)
                     ax.plot(line["mi_true"], values, color=colours[str(label)], marker="o", markersize=3.5)
-                ax.axvline(float(np.log(panel["batch"].iloc[0])), color=style.INK, linestyle=(0, (1, 1.6)), linewidth=1)
+                ax.axvline(float(np.log(panel["batch"].iloc[0])), color=style.INK, linestyle=style.DOTTED, linewidth=1)
                 if name == "bias":
                     ax.axhline(0, color=style.INK, linewidth=0.8)
                     ax.set_ylim(limits)

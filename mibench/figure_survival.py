@@ -11,7 +11,14 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from mibench import style
 from mibench.errors import UsageError
-from mibench.figures import Drawing, estimator_colours, estimator_names, register_figure, sampler_order
+from mibench.figures import (
+    Drawing,
+    estimator_colours,
+    estimator_names,
+    first_panels,
+    register_figure,
+    sampler_order,
+)
 from mibench.labels import caption, plural, with_labels
 from mibench.metrics import divergence_by_run, finished, not_diverged
 from mibench.palette import estimator_sign
@@ -45,13 +52,14 @@ def survival(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     table = divergence_by_run(rows, [*_PANEL, "estimator", "estimator_label"])
     colours = estimator_colours(runs, rows)
     keys = table[_PANEL].drop_duplicates().itertuples(index=False, name=None)
-    panels = sorted(keys, key=lambda key: (sampler_order(key[0]), key[1]))
+    panels, note = first_panels(sorted(keys, key=lambda key: (sampler_order(key[0]), key[1])))
+    table = table[pd.MultiIndex.from_frame(table[_PANEL]).isin(panels)]
     across = min(len(panels), 3)
     drawn = []
     with style.theme():
         diverged, nonfinite = int(table["diverged"].sum()), int((~np.isfinite(table["excess"])).sum())
-        notes = f"{plural(diverged, 'run')} of {len(table):,} diverged; {plural(nonfinite, 'final value')} not finite."
-        text = caption(rows, _WHAT, notes, estimate=_ESTIMATE)
+        count = f"{plural(diverged, 'run')} of {len(table):,} diverged; {plural(nonfinite, 'final value')} not finite."
+        text = caption(rows, _WHAT, " ".join(filter(None, [note, count])), estimate=_ESTIMATE)
         sheet = style.Sheet(
             -(-len(panels) // across),
             across,

@@ -17,7 +17,7 @@ import functools
 import inspect
 import textwrap
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -32,6 +32,8 @@ from mibench.metrics import finished
 
 MAX_PANELS = 30
 """Panels that a figure has at most; its caption says how many were left out."""
+
+_Key = TypeVar("_Key")
 
 CURVE = "estimate_train_median"
 """The curve that is drawn: the median over the training batches since the point before."""
@@ -221,10 +223,7 @@ def arrange(items: Sequence[Facet]) -> tuple[list[list[Facet]], str]:
     rows, note
         At most `MAX_PANELS` panels, and a sentence for the caption about those left out (empty if none).
     """
-    kept = items[:MAX_PANELS]
-    note = ""
-    if len(items) > len(kept):
-        note = f"Only the first {len(kept)} of {len(items)} panels are drawn; select rows to see the others."
+    kept, note = first_panels(items)
     batches = {item.batch for item in kept}
     if 1 < len(batches) <= 5:
         rows: dict[tuple[str, str, str, str], list[Facet]] = {}
@@ -232,7 +231,28 @@ def arrange(items: Sequence[Facet]) -> tuple[list[list[Facet]], str]:
             rows.setdefault(item.row_key, []).append(item)
         return list(rows.values()), note
     across = len(kept) if len(kept) <= 3 else 4 if len(kept) != 9 else 3
-    return [list(kept[i : i + across]) for i in range(0, len(kept), across)], note
+    return [kept[i : i + across] for i in range(0, len(kept), across)], note
+
+
+def first_panels(keys: Sequence[_Key], across: int = 1) -> tuple[list[_Key], str]:
+    """Keep as many panels, or rows of panels, as make at most `MAX_PANELS`, one at least.
+
+    Parameters
+    ----------
+    keys
+        A key for every panel, or for every row of panels that are drawn or left out together, in order.
+    across
+        Panels that a key stands for.
+
+    Returns
+    -------
+    kept, note
+        The first keys, and a sentence for the caption about those left out (empty if none).
+    """
+    fit = max(MAX_PANELS // across, 1)
+    what = "panels" if across == 1 else "rows of panels"
+    note = f"Only the first {fit} of {len(keys)} {what} are drawn; select rows to see the others."
+    return list(keys[:fit]), note if len(keys) > fit else ""
 
 
 def panel_title(facet: Facet, inches: float = 5.0) -> str:
@@ -294,6 +314,11 @@ def diverged_sentence(runs: pd.DataFrame) -> str:
     return f"{plural(count, 'diverged run')} {'is' if count == 1 else 'are'} among them." if count else ""
 
 
+def fixed_sample_clause(runs: pd.DataFrame) -> str:
+    """Say where an estimate is a test value, to follow on what it is elsewhere; empty where it nowhere is."""
+    return "; on a fixed sample it is the value of the test part" if (runs["regime"] == "dataset").any() else ""
+
+
 # --- curves ---------------------------------------------------------------------------------------------------
 
 
@@ -310,8 +335,13 @@ def draw_curve(
     at, smoothed = smoothing.smooth_curve(steps, values, batch=batch, start=start)
     ax.plot(steps, style.drawable(values, limits), color=colour, linewidth=0.6, alpha=0.35, zorder=2)
     ax.plot(at, style.drawable(smoothed, limits), color=colour, linewidth=1.5, zorder=3)
-    raw = pd.DataFrame({"series": "raw", "step": steps.to_numpy(np.float64), "value": values.to_numpy(np.float64)})
-    return pd.concat([raw, pd.DataFrame({"series": "smoothed", "step": at, "value": smoothed})], ignore_index=True)
+    return pd.DataFrame(
+        {
+            "series": np.repeat(["raw", "smoothed"], [len(steps), len(at)]),
+            "step": np.concatenate([steps.to_numpy(np.float64), at]),
+            "value": np.concatenate([values.to_numpy(np.float64), smoothed]),
+        }
+    )
 
 
 def smoothing_sentence(runs: pd.DataFrame, within: str = "") -> str:

@@ -7,6 +7,7 @@ Notable: a label carries only what differs between the rows at hand (``smile:tau
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -154,8 +155,34 @@ def _versions(runs: pd.DataFrame) -> str:
 
 
 def _ids(runs: pd.DataFrame, name: str, *, params: bool = True) -> list[str]:
-    columns = [name, f"{name}_version", *([f"{name}_params"] if params else [])]
-    return _unique(component_id(*row) for row in runs[columns].drop_duplicates().itertuples(index=False, name=None))
+    """Versioned names of the components that occur, with all their parameters or without any."""
+    columns = [name, f"{name}_version", f"{name}_params"]
+    kinds: dict[tuple[str, float], list[str | None]] = {}
+    for component, version, given in runs[columns].drop_duplicates().itertuples(index=False, name=None):
+        kinds.setdefault((component, version), []).append(given if params else None)
+    return sorted(_id_with_range(*kind, given) for kind, given in kinds.items())
+
+
+def _id_with_range(name: str, version: float, given: Iterable[str | None]) -> str:
+    """Versioned name with the parameters that all share, and in brackets the values of those that differ."""
+    found = [_params(text) for text in given]
+    keys = sorted({key for params in found for key in params})
+    values: dict[str, dict[str, object]] = {
+        key: {_short(params[key]): params[key] for params in found if key in params} for key in keys
+    }
+    shared = {key for key, texts in values.items() if len(texts) == 1 and all(key in params for params in found)}
+    text = join_name(f"{name}-v{int(version)}", tuple((key, next(iter(values[key]))) for key in keys if key in shared))
+    differing = [
+        f"{key} {listing(text for text, _ in sorted(texts.items(), key=lambda pair: _order(pair[1])))}"
+        for key, texts in values.items()
+        if key not in shared
+    ]
+    return f"{text} ({'; '.join(differing)})" if differing else text
+
+
+def _order(value: object) -> tuple[float, str]:
+    """Sort key of values that may be numbers or text: numbers first."""
+    return (value, "") if isinstance(value, int | float) else (math.inf, str(value))
 
 
 def _component_labels(runs: pd.DataFrame, name: str) -> pd.Series:

@@ -20,6 +20,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtri, stdtrit
 
+from mibench.columns import RESULT_STATUSES
+
 Floats = npt.NDArray[np.float64]
 
 FINAL = "estimate_train_median"
@@ -36,9 +38,18 @@ def numbers(rows: pd.DataFrame, column: str) -> Floats:
     return values
 
 
+def final_estimates(runs: pd.DataFrame) -> pd.Series:
+    """The estimate that a run is judged by, nats: `FINAL`; on a fixed sample the value of its test part.
+
+    On a fixed sample the training batches are pairs that the critic has seen many times.
+    """
+    final: pd.Series = runs[FINAL].astype("float64")
+    return final.where(runs["regime"] != "dataset", runs["estimate_test"].astype("float64"))
+
+
 def finished(runs: pd.DataFrame) -> pd.DataFrame:
     """Keep the rows that hold a result: ok or diverged, not timed out or crashed."""
-    return runs[runs["status"].isin(["ok", "diverged"])]
+    return runs[runs["status"].isin(RESULT_STATUSES)]
 
 
 def summarise(runs: pd.DataFrame, by: Sequence[str], value: str = FINAL, *, confidence: float = 0.95) -> pd.DataFrame:
@@ -62,19 +73,23 @@ def summarise(runs: pd.DataFrame, by: Sequence[str], value: str = FINAL, *, conf
         `n_failed`, and `mean`, `low`, `high`, `sd`, `median` of the finite values; the interval is NaN below
         two of them.
     """
+    table = runs[list(by)].assign(
+        _value=numbers(runs, value),
+        _done=runs["status"].isin(RESULT_STATUSES),
+        _diverged=runs["status"] == "diverged",
+    )  # narrow: cutting out a cell costs time for every column
     rows = []
-    for key, cell in runs.groupby(list(by), dropna=False, sort=True):
-        done = finished(cell)
-        values = numbers(done, value)
+    for key, cell in table.groupby(list(by), dropna=False, sort=True):
+        values = cell["_value"].to_numpy()[cell["_done"].to_numpy(bool)]
         finite = values[np.isfinite(values)]
         mean, low, high, sd = mean_interval(finite, confidence)
         rows.append(
             {
                 **dict(zip(by, key, strict=True)),
-                "n_runs": len(done),
+                "n_runs": len(values),
                 "n_nonfinite": len(values) - len(finite),
-                "n_diverged": int((cell["status"] == "diverged").sum()),
-                "n_failed": len(cell) - len(done),
+                "n_diverged": int(cell["_diverged"].sum()),
+                "n_failed": len(cell) - len(values),
                 "mean": mean,
                 "low": low,
                 "high": high,

@@ -18,6 +18,8 @@ import base64
 import dataclasses
 import functools
 import hashlib
+import io
+import math
 import re
 import shlex
 import struct
@@ -29,6 +31,7 @@ from urllib.parse import quote
 import jinja2
 import pandas as pd
 from markupsafe import Markup
+from PIL import Image
 
 from mibench.claims import Claim
 from mibench.figures import FIGURES
@@ -43,14 +46,18 @@ if TYPE_CHECKING:
 PAGE = "index.html"
 
 _ASSETS = Path(__file__).parent / "page_assets"
-_BUDGET = 11_000_000
-"""Bytes of all images together; in base64 a third more."""
-_LARGEST_SVG = 600_000
-"""Bytes beyond which a browser takes noticeably long to paint an SVG."""
+_LARGEST_SVG, _ALL_SVG = 400_000, 7_000_000
+"""Bytes of an SVG, beyond which a browser takes noticeably long to paint it, and of all SVGs together."""
 _LEAST = 0.62
 """Share of its natural width that a figure is not shrunk below; narrower screens scroll it."""
 _STATUSES = ("ok", "diverged", "timeout", "crashed")
-_VERDICTS = ("holds", "holds for", "does not hold", "open")
+_VERDICTS = {
+    "holds": ("holds", "hold"),
+    "holds for": ("holds within limits", "hold within limits"),
+    "does not hold": ("does not hold", "do not hold"),
+    "open": ("is open", "are open"),
+}
+"""How one claim and how several with a verdict are counted."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +148,12 @@ def _claim(result: ReportResult) -> Claim | None:
 
 def _untested(claim: Claim, reason: str) -> dict[str, str]:
     """A claim without rows, as the list of verdicts shows it."""
-    return {"statement": claim.statement, "source": claim.source, "reason": f"{reason[:1].upper()}{reason[1:]}."}
+    return {"statement": _capital(claim.statement), "source": claim.source, "reason": f"{_capital(reason)}."}
+
+
+def _capital(text: str) -> str:
+    """Begin a clause as a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def _card(result: ReportResult, image: dict[str, Any], grid: Path | None, source: Source) -> dict[str, Any]:
@@ -165,7 +177,7 @@ def _card(result: ReportResult, image: dict[str, Any], grid: Path | None, source
     }
     if claim is not None and judgement is not None:
         alt = f"{judgement.verdict}: {judgement.finding}"
-        card |= {"source": claim.source, "statement": claim.statement, "alt": alt}
+        card |= {"source": claim.source, "statement": _capital(claim.statement), "alt": alt}
         card |= {"verdict": judgement.verdict, "finding": judgement.finding}
     return card
 
@@ -191,26 +203,38 @@ def _table(table: ShortTable) -> dict[str, Any]:
 
 def _images(results: Sequence[ReportResult]) -> dict[str, dict[str, Any]]:
     """The image of every figure by its name: SVG where that is small and the page stays light, else PNG."""
+    total, images = 0, {}
     files = {result.name: {file.suffix: file for file in result.files} for result in results}
-    sizes = {name: {suffix: file.stat().st_size for suffix, file in each.items()} for name, each in files.items()}
-    total = sum(size[".png"] for size in sizes.values())
-    chosen = dict.fromkeys(files, ".png")
-    for name in sorted(sizes, key=lambda n: sizes[n][".svg"] - sizes[n][".png"]):
-        more = sizes[name][".svg"] - sizes[name][".png"]
-        if sizes[name][".svg"] <= _LARGEST_SVG and total + more <= _BUDGET:
-            total, chosen[name] = total + more, ".svg"
-    return {name: _image(files[name][chosen[name]], files[name][".png"]) for name in files}
+    for name in sorted(files, key=lambda name: files[name][".svg"].stat().st_size):
+        svg, png = files[name][".svg"].read_bytes(), files[name][".png"].read_bytes()
+        total += len(svg)
+        small = len(svg) <= _LARGEST_SVG and total <= _ALL_SVG
+        images[name] = _image(svg, "svg+xml", png) if small else _image(_with_palette(png), "png", png)
+    return images
 
 
-def _image(file: Path, png: Path) -> dict[str, Any]:
+def _image(content: bytes, kind: str, png: bytes) -> dict[str, Any]:
     """An image as a data URI, with the size at which it was drawn, in CSS pixels."""
-    with png.open("rb") as head:
-        pixels = struct.unpack(">II", head.read(24)[16:])  # of the first chunk, IHDR
-    width, height = (round(side * 96 / DPI) for side in pixels)
-    kind = {".svg": "image/svg+xml", ".png": "image/png"}[file.suffix]
-    encoded = base64.b64encode(file.read_bytes()).decode()
-    uri = f"data:{kind};base64,{encoded}"
+    width, height = (round(side * 96 / DPI) for side in _pixels(png))
+    uri = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
     return {"uri": uri, "width": width, "height": height, "least": round(_LEAST * width)}
+
+
+def _pixels(png: bytes) -> tuple[int, int]:
+    """Width and height of a PNG, from its first chunk."""
+    width, height = struct.unpack(">II", png[16:24])
+    return width, height
+
+
+def _with_palette(png: bytes) -> bytes:
+    """A PNG of 256 colours, which is what a figure of lines and text has but for shades at edges: 60 % smaller."""
+    if math.prod(_pixels(png)) > (Image.MAX_IMAGE_PIXELS or math.inf):  # which Pillow takes for an attack
+        return png
+    with Image.open(io.BytesIO(png)) as image:
+        reduced = image.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    reduced.save(buffer, "png")
+    return buffer.getvalue()
 
 
 # --- header ---------------------------------------------------------------------------------------------------
@@ -232,7 +256,8 @@ def _versions(runs: pd.DataFrame) -> str:
 def _tally(claims: Sequence[Mapping[str, Any]]) -> str:
     """Say how many claims have which verdict."""
     verdicts = [card["verdict"] for card in claims]
-    parts = [f"{verdicts.count(verdict)} “{verdict}”" for verdict in _VERDICTS if verdict in verdicts]
+    counts = {verdict: verdicts.count(verdict) for verdict in _VERDICTS if verdict in verdicts}
+    parts = [f"{count} {_VERDICTS[verdict][count > 1]}" for verdict, count in counts.items()]
     if not parts:
         return "No claim of the literature was tested by these rows."
     return f"{plural(len(claims), 'claim')} of the literature, tested by stored rows: {', '.join(parts)}."

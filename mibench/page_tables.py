@@ -20,7 +20,7 @@ class Column:
 
     key: str
     heading: str
-    kind: Literal["text", "number", "interval", "status", "id"] = "text"
+    kind: Literal["text", "number", "fixed", "interval", "status", "id"] = "text"
     help: str = ""
     filter: bool = False
 
@@ -51,13 +51,13 @@ _RUNS = (
     *(_CRITIC, _NEGATIVES, _BATCH),
     Column("seed", "seed", "number"),
     Column("steps", "steps", "number", "training steps asked for"),
-    Column("estimate", "estimate", "number", "median over the last training batches; on a fixed sample the test value"),
-    Column("sd", "sd", "number", "standard deviation over the same batches"),
-    Column("bias", "bias", "number", "mean over the same batches (on a fixed sample the test value) minus the truth"),
-    Column("large_pool", "large pool", "number", "estimate on a large fresh pool with clean negatives"),
-    Column("ceiling", "ceiling", "number", "largest value that the estimator can take on a training batch"),
+    Column("estimate", "estimate", "fixed", "median over the last training batches; on a fixed sample the test value"),
+    Column("sd", "sd", "fixed", "standard deviation over the same batches"),
+    Column("bias", "bias", "fixed", "mean over the same batches (on a fixed sample the test value) minus the truth"),
+    Column("large_pool", "large pool", "fixed", "estimate on a large fresh pool with clean negatives"),
+    Column("ceiling", "ceiling", "fixed", "largest value that the estimator can take on a training batch"),
     Column("status", "status", "status", "ok; diverged, which is a result; timeout or crashed", filter=True),
-    Column("seconds", "seconds", "number", "wall time: that of the runs trained together, divided by their number"),
+    Column("seconds", "seconds", "fixed", "wall time: that of the runs trained together, divided by their number"),
     _SETTINGS,
     Column("run_id", "run id", "id"),
 )
@@ -65,15 +65,15 @@ _RUNS = (
 _BOARD = (
     *(_TASK, _TRUTH, _ESTIMATOR, _CRITIC, _NEGATIVES, _BATCH),
     Column("n_runs", "runs", "number", "runs with a result; timeouts and crashes are not among them"),
-    Column("estimate", "mean estimate", "number", "mean over runs of the mean over the last training batches"),
-    Column("median", "median", "number", "median over runs of the median over the same batches"),
+    Column("estimate", "mean estimate", "fixed", "mean over runs of the mean over the last training batches"),
+    Column("median", "median", "fixed", "median over runs of the median over the same batches"),
     Column("interval", "bias [95 %]", "interval", "mean estimate minus truth, with Student's t interval over runs"),
-    Column("sd", "sd", "number", "standard deviation over batches, root mean square over runs"),
-    Column("rmse", "RMSE", "number", "root mean square error of one batch's estimate; on a fixed sample of one run's"),
+    Column("sd", "sd", "fixed", "standard deviation over batches, root mean square over runs"),
+    Column("rmse", "RMSE", "fixed", "root mean square error of one batch's estimate; on a fixed sample of one run's"),
     Column("n_diverged", "diverged", "number", "diverged runs; their finite values count"),
     Column("n_nonfinite", "not finite", "number", "runs whose mean is not finite; they are in no mean"),
     Column("n_failed", "failed", "number", "timeouts and crashes"),
-    Column("seconds", "s per run", "number", "mean wall time of a run"),
+    Column("seconds", "s per run", "fixed", "mean wall time of a run"),
     _SETTINGS,
 )
 

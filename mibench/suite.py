@@ -116,7 +116,7 @@ def get_suite(name: str) -> Suite:
     suites = {suite.name: suite for suite in shipped_suites()}
     suites |= {suite.id: suite for suite in suites.values()}
     if name not in suites:
-        raise UnknownNameError("suite", str(name), suites, "see 'mibench list suites'")
+        raise UnknownNameError("suite", str(name), suites, f"there are {', '.join(list_suites())}")
     return suites[name]
 
 

@@ -222,9 +222,14 @@ def _configuration(group: pd.DataFrame) -> dict[str, str]:
         "fresh": _number(group["estimate_fresh"].mean()),
         "bias": _number(group["bias"].mean(), "+.2f"),
         "ceiling": _number(first["ceiling"]),
-        "cap": _number(first["predicted_ceiling"]) if first["capped_by_sampler"] == 1 else "",
+        "cap": _number(first["predicted_ceiling"]) if _sampler_caps(first) else "",
         "status": ", ".join(f"{count} {status}" for status, count in statuses.items()),
     }
+
+
+def _sampler_caps(row: pd.Series) -> bool:
+    """Whether the sampler's ceiling, and not a lower one of the estimator's own, is what caps a row."""
+    return bool(row["capped_by_sampler"] == 1 and not row["ceiling"] < row["predicted_ceiling"])
 
 
 def _number(value: Any, form: str = ".2f") -> str:

@@ -12,7 +12,7 @@ from mibench import report
 from mibench.accuracy import FRESH_BATCHES, bias_variance, cost, pareto_front, split_by_exact_critic, violation_shares
 from mibench.columns import empty_row
 from mibench.errors import UsageError
-from mibench.figures import FIGURES
+from mibench.figures import FIGURES, MAX_PANELS
 from mibench.metrics import divergence_by_run, not_diverged
 
 COMMON = {
@@ -74,6 +74,24 @@ class TestExactSplit:
             "joint, 2x64",
         ]
 
+    def test_on_a_fixed_sample_parts_are_those_of_test_values_at_that_size(self) -> None:
+        exact = {"critic": "oracle", "hidden": None, "activation": None, "lr": None}
+        fixed = [{"regime": "dataset", "samples": n, "estimate_test": value} for n, value in ((500, 4.0), (2000, 5.0))]
+        drawing = draw("exact-split", rows(*({**exact, **one} for one in fixed), *fixed))
+        assert drawing.table[["n", "estimator_part", "critic_gap"]].to_numpy().tolist() == [[500, -1, 0], [2000, 0, 0]]
+        assert "value of the test part" in drawing.caption
+
+    def test_an_estimator_with_its_own_critic_stands_beside_every_trained_critic(self) -> None:
+        own = {"estimator": "tre", "critic": "bridges", "own_critic": 1, "estimate_train_median": 3.0}
+        runs = rows(
+            {"critic": "oracle"}, {}, {"critic": "separable"}, own, {**own, "critic": "oracle", "own_critic": 0}
+        )
+        drawing = draw("exact-split", runs)
+        pairs = drawing.table[["critic", "estimator"]].to_numpy().tolist()
+        assert pairs == [[c, e] for c in ("joint", "separable") for e in ("nwj", "tre")]
+        assert "5 runs: 5 ok" in drawing.caption
+        assert "a critic of their own: tre (bridges)" in drawing.caption
+
     def test_runs_without_an_exact_critic_are_refused(self) -> None:
         with pytest.raises(UsageError, match="oracle"):
             draw("exact-split", rows({}))
@@ -97,6 +115,39 @@ class TestBiasVariance:
         ceiling = drawing.table.set_index("estimator")["ceiling_bias"]
         assert ceiling["nwj"] == pytest.approx(math.log(64) - 5)
         assert math.isnan(ceiling["smile"])
+
+    def test_an_estimator_that_runs_away_stays_in_view(self) -> None:
+        away = [{"estimator": "js-nwj", "batch": n, "estimate_train": 5.0 - b} for n, b in ((64, 19.3), (256, 151.9))]
+        drawing = draw("bias-variance", rows({}, *away))
+        low, high = drawing.figure.axes[0].get_ylim()
+        assert low < -151.9
+        assert drawing.figure.axes[0].get_yscale() == "symlog"
+        assert "outside the view" not in drawing.caption.replace("biases outside the view", "")
+        at = drawing.figure.axes[0].transData.transform([(0, low), (0, -1), (0, high)])[:, 1]
+        assert (at[1] - at[0]) / (at[2] - at[0]) > 0.3  # what lies beyond does not crush what lies near
+
+    @pytest.mark.parametrize("name", ["bias-variance", "error-by-mi"])
+    def test_runs_on_fixed_samples_are_left_out_in_a_sentence(self, name: str) -> None:
+        fixed = {"regime": "dataset", "samples": 1000, "estimate_test": 3.0, "estimate_train": 20.0}
+        drawing = draw(name, rows({}, fixed, {**fixed, "seed": 1}))
+        assert drawing.table["bias"].tolist() == [-1.0]
+        assert "2 runs on fixed samples left out" in drawing.caption
+        with pytest.raises(UsageError, match="draw sample-size"):
+            draw(name, rows(fixed))
+
+    @pytest.mark.parametrize("name", ["bias-variance", "error-by-mi"])
+    def test_an_estimator_with_its_own_critic_and_sampler_stands_in_every_panel(self, name: str) -> None:
+        own = {
+            "estimator": "l1out", "critic": "conditional-gaussian", "hidden": "1x8", "negatives": "all-pairs",
+            "own_critic": 1, "own_negatives": 1, "status": "diverged",
+        }  # fmt: skip
+        hosts = [{"critic": c, "negatives": s} for c in ("joint", "separable") for s in ("shuffle", "derangement")]
+        drawing = draw(name, rows(*hosts, own))
+        assert len(drawing.figure.axes) == 4 * 3
+        assert drawing.table["estimator"].value_counts().to_dict() == {"nwj": 4, "l1out": 4}
+        assert "1 run of 5 diverged" in drawing.caption  # copies count once
+        assert "l1out (conditional-gaussian)" in drawing.caption
+        assert "critic conditional-gaussian 1x8 relu" in drawing.caption  # the grid is that of the runs themselves
 
     def test_runs_without_finite_values_are_refused(self) -> None:
         with pytest.raises(UsageError, match="finite"):
@@ -145,6 +196,25 @@ class TestCost:
         assert cell[["seconds", "rmse"]].tolist() == pytest.approx([2.0, math.sqrt(12.5)])
         assert cell["n_nonfinite"] == 1
 
+    def test_cells_of_another_truth_or_batch_size_are_on_a_front_of_their_own(self) -> None:
+        worse = {"negatives": "all-pairs", "estimate_train_median": 3.0, "seconds": 3.0}
+        drawing = draw("cost", rows({}, worse, {**worse, "mi_true": 4.0}, {**worse, "batch": 256}))
+        cells = drawing.table.set_index(["mi_true", "batch", "negatives"])["on_front"]
+        assert cells.to_dict() == {
+            (4.0, 64, "all-pairs"): True, (5.0, 64, "all-pairs"): False, (5.0, 64, "shuffle"): True,
+            (5.0, 256, "all-pairs"): True,
+        }  # fmt: skip
+        titles = [ax.get_title(loc="left") for ax in drawing.figure.axes]
+        assert titles[1:] == [f"gaussian20d, I = 5 nats\nN = {n} (log N = {math.log(n):.2f})" for n in (64, 256)]
+
+    def test_on_a_fixed_sample_the_error_is_that_of_the_test_value_whatever_the_batch(self) -> None:
+        fixed = {"regime": "dataset", "samples": 1000, "estimate_test": 3.0, "estimate_train_median": 4.9}
+        whole = {**fixed, "estimator": "ksg", "critic": "none", "own_critic": 1, "batch": 1000, "estimate_test": 4.5}
+        drawing = draw("cost", rows({}, fixed, {**fixed, "batch": 32}, whole))
+        assert drawing.table.query("n == 1000")["rmse"].tolist() == [2.0, 2.0, 0.5]
+        assert [len(ax.collections) > 0 for ax in drawing.figure.axes] == [True, True]  # fresh pairs; n = 1,000
+        assert "value of the test part" in drawing.caption
+
     def test_front_by_hand(self) -> None:
         assert pareto_front([3, 1, 2, 2, 4], [1, 5, 5, 2, math.nan]).tolist() == [1, 3, 0]
 
@@ -168,14 +238,14 @@ class TestSurvival:
         assert "2 runs of 4 diverged" in drawing.caption
         assert drawing.table["share"].tolist() == [1, 0.75, 0.375, 0.375]
 
+    def test_too_many_panels_are_cut_in_a_sentence(self) -> None:
+        drawing = draw("survival", rows(*({"batch": n} for n in range(2, MAX_PANELS + 4))))
+        assert drawing.table["batch"].nunique() == len(drawing.figure.axes) == MAX_PANELS
+        assert f"Only the first {MAX_PANELS} of {MAX_PANELS + 2} panels are drawn" in drawing.caption
+
     def test_no_finished_run_is_refused(self) -> None:
         with pytest.raises(UsageError, match="finished"):
             draw("survival", rows({"status": "crashed"}))
-
-    def test_the_drawing_marks_the_front_within_and_above_log_n(self) -> None:
-        drawing = draw("cost", rows({"mi_true": 2.0}, {"mi_true": 5.0}, {"mi_true": 5.0, "negatives": "all-pairs"}))
-        assert drawing.table["on_front"].sum() == 2
-        assert drawing.table["within"].tolist() == [True, False, False]
 
     def test_no_seconds_are_refused_by_the_cost(self) -> None:
         with pytest.raises(UsageError, match="seconds"):

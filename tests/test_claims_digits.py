@@ -41,7 +41,8 @@ def noisy(
                 row = {
                     "run_id": f"{len(rows):032x}", "task": "digits-label", "estimator": estimator, "seed": seed,
                     "task_params": json.dumps({"grey": False, "noise": noise}), "mi_true": truth(noise),
-                    "estimate_train_median": estimate, "estimate_fresh_large": estimate, "predicted_optimum": 2.2,
+                    "estimate_train_median": estimate, "estimate_fresh": estimate, "estimate_fresh_large": estimate,
+                    "predicted_optimum": 2.2,
                 }  # fmt: skip
                 rows.append(empty_row("runs", **{**COMMON, **row}))
     return pd.DataFrame(rows)
@@ -85,6 +86,9 @@ def test_the_truth_between_both_ways_of_reading_a_critic() -> None:
     assert "at 0 of 3" in judge_bracket(both_below, NONE).finding
     assert judge_bracket(both_below, NONE).verdict == "holds for"  # monotone all the same
     assert judge_bracket(good[good["estimator"] == "js"], NONE).verdict == "open"
+    damped = good.assign(estimate_train_median=0.5 * good["estimate_train_median"])  # as dropout does in training
+    assert judge_bracket(damped, NONE) == judgement
+    assert "dropout is off" in judgement.finding
 
 
 def test_codes_are_compared_half_by_half() -> None:
@@ -113,7 +117,10 @@ def test_the_figures_draw_their_rows_in_any_order() -> None:
     drawing = noise_of_plug_ins(runs, NONE)
     again = noise_of_plug_ins(runs.sample(frac=1, random_state=1), NONE)
     pd.testing.assert_frame_equal(drawing.table, again.table)
-    assert set(drawing.table["value"]) == {"estimate_train_median", "estimate_fresh_large"}
+    assert set(drawing.table["value"]) == {"estimate_fresh", "estimate_fresh_large"}
+    assert set(noise_of_bounds(runs, NONE).table["value"]) == {"estimate_train_median", "estimate_fresh_large"}
+    assert "after training and without dropout" in drawing.caption
+    assert drawing.figure.axes[0].get_title(loc="left") == "fresh batches, without dropout"
     left = drawing.figure.axes[0]
     assert (left.get_xlabel(), left.get_ylabel()) == ("share of noisy pixels", "estimate, nats")
     (line,) = [one for one in left.lines if len(one.get_xdata()) == len(NOISES) and one.get_marker() == "None"]

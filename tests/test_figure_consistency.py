@@ -15,7 +15,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from mibench import figure_consistency, report, style
+from mibench import figures, report, style
 from mibench.columns import empty_row
 from mibench.errors import UsageError
 from mibench.figure_consistency import draw_consistency
@@ -76,10 +76,10 @@ def test_every_setting_has_a_row_of_three_panels(monkeypatch: pytest.MonkeyPatch
     assert [title[0] for title in titles[::3]] == [f"black and white · derangement · N = {n}" for n in (64, 128)]
     assert [title[1].split(":")[0] for title in titles[:3]] == ["baseline", "data processing", "additivity"]
     assert set(table["batch"]) == {64, 128}
-    monkeypatch.setattr(figure_consistency, "MAX_PANELS", 3)
+    monkeypatch.setattr(figures, "MAX_PANELS", 3)
     cut, _, caption, _ = draw(make(("nwj",), seeds=1, batches=(64, 128)))
     assert len(cut.axes) == 3
-    assert "Only the first 1 of 2 settings are drawn" in caption
+    assert "Only the first 1 of 2 rows of panels are drawn" in caption
     assert "of a single ratio have no interval" in caption
 
 

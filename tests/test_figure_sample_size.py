@@ -37,6 +37,38 @@ def test_means_stand_over_the_sizes_of_the_samples() -> None:
     pd.testing.assert_frame_equal(table, again)
 
 
+def test_samplers_and_batch_sizes_are_not_averaged_and_whole_samples_stand_beside_all() -> None:
+    runs = fixed(("nwj",))
+    other = runs.assign(run_id=runs["run_id"] + "-s", negatives="derangement", estimate_test=0.0)
+    larger = runs.assign(run_id=runs["run_id"] + "-b", batch=256, estimate_test=1.0)
+    whole = runs.assign(run_id=runs["run_id"] + "-k", estimator="ksg", critic="none", negatives="none", hidden=None,
+                        own_critic=1, own_negatives=1, lr=None, patience=None, steps=1, window=1,
+                        batch=runs["samples"].astype(int), estimate_test=1.75)  # fmt: skip
+    figure, table, caption, _ = sample_size(pd.concat([runs, other, larger, whole], ignore_index=True), pd.DataFrame())
+    assert [ax.get_title(loc="left").split("\n")[1] for ax in figure.axes] == [
+        "shuffle · N = 64", "shuffle · N = 256", "derangement · N = 64"
+    ]  # fmt: skip
+    trained = table[table["estimator"] == "nwj"].round(6)
+    means = {key: cell.tolist() for key, cell in trained.groupby(["negatives", "batch"])["mean"]}
+    assert means == {("derangement", 64): [0, 0], ("shuffle", 64): [1.5, 1.9], ("shuffle", 256): [1, 1]}
+    assert table.loc[table["estimator"] == "ksg", "mean"].tolist() == [1.75] * 6
+    assert "ksg (none)" in caption
+
+
+def test_titles_of_a_second_row_stay_clear_of_the_labels_above() -> None:
+    parts = [fixed().assign(negatives=name) for name in ("shuffle", "derangement", "cyclic", "independent")]
+    figure, *_ = sample_size(
+        pd.concat([part.assign(run_id=part["run_id"] + str(i)) for i, part in enumerate(parts)], ignore_index=True),
+        pd.DataFrame(),
+    )
+    figure.canvas.draw()
+    renderer = figure.canvas.get_renderer()
+    label = figure.axes[0].xaxis.label.get_window_extent(renderer)
+    title = figure.axes[3]._left_title.get_window_extent(renderer)
+    assert figure.axes[3].get_position().y1 < figure.axes[0].get_position().y0
+    assert title.y1 < label.y0
+
+
 def test_runs_on_fresh_pairs_are_refused_in_a_sentence() -> None:
     with pytest.raises(UsageError, match="--samples"):
         sample_size(*make())

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import html
+import io
 import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 from rows import make
 
 from mibench import figures, report
 from mibench.errors import UsageError
 from mibench.figures import FIGURES
+from mibench.page import Source
 from mibench.parquet import write_pack
+from mibench.report import ReportResult
 
 HOSTILE = '</script><b onload="x">&amp;'
 
@@ -56,6 +62,39 @@ def test_alternative_texts_say_what_a_figure_shows(tmp_path: Path) -> None:
     (alt,) = re.findall(r'<img [^>]*alt="([^"]*)"', page)
     assert "log N" in alt
     assert len(alt) > 40
+
+
+def test_commands_repeat_where_the_rows_came_from() -> None:
+    source = Source("my results", {"batch": ["64", "128"]})
+    figure = ReportResult("saturation", grid="gosch-2", budget="paper")
+    assert source.commands(figure) == [
+        "mibench run gosch-2 --budget paper --results 'my results'",
+        "mibench report saturation --grid gosch-2 --results 'my results' --where batch=64,128",
+    ]
+    assert Source().commands(ReportResult("curves")) == ["mibench report curves --results results"]
+    claim = ReportResult("gosch-2", grid="gosch-2", budget="standard")
+    assert Source().commands(claim) == [
+        "mibench run gosch-2 --results results", "mibench report gosch-2 --results results"
+    ]  # fmt: skip
+
+
+def test_images_are_drawings_where_these_are_small_and_else_pictures_that_look_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, curves = make()
+    (kind,) = re.findall(r'<img src="data:image/([^;]+);', page_of(tmp_path / "small", runs, curves))
+    assert kind == "svg+xml"
+    monkeypatch.setattr("mibench.page._LARGEST_SVG", 0)
+    page = page_of(tmp_path / "large", runs, curves)
+    ((content, width),) = re.findall(r'<img src="data:image/png;base64,([^"]+)" width="(\d+)"', page)
+    shown, file = (
+        Image.open(source).convert("RGB")
+        for source in (io.BytesIO(base64.b64decode(content)), tmp_path / "large" / "reports" / "saturation.png")
+    )
+    assert shown.size == file.size
+    assert int(width) == round(file.size[0] * 96 / 160)
+    assert np.abs(np.asarray(shown, dtype=float) - np.asarray(file, dtype=float)).mean() < 0.2
+    assert len(base64.b64decode(content)) < (tmp_path / "large" / "reports" / "saturation.png").stat().st_size / 2
 
 
 def test_a_grid_selects_its_rows_and_says_where_to_get_them(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import subprocess
 import sys
@@ -20,8 +21,8 @@ from rows import make
 from mibench import figures, report, style
 from mibench.columns import CURVES, RUNS
 from mibench.errors import DuplicateNameError, UnknownNameError, UsageError
-from mibench.figures import FIGURES, MAX_PANELS
-from mibench.labels import component_id, listing, number, with_labels
+from mibench.figures import FIGURES, MAX_PANELS, Drawing
+from mibench.labels import caption, component_id, listing, number, with_labels
 from mibench.palette import ESTIMATOR_COLOURS, estimator_sign
 from mibench.parquet import write_pack
 from mibench.report_files import markdown_table
@@ -287,6 +288,32 @@ def test_failed_runs_are_counted_in_the_caption() -> None:
     assert len(table) == 15
 
 
+def test_the_name_of_log_n_covers_no_line_where_there_is_room() -> None:
+    runs, curves = make(negatives=("shuffle",), batches=(64,), levels=(4.3,), seeds=1)
+    curves["estimate_train_median"] = math.log(64) + 0.05  # runs along log N, just above it
+    figure, *_ = FIGURES["curves"].draw(runs, curves)
+    (ax,) = figure.axes
+    (label,) = [text for text in ax.texts if text.get_text() == "log N = 4.16"]
+    box = label.get_window_extent(figure.canvas.get_renderer())
+    drawn = [line for line in ax.lines if line.get_linestyle() == "-"]
+    assert drawn
+    for line in drawn:
+        assert not line.get_transform().transform_path(line.get_path()).intersects_bbox(box, filled=False)
+
+
+@pytest.mark.parametrize("schedule", [(), (2.0, 4.0)])
+def test_a_ceiling_of_the_estimator_below_log_n_is_drawn_in_its_place(schedule: tuple[float, ...]) -> None:
+    name = "staircase" if schedule else "curves"
+    runs, curves = make(estimators=("infonce",), batches=(64,), seeds=1, schedule=schedule, ceiling=math.log(2))
+    figure, _, caption, _ = FIGURES[name].draw(runs, curves)
+    texts = [text.get_text() for ax in figure.axes for text in ax.texts]
+    assert set(texts) == {"own ceiling = 0.69"}
+    assert "own ceiling on a batch is lower than log N" in caption
+    figure, _, caption, _ = FIGURES[name].draw(runs.assign(ceiling=math.log(64)), curves)
+    assert {text.get_text() for ax in figure.axes for text in ax.texts} == {"log N = 4.16"}
+    assert "own ceiling" not in caption
+
+
 def test_runs_that_differ_in_a_setting_get_panels_of_their_own() -> None:
     one, two = make(negatives=("shuffle",)), make(negatives=("shuffle",), critic="separable", lr=1e-3)
     for table in two:
@@ -305,6 +332,26 @@ def test_too_many_panels_are_cut_and_the_caption_says_so() -> None:
     figure, _, caption, _ = FIGURES["curves"].draw(runs, curves)
     assert len(figure.axes) == MAX_PANELS
     assert f"Only the first {MAX_PANELS} of {MAX_PANELS + 3} panels are drawn" in caption
+
+
+@pytest.mark.parametrize(
+    ("name", "across"), [("saturation", 2), ("bias-variance", 3), ("error-by-mi", 3), ("exact-split", 1)]
+)
+def test_too_many_rows_of_panels_are_cut_and_the_caption_says_so(name: str, across: int) -> None:
+    plug_ins = tuple(f"plug-in-{i:02}" for i in range(17)) if name == "saturation" else ("nwj",)
+    levels = (2.0,) if name == "saturation" else tuple(float(i) for i in range(1, 7))
+    batches = (64, 256) if name == "bias-variance" else (16, 32, 64, 128, 256, 512)
+    runs, curves = make(estimators=plug_ins, batches=batches, levels=levels, seeds=1, steps=20)
+    runs["estimate_train"], runs["estimate_train_sd"] = runs["estimate_train_median"], 1.0
+    if name == "exact-split":
+        more = tuple(range(2, 2 + MAX_PANELS + 1))
+        runs, _ = make(negatives=("shuffle",), batches=more, levels=(2.0,), seeds=1, steps=20)
+        exact = runs.assign(critic="oracle", run_id="o" + runs["run_id"].str[1:])
+        runs = pd.concat([runs, exact], ignore_index=True)
+    figure, table, caption, _ = Drawing(*FIGURES[name].draw(runs, curves))
+    assert len(figure.axes) == MAX_PANELS // across * across
+    assert f"Only the first {MAX_PANELS // across} of " in caption
+    assert 0 < len(table) < len(runs)
 
 
 def test_text_stays_on_the_page_and_legends_do_not_touch_panels() -> None:
@@ -476,6 +523,15 @@ class TestLabels:
         runs, _ = make()
         runs.loc[0, "estimator_version"] = 2
         assert set(with_labels(runs)["estimator_label"]) == {"nwj-v1", "nwj-v2"}
+
+    def test_captions_write_parameters_once_and_list_the_values_of_those_that_differ(self) -> None:
+        runs, _ = make(levels=(2.0,), seeds=1)
+        noises = [0, 0.4, 0.8, 1]
+        runs["task_params"] = [json.dumps({"grey": False, "noise": noise}) for noise in noises]
+        runs["estimator_params"] = ["{}", "{}", '{"tau":5.0}', '{"tau":1.0}']
+        text = caption(runs, estimate="none.")
+        assert "task gaussian20d-v1:grey=False (noise 0, 0.4, 0.8, 1);" in text
+        assert "estimators nwj-v1 (tau 1, 5);" in text
 
     def test_writing_numbers_and_lists(self) -> None:
         assert [number(v) for v in (12000.0, 5e-4, 2.5)] == ["12,000", "0.0005", "2.5"]

@@ -165,6 +165,8 @@ def test_a_name_may_carry_the_version() -> None:
     assert mibench.get_suite("standard-v1") == mibench.get_suite("standard")
     with pytest.raises(UsageError, match=r"unknown suite 'standard-v7'; did you mean .*'standard-v1'"):
         mibench.get_suite("standard-v7")
+    with pytest.raises(UsageError, match=r"unknown suite 'x'; there are beyond-normal, .*standard"):
+        mibench.get_suite("x")
 
 
 def test_a_suite_may_leave_the_estimator_to_the_user(small: Path) -> None:

@@ -83,13 +83,20 @@ function numberText(value) {
   return text.replaceAll("-", "−");
 }
 
+// Three decimals, so that a column's points lie below one another.
+function fixedText(value) {
+  if (value === null || value in NOT_FINITE || Math.abs(value) >= 1e6) return numberText(value);
+  const text = value.toLocaleString("en-US", { minimumFractionDigits: 3, maximumFractionDigits: 3 });
+  return text.replace(/^-(?=[0.]+$)/, "").replace("-", "−");
+}
+
 function numberOrder(value) {
   if (value === null) return -Infinity; // unknown values are the lowest
   return value === "inf" ? Infinity : value === "-inf" ? -Number.MAX_VALUE : value;
 }
 
 function intervalText([value, low, high]) {
-  return low === null ? numberText(value) : `${numberText(value)} [${numberText(low)}, ${numberText(high)}]`;
+  return low === null ? fixedText(value) : `${fixedText(value)} [${fixedText(low)}, ${fixedText(high)}]`;
 }
 
 // The library takes a cell's text for HTML.
@@ -103,6 +110,7 @@ const RENDER = {
   status: (value, use) =>
     use === "display" ? `<span class="status ${escapeText(value)}">${escapeText(value)}</span>` : escapeText(value),
   number: (value, use) => (use === "sort" ? numberOrder(value) : numberText(value)),
+  fixed: (value, use) => (use === "sort" ? numberOrder(value) : fixedText(value)),
   interval: (value, use) => (use === "sort" ? numberOrder(value[0]) : intervalText(value)),
 };
 
@@ -117,7 +125,7 @@ function makeTable(name) {
   const { kinds, rows } = JSON.parse(document.getElementById(`${name}-data`).textContent);
   const filters = document.getElementById(`${name}-filters`);
   const selects = [...filters.querySelectorAll("select")];
-  const numeric = kinds.map((kind) => kind === "number" || kind === "interval");
+  const numeric = kinds.map((kind) => ["number", "fixed", "interval"].includes(kind));
   const table = new DataTable(`#${name}-table`, {
     data: rows,
     columns: kinds.map((kind, index) => ({
