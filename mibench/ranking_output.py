@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _TEXT = ("group", "method")
 _IMPUTED = "*"
+_RUN_AWAY = 1e4
 
 
 def show_ranking(ranking: Ranking, *, wins: bool = False, note: str = "") -> None:
@@ -113,7 +114,10 @@ def _span(low: int, high: int) -> str:
 
 
 def _number(value: float, form: str) -> str:
-    return format(value, form) if math.isfinite(value) else ""
+    """Write a number; nothing where there is none, and in powers of ten where it has run away."""
+    if not math.isfinite(value):
+        return ""
+    return format(value, "+.0e" if form.startswith("+") else ".0e") if abs(value) >= _RUN_AWAY else format(value, form)
 
 
 def _show_wins(board: Board) -> None:
