@@ -247,7 +247,9 @@ def _equal(stored: Any, written: str) -> bool:
     """Whether a stored parameter is what was written: numbers by value, components part by part, all else by text."""
     if isinstance(stored, str) and ":" in written:  # as the base of a transformed task
         (name, params), (wanted, values) = _nested(stored), _nested(written)
-        return name == wanted and all(_equal(params.get(key), value) for key, value in values.items())
+        return wanted in (name, name.rpartition("-v")[0]) and all(
+            _equal(params.get(key), value) for key, value in values.items()
+        )
     if isinstance(stored, bool):
         return str(stored).lower() == written.lower()
     try:

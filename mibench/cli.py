@@ -449,7 +449,7 @@ def _comes_out_again(results: Path, count: int | None, run_ids: list[str]) -> bo
         return True
     import numpy as np
 
-    from mibench.recomputing import draw_runs, recompute
+    from mibench.recomputing import all_as_they_must, draw_runs, recompute
     from mibench.sessions import available_cores
     from mibench.store import load_runs
 
@@ -457,4 +457,4 @@ def _comes_out_again(results: Path, count: int | None, run_ids: list[str]) -> bo
     done = recompute(results, list(dict.fromkeys([*run_ids, *drawn])), jobs=available_cores())
     for one in done:
         print(one)
-    return all(one.passed for one in done)
+    return all_as_they_must(done)

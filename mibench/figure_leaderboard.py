@@ -7,7 +7,7 @@ agree to the last digit.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -37,11 +37,16 @@ _WHAT = (
 )
 _WINS = (
     "Share of the tasks on which the method of the row has the smaller mean error than that of the column; ties count "
-    "half. Methods in the order of the board: a clear order is blue above the diagonal and red below."
+    "half; numbers are per cent. Methods in the order of the board: a clear order is blue above the diagonal."
 )
 _PARTS = (
     "Mean normalised error on parts of the board: all cells; true MI up to log N and above it; families of tasks; and "
     "negative samplers. 0 is the truth, 1 what answering 0 scores. Methods in the order of the whole board."
+)
+_ESTIMATES = (
+    "Mean estimate of the seeds that held, nats, in the setting that most tasks have (the true MI behind the family's "
+    "name); colours: (estimate - truth) / max(truth, 1 nat), cut at -1 and 1. ×: no seed held, all diverged. Methods "
+    "in the order of the board."
 )
 _ESTIMATE = (
     "the estimate is the median over the window's training batches, on a fixed sample the value on its test part, of "
@@ -60,20 +65,22 @@ def leaderboard_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     """
     ranking = _ranked(runs)
     text = caption(runs, _WHAT, *_notes(ranking), estimate=_ESTIMATE)
-    most = max(len(board.table) for board in ranking.boards)
+    pairs = _in_pairs(ranking.boards)
     with style.theme():
         sheet = style.Sheet(
-            1,
-            len(ranking.boards),
-            panel=(2.4, 0.2 + _ROW * most),
+            len(pairs),
+            2,
+            panel=(3.3, 0.0),
+            heights=[_ROW * _most(pair) for pair in pairs],
             title="Leaderboard",
             caption=text,
             left=1.35,
-            gutter=0.55,
+            gutter=0.9,
+            gap=0.95,
             legend={"mean normalised error, 95 % interval": style.handle(marker="o", markersize=5)},
         )
-        for ax, board in zip(sheet.axes[0], ranking.boards, strict=True):
-            _draw_errors(ax, board, most)
+        for ax, board in _places(sheet, pairs):
+            _draw_errors(ax, board)
     table = ranking.table()
     return Drawing(sheet.figure, table, text, table[_SHORT])
 
@@ -92,13 +99,13 @@ def wins_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     if not boards:
         raise UsageError("leaderboard-wins needs two methods in one track; there are none")
     text = caption(runs, _WINS, *_notes(ranking), estimate=_ESTIMATE)
-    most = max(len(board.table) for board in boards)
-    side = max(2.2, _ROW * most)
+    pairs = _in_pairs(boards)
     with style.theme():
         sheet = style.Sheet(
-            -(-len(boards) // 2),
-            min(len(boards), 2),
-            panel=(side, side),
+            len(pairs),
+            2,
+            panel=(_ROW * max(map(_most, pairs)), 0.0),
+            heights=[_ROW * _most(pair) for pair in pairs],
             title="Who wins against whom",
             caption=text,
             left=1.35,
@@ -108,11 +115,8 @@ def wins_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
                 "loses on most": style.handle("#B2182B", width=0.0, marker="s", markersize=7),
             },
         )
-        panels = sheet.axes.ravel()
-        for ax, board in zip(panels, boards, strict=False):
+        for ax, board in _places(sheet, pairs, square=True):
             _draw_wins(ax, board)
-        for ax in panels[len(boards) :]:
-            ax.set_axis_off()
     shares = [
         board.wins.rename_axis(index="method", columns=None)
         .reset_index()
@@ -140,13 +144,14 @@ def parts_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
         ignore_index=True,
     )
     text = caption(runs, _PARTS, *_notes(whole), estimate=_ESTIMATE)
-    most = max(len(board.table) for board in whole.boards)
+    pairs = _in_pairs(whole.boards)
     widest = max(parts.loc[parts["track"] == board.track, "part"].nunique() for board in whole.boards)
     with style.theme():
         sheet = style.Sheet(
-            1,
-            len(whole.boards),
-            panel=(0.36 * widest, _ROW * most),
+            len(pairs),
+            2,
+            panel=(0.38 * widest, 0.0),
+            heights=[_ROW * _most(pair) for pair in pairs],
             title="Boards of parts",
             caption=text,
             left=1.35,
@@ -156,11 +161,71 @@ def parts_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
                 "error near 1": style.handle("#3B0F4F", width=0.0, marker="s", markersize=7),
             },
         )
-        for ax, board in zip(sheet.axes[0], whole.boards, strict=True):
+        for ax, board in _places(sheet, pairs):
             of_track = parts[parts["track"] == board.track]
             errors = of_track.pivot(index="method", columns="part", values="error")
-            _draw_parts(ax, errors.loc[board.table["method"], of_track["part"].unique()], board.track, most, widest)
+            _draw_parts(ax, errors.loc[board.table["method"], of_track["part"].unique()], board.track, widest)
     return Drawing(sheet.figure, parts, text, parts[["part", *_SHORT]])
+
+
+@register_figure("leaderboard-estimates")
+def estimates_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
+    """Draw what every method says of every task in the setting that most tasks have, a panel a track.
+
+    Raises
+    ------
+    UsageError
+        As `leaderboard_figure`.
+    """
+    ranking = _ranked(runs)
+    cells = ranking.cells
+    usual = cells.groupby("track")["setup"].agg(lambda numbers: numbers.mode().iloc[0])
+    shown = cells[cells["setup"] == cells["track"].map(usual)]
+    text = caption(runs, _ESTIMATES, *_notes(ranking), estimate=_ESTIMATE)
+    widest = int(shown.groupby("track")["cell"].nunique().max())
+    with style.theme():
+        sheet = style.Sheet(
+            len(ranking.boards),
+            1,
+            panel=(0.46 * widest, 0.0),
+            heights=[_ROW * len(board.table) for board in ranking.boards],
+            title="Estimates by task",
+            caption=text,
+            left=1.35,
+            title_lines=6,
+            legend={
+                "above the truth": style.handle("#B2182B", width=0.0, marker="s", markersize=7),
+                "below it": style.handle("#2166AC", width=0.0, marker="s", markersize=7),
+            },
+        )
+        for ax, board in zip(sheet.axes[:, 0], ranking.boards, strict=True):
+            _draw_estimates(ax, board, shown[shown["track"] == board.track], widest)
+    return Drawing(sheet.figure, shown.drop(columns="setup"), text)
+
+
+def _in_pairs(boards: Sequence[Board]) -> list[tuple[Board, ...]]:
+    """Lay boards out two in a row."""
+    return [tuple(boards[i : i + 2]) for i in range(0, len(boards), 2)]
+
+
+def _most(boards: Sequence[Board]) -> int:
+    return max(len(board.table) for board in boards)
+
+
+def _places(
+    sheet: style.Sheet, pairs: Sequence[tuple[Board, ...]], *, square: bool = False
+) -> Iterator[tuple[Axes, Board]]:
+    """Yield every board with its panel, which is made as high as its methods need, or as wide too."""
+    widest = max(map(_most, pairs))
+    for panels, pair in zip(sheet.axes, pairs, strict=True):
+        for ax, board in zip(panels, pair, strict=False):
+            box, count = ax.get_position(), len(board.table)
+            height = box.height * count / _most(pair)
+            width = box.width * count / widest if square else box.width
+            ax.set_position((box.x0, box.y1 - height, width, height))
+            yield ax, board
+        for ax in panels[len(pair) :]:
+            ax.set_axis_off()
 
 
 def _ranked(runs: pd.DataFrame) -> Ranking:
@@ -183,7 +248,7 @@ def _notes(ranking: Ranking) -> list[str]:
     return notes
 
 
-def _draw_errors(ax: Axes, board: Board, most: int) -> None:
+def _draw_errors(ax: Axes, board: Board) -> None:
     """Dots with intervals, the best at the top, and the group's letters at the right."""
     for place, (_, row) in enumerate(board.table.iterrows()):
         colour = style.estimator_look(str(row["estimator"]))["color"]
@@ -194,16 +259,16 @@ def _draw_errors(ax: Axes, board: Board, most: int) -> None:
             letters, (1.03, -place), xycoords=("axes fraction", "data"), va="center", fontsize=7,
             color=style.MUTED, annotation_clip=False,
         )  # fmt: skip
-    _name_methods(ax, board, most)
+    _name_methods(ax, board)
     ax.set_xlim(-0.02, 1.02)
     ax.grid(axis="x", color="#E9E9E9", linewidth=0.8)
     ax.set_xlabel("mean normalised error")
 
 
-def _name_methods(ax: Axes, board: Board, most: int) -> None:
+def _name_methods(ax: Axes, board: Board) -> None:
     names = [f"{row['method']}  {row['rank']}" for _, row in board.table.iterrows()]
     ax.set_yticks([-i for i in range(len(names))], names, fontsize=7.5)
-    ax.set_ylim(-most + 0.4, 0.6)
+    ax.set_ylim(0.5 - len(names), 0.5)
     ax.tick_params(axis="y", length=0)
     ax.set_title(TRACKS[board.track].partition(",")[0] if board.track != "dataset" else TRACKS[board.track])
 
@@ -218,17 +283,40 @@ def _draw_wins(ax: Axes, board: Board) -> None:
     ax.set_yticks(range(len(names)), [f"{name}  {rank}" for name, rank in zip(names, ranks, strict=True)], fontsize=6.8)
     ax.tick_params(length=0)
     ax.grid(visible=False)
-    ax.set_xlabel("against the method of rank")
+    ax.set_xlabel("against the method of rank", loc="left")
     ax.set_title(TRACKS[board.track].partition(",")[0])
     if len(names) <= 12:
-        _write_cells(ax, shares, "{x:.0%}", lambda share: abs(share - 0.5) > 0.35)
+        _write_cells(ax, 100 * shares, "{x:.0f}", lambda share: abs(share - 50) > 35)
 
 
-def _draw_parts(ax: Axes, errors: pd.DataFrame, track: str, most: int, widest: int) -> None:
+def _draw_estimates(ax: Axes, board: Board, cells: pd.DataFrame, widest: int) -> None:
+    """Estimates as numbers on the colour of their relative error; a cross where no run held."""
+    order = cells.drop_duplicates("cell").sort_values(["family", "mi_true"], kind="stable")
+    table = cells.pivot(index="method", columns="cell", values="estimate")
+    values = table.loc[list(board.table["method"]), list(order["cell"])].to_numpy(np.float64)
+    truth = order["mi_true"].to_numpy(np.float64)
+    excess = np.clip((values - truth) / np.maximum(truth, 1.0), -1.0, 1.0)
+    ax.imshow(excess, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto", interpolation="nearest")
+    ax.set_xlim(-0.5, widest - 0.5)
+    names = [f"{_unversioned(family)}  {mi:g}" for family, mi in zip(order["family"], truth, strict=True)]
+    ax.set_xticks(range(len(names)), names, rotation=60, ha="left", fontsize=6.8)
+    ax.xaxis.tick_top()
+    ax.set_yticks(range(len(values)), list(board.table["method"]), fontsize=7.2)
+    ax.tick_params(length=0)
+    ax.grid(visible=False)
+    for side in ax.spines.values():
+        side.set_visible(False)
+    ax.set_xlabel(TRACKS[board.track], loc="left")
+    for (row, column), value in np.ndenumerate(values):
+        text = "×" if np.isnan(value) else f"{value:.1f}" if abs(value) < 1000 else f"{value:.0e}".replace("e+0", "e")
+        colour = "white" if abs(excess[row, column]) > 0.6 else style.INK
+        ax.text(column, row, text, ha="center", va="center", fontsize=6.2, color=colour)
+
+
+def _draw_parts(ax: Axes, errors: pd.DataFrame, track: str, widest: int) -> None:
     values = errors.to_numpy(np.float64)
     ax.imshow(values, cmap="magma_r", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     ax.set_xlim(-0.5, widest - 0.5)
-    ax.set_ylim(most - 0.5, -0.5)
     ax.set_xticks(
         range(errors.shape[1]), [_unversioned(part) for part in errors.columns], rotation=60, ha="left", fontsize=6.8
     )
@@ -238,7 +326,7 @@ def _draw_parts(ax: Axes, errors: pd.DataFrame, track: str, most: int, widest: i
     ax.grid(visible=False)
     for side in ax.spines.values():
         side.set_visible(False)
-    ax.set_xlabel(TRACKS[track].partition(",")[0])
+    ax.set_xlabel(TRACKS[track].partition(",")[0], loc="left")
     _write_cells(ax, values, "{x:.2f}", lambda error: error > _DARK)
 
 

@@ -67,9 +67,9 @@ class Matrix:
         A row per method: its label ``method``, the columns `METHOD`, ``kind`` (of all its runs; a plug-in where any of
         them is no bound or they differ) and ``lacking`` (what is missing, in words; empty where nothing is).
     cells
-        A row per cell: its ``name``, ``task``, ``family`` and ``setting`` (numbers from 0; a family are tasks that
-        differ in true MI alone, a setting is all else), ``family_name``, ``sampler``, ``mi_true`` (nats) and
-        ``batch``.
+        A row per cell: its ``name``; ``task``, ``family``, ``setting`` and ``setup`` (numbers from 0; a family are
+        tasks that differ in true MI alone, a setting is all but the true MI, a setup all but the task);
+        ``family_name``, ``sampler``, ``mi_true`` (nats) and ``batch``.
     runs
         The rows, in a canonical order.
     rows
@@ -257,6 +257,7 @@ def _described(first: pd.DataFrame, keys: Ints, truth: Floats) -> pd.DataFrame:
             "task": _numbered([columns[name] for name in _TASK]),
             "family": pd.factorize(np.array(families), sort=True)[0].astype(np.int64),
             "setting": _numbered([column for name, column in columns.items() if name not in _LEVEL]),
+            "setup": _numbered([column for name, column in columns.items() if name not in (*_TASK, "stair")]),
         }
     )
 

@@ -228,7 +228,8 @@ def table_of_cells(measures: Measures, track: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row per method and cell: ``track``, ``method``, ``cell``, ``family``, ``mi_true`` (nats), ``batch``, ``runs``,
+        A row per method and cell: ``track``, ``method``, ``cell``, ``family``, ``mi_true`` (nats), ``batch``,
+        ``setup`` (a number: cells that differ in their task alone have the same), ``runs``,
         ``imputed`` (how many of them count at the cap), ``estimate`` (mean of the others, nats) and ``error``.
     """
     matrix = measures.matrix
@@ -239,8 +240,9 @@ def table_of_cells(measures: Measures, track: str) -> pd.DataFrame:
         "estimate": measures.cell_estimates,
         "error": measures.cell_errors,
     }
-    described = matrix.cells[["name", "family_name", "mi_true", "batch"]].iloc[np.tile(np.arange(cells), methods)]
-    table = described.set_axis(["cell", "family", "mi_true", "batch"], axis=1).reset_index(drop=True)
+    names = ["name", "family_name", "mi_true", "batch", "setup"]
+    described = matrix.cells[names].iloc[np.tile(np.arange(cells), methods)]
+    table = described.set_axis(["cell", "family", "mi_true", "batch", "setup"], axis=1).reset_index(drop=True)
     table.insert(0, "track", track)
     table.insert(1, "method", np.repeat(matrix.methods["method"].to_numpy(object), cells))
     return table.assign(**{name: array.ravel() for name, array in values.items()})

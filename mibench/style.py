@@ -170,6 +170,8 @@ class Sheet:
         Inches to the left of every panel, for tick labels and axis label.
     title_lines
         Lines of a panel's title.
+    heights
+        Inches of each row of panels, where they differ; in place of the panel's height.
     """
 
     _MIN_WIDTH = 8.2  # inches
@@ -188,8 +190,10 @@ class Sheet:
         legend: Mapping[str, Artist],
         left: float = 0.62,
         title_lines: int = 1,
+        heights: Sequence[float] | None = None,
     ) -> None:
         margin = 0.16
+        heights = [panel[1]] * rows if heights is None else heights
         entries = [_legend_width(name) for name in legend]
         least = max(self._MIN_WIDTH - 2 * margin, *entries)
         wide = max(panel[0], least / columns - left - gutter)
@@ -199,7 +203,7 @@ class Sheet:
         lines = _legend_lines(entries, width - 2 * margin)
         gap += 0.16 * (title_lines - 1)
         above = 0.42 + 0.22 * lines + 0.14 + 0.16 * title_lines
-        height = above + rows * panel[1] + (rows - 1) * gap + below
+        height = above + sum(heights) + (rows - 1) * gap + below
         self.figure = Figure(figsize=(width, height))
         FigureCanvasAgg(self.figure)
         self.figure.set_label(title)  # which pages take for a heading
@@ -207,8 +211,8 @@ class Sheet:
         for i in range(rows):
             for j in range(columns):
                 x = margin + left + j * (left + wide + gutter)
-                y = height - above - panel[1] - i * (panel[1] + gap)
-                box = (x / width, y / height, wide / width, panel[1] / height)
+                y = height - above - sum(heights[: i + 1]) - i * gap
+                box = (x / width, y / height, wide / width, heights[i] / height)
                 self.axes[i, j] = self.figure.add_axes(box)
         edge = margin / width
         self.figure.text(edge, 1 - 0.15 / height, title, va="top", fontsize=12, fontweight="bold")
@@ -272,7 +276,7 @@ def _wrap_paragraph(text: str, inches: float) -> list[str]:
     """Fill lines with as many characters as fit on average, and with fewer where a line of wide ones would not fit."""
     for characters in range(int(inches / _CHARACTER), 20, -2):
         lines = textwrap.wrap(text, characters)
-        if all(_width(line, _CAPTION_SIZE) <= inches for line in lines):
+        if all(1.03 * _width(line, _CAPTION_SIZE) <= inches for line in lines):  # pixels round letters up
             return lines
     return lines
 

@@ -15,7 +15,7 @@ from mibench.errors import UsageError
 from mibench.maintenance import verify
 from mibench.parquet import write_pack
 from mibench.publication import CURVE_POINTS, publish, thinned
-from mibench.recomputing import draw_runs, recompute, tolerance
+from mibench.recomputing import Recomputed, all_as_they_must, draw_runs, recompute, tolerance
 from mibench.store import load_curves, load_runs, load_sessions
 
 SUITE = """# Two estimators, on fresh pairs and on fixed samples.
@@ -188,6 +188,18 @@ class TestRecomputing:
             (done,) = recompute(tmp_path / str(part), [row["run_id"]])
             assert (done.same_machine, done.passed) == (False, passes)
             assert "tolerance on another machine type" in str(done)
+
+    def test_elsewhere_a_third_of_the_runs_may_be_beyond_the_tolerance_and_here_none(self) -> None:
+        def one(*, same: bool, off: bool) -> Recomputed:
+            differing = ("estimate_train_median",) if off else ()
+            return Recomputed("id", "run", same, differing, 1.0, 2.0 if off else 1.0, 0.1)
+
+        here = [one(same=True, off=False)]
+        assert all_as_they_must(here)
+        assert not all_as_they_must([*here, one(same=True, off=True)])
+        elsewhere = [one(same=False, off=off) for off in (True, False, False)]
+        assert all_as_they_must(here + elsewhere)
+        assert not all_as_they_must([*elsewhere, one(same=False, off=True)])
 
     def test_drawing_more_than_there_are_and_naming_none(self, home: Path) -> None:
         runs = load_runs(home / "results")
