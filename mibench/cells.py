@@ -13,7 +13,7 @@ import functools
 import itertools
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -89,7 +89,9 @@ def rows_of_grid(runs: pd.DataFrame, grid: str) -> GridRows:
     """
     options = load_grid(grid)
     columns = _Columns(runs)
-    best, *others = [_match(columns, at_budget(options, budget), budget) for budget in budgets_of(options)]
+    own, *further = budgets_of(options)
+    best = _match(columns, at_budget(options), own)
+    others = [_match(columns, at_budget(options, budget), budget) for budget in further]
     for rows in others:
         if rows.share > best.share:
             best = rows
@@ -118,8 +120,10 @@ def rows_of_suite(runs: pd.DataFrame, grid: Mapping[str, Any]) -> GridRows:
     for owner in sorted(set(owners)):  # one by one, since a suite may exclude an estimator from a cell
         for cell in _cells(override(grid, {"estimator": owner})):
             del cell["estimator"]
-            _, rows = by_cell.setdefault(json.dumps(cell, default=str), (cell, columns.of_cell(cell)))
-            chosen |= rows & (owners == owner)
+            key = json.dumps(cell, default=str)
+            if key not in by_cell:
+                by_cell[key] = (cell, columns.of_cell(cell))
+            chosen |= by_cell[key][1] & (owners == owner)
     chosen &= columns.any_of("seed", seeds_of({**DEFAULTS, **grid}))
     for name in ("window", "every"):
         tables = [table for table in (grid, *grid.get("include", ())) if name in table]
@@ -188,10 +192,7 @@ class _Columns:
     def __init__(self, runs: pd.DataFrame) -> None:
         self.runs = runs
         self.done = np.asarray(runs["status"].isin(RESULT_STATUSES))
-        self._params = {
-            name: [json.loads(text) if isinstance(text, str) else {} for text in runs[f"{name}_params"]]
-            for name in COMPONENTS
-        }
+        self._params = {name: pd.factorize(runs[f"{name}_params"].fillna("{}")) for name in COMPONENTS}
         self._known: dict[tuple[str, str], np.ndarray] = {}
 
     @functools.cached_property
@@ -215,12 +216,17 @@ class _Columns:
             self._known[key] = self._compare(option, value)
         return self._known[key]
 
+    def _of_params(self, option: str, of_one: Callable[[dict[str, Any]], Any], dtype: type) -> np.ndarray:
+        """Return for every row what follows from a component's parameters, worked out once for equal ones."""
+        places, texts = self._params[option]
+        return np.array([of_one(json.loads(text)) for text in texts], dtype=dtype)[places]
+
     def _compare(self, option: str, value: Any) -> np.ndarray:
         runs = self.runs
         if option in COMPONENTS:
             return self._component(option, value)
         if option == "mi":
-            levels = np.array([as_number(values.get("mi", math.nan)) for values in self._params["task"]], dtype=float)
+            levels = self._of_params("task", lambda values: as_number(values.get("mi", math.nan)), float)
             return np.asarray(np.isclose(levels, value, rtol=1e-12, atol=0))
         if option == "schedule":
             return np.asarray(runs["schedule"] == json.dumps(list(value)))
@@ -233,12 +239,12 @@ class _Columns:
 
     def _component(self, option: str, text: str) -> np.ndarray:
         name, written = split_name(text)
-        runs, params = self.runs, self._params[option]
+        runs = self.runs
         entry = REGISTRIES[option].entry(name)
         versioned = name == entry.id
         same = np.asarray((runs[option] == entry.name) & (~versioned | (runs[f"{option}_version"] == entry.version)))
         wanted = {**{k: str(v) for k, v in written_defaults(entry).items() if k != "mi"}, **written}
-        fits = np.array([all(_equal(values.get(k), v) for k, v in wanted.items()) for values in params], dtype=bool)
+        fits = self._of_params(option, lambda values: all(_equal(values.get(k), v) for k, v in wanted.items()), bool)
         own = runs[f"own_{option}"] == 1 if f"own_{option}" in runs else False
         return np.asarray((same & fits) | own)
 

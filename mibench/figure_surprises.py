@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from mibench import style
+from mibench.cells import rows_of_grid
 from mibench.errors import UsageError
 from mibench.figures import Drawing, constant_runs, outside_sentence, register_figure
 from mibench.labels import caption, with_labels
@@ -21,15 +22,15 @@ _STANDARD_STEPS = 1500
 
 _WHAT = (
     "Surprises of the leaderboard, one setting changed at a time (all pairs, N = 64, separable critic unless a panel "
-    "says otherwise). Dots: final estimates, one a run; lines: medians over training batches, one a run. Dashed: the "
-    f"truth; dotted: log N; grey: the {_STANDARD_STEPS:,} steps of the suite."
+    "says otherwise). Dots: final estimates, one a run, triangles beyond the view; lines: medians over training "
+    f"batches, one a run. Dashed: the truth; dotted: log N; grey: the {_STANDARD_STEPS:,} steps of the suite."
 )
 _PANELS_SAY = (
-    "(a) No positive is among NWJ's negatives, and log N is no ceiling of it: what the board shows near log N is how "
-    "far a separable critic has come. (b) InfoNCE-anchor learns which candidate is right long before it learns the "
-    "level of its scores, of which its estimate is the mean: the class that ties the level has the weight nu / (M - 1 "
-    "+ nu) in its loss. (c) The same information, with the tails of Student's t as they are and after asinh. (d) "
-    "FlatNCE has no ceiling in its loss and needs a bounded critic."
+    "(a) No positive is among NWJ's negatives: near log 64 its estimates lie with the separable critic alone, at N = "
+    "16 and 256 as well, and the joint critic's lie far above log N. (b) InfoNCE-anchor learns which candidate is "
+    "right before it learns the level of its scores, of which its estimate is the mean; the class that ties the level "
+    "has the weight nu / (M + nu) in its loss, M = 63. (c) The same information, with the tails of Student's t as "
+    "they are and after asinh. (d) FlatNCE has no ceiling in its loss and needs a bounded critic."
 )
 _ESTIMATE = "the estimate is the median over the window's training batches."
 
@@ -52,7 +53,7 @@ def board_surprises(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     UsageError
         Where the rows are not those of the grid ``board-surprises``.
     """
-    rows = with_labels(constant_runs(runs, "board-surprises"))
+    rows = with_labels(constant_runs(rows_of_grid(runs, "board-surprises").runs, "board-surprises"))
     panels = _panels(rows)
     if any(panel.rows.empty for panel in panels):
         raise UsageError("board-surprises needs the rows of its grid; make them with 'mibench run board-surprises'")
@@ -68,6 +69,7 @@ def board_surprises(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
             2,
             2,
             panel=(4.6, 2.5),
+            gap=0.8,
             title="Surprises of the leaderboard",
             caption=text,
             legend={label: style.handle(colours[label], width=2.0) for label in sorted(labels)},
@@ -76,12 +78,14 @@ def board_surprises(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
             of_panel = panel.rows.assign(colour=panel.rows["estimator_label"].map(colours))
             panel.draw(ax, of_panel, curves, panel.limits)
             ax.axhline(float(of_panel["mi_true"].iloc[0]), color=style.INK, linestyle=(0, (5, 3)), linewidth=0.9)
-            style.log_n_line(ax, int(of_panel["batch"].iloc[0]))
             ax.set_ylim(*panel.limits)
             ax.set_title(panel.title)
+            if of_panel["batch"].nunique() == 1:
+                style.log_n_line(ax, int(of_panel["batch"].iloc[0]))
         for ax in sheet.axes[:, 0]:
             ax.set_ylabel("estimate, nats")
-    columns = ["panel", "task_label", "mi_true", "estimator_label", "critic_label", "seed", "steps", "status", FINAL]
+    columns = ["panel", "task_label", "mi_true", "estimator_label", "critic_label", "batch", "seed", "steps", "status"]
+    columns.append(FINAL)
     table = shown[columns].rename(columns=lambda name: name.removesuffix("_label"))
     return Drawing(sheet.figure, table, text)
 
@@ -93,11 +97,31 @@ def _panels(rows: pd.DataFrame) -> Sequence[_Panel]:
     high = rows[gaussian & long]
     sparse = rows[rows["task"] == "normal-pairs"]
     return (
-        _Panel("(a) NWJ at 30 nats, trained for longer", high, _draw_curves, (-1.0, 32.0)),
+        _Panel("(a) NWJ at 30 nats, by critic and N", high, _by_batch, (-1.0, 32.0)),
         _Panel("(b) InfoNCE-anchor, 5 nats in 2 of 10 pairs", sparse, _draw_curves, (-1.0, 20.0)),
         _Panel("(c) Student's t, 2 degrees of freedom, 5 nats", rows[heavy], _by_tails, (-10.0, 20.0)),
         _Panel("(d) FlatNCE at 5 nats, by critic", rows[gaussian & ~long], _by_critic, (-10.0, 8.0)),
     )
+
+
+def _by_batch(ax: Axes, rows: pd.DataFrame, curves: pd.DataFrame, limits: tuple[float, float]) -> None:
+    """Final estimates against N, a mark for each critic, with log N."""
+    sizes = np.array(sorted(rows["batch"].unique()), dtype=np.float64)
+    ax.plot(sizes, np.log(sizes), color=style.INK, linestyle=style.DOTTED, linewidth=1.1)
+    ax.annotate("log N", (sizes[-1], np.log(sizes[-1])), xytext=(6, -6), textcoords="offset points", va="center")
+    for critic, marker in (("joint", "s"), ("separable", "o")):
+        some = rows[rows["critic"] == critic]
+        face = "white" if critic == "joint" else some["colour"].iloc[0]
+        ax.scatter(
+            some["batch"], numbers(some, FINAL), marker=marker, s=30, facecolor=face, edgecolor=some["colour"], zorder=4
+        )
+        means = some.assign(value=numbers(some, FINAL)).groupby("batch")["value"].mean()
+        ax.plot(means.index, means, color=some["colour"].iloc[0], linewidth=1.0, zorder=3)
+        ax.annotate(critic, (means.index[-1], means.iloc[-1]), xytext=(6, 4), textcoords="offset points", va="center")
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(sizes, [f"{size:.0f}" for size in sizes])
+    ax.set_xlim(right=float(sizes[-1]) * 2.4)
+    ax.set_xlabel("batch size N")
 
 
 def _draw_curves(ax: Axes, rows: pd.DataFrame, curves: pd.DataFrame, limits: tuple[float, float]) -> None:

@@ -2,9 +2,9 @@
 
 Notable: a run's randomness depends on its id alone, so that on the same machine type, with the same torch and the same
 kernels, every number is to be the same bit for bit. Elsewhere rounding differs, and training carries the difference on:
-what is asked is that the estimate is the same within `tolerance`, of two runs in three at least. Measured: of 150 runs of
-the suite standard, trained with AVX2 kernels in place of AVX-512, 140 were within it; the others are runs near divergence,
-and some that stopped early at another checkpoint.
+what is asked is that the estimate is the same within `tolerance`, of two runs in three at least. Measured: of 150 runs
+of the suite standard, trained with AVX2 kernels in place of AVX-512, 140 were within it; the others are runs near
+divergence, and some that stopped early at another checkpoint.
 """
 
 from __future__ import annotations

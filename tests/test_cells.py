@@ -86,6 +86,14 @@ def test_the_budget_with_the_larger_share_counts_and_of_complete_ones_the_grid_s
     assert rows_of_grid(standard[:0], str(grid)).budget == "standard"
 
 
+def test_a_grid_without_other_budgets_keeps_its_own_steps(tmp_path: Path) -> None:
+    path = tmp_path / "plain.toml"
+    path.write_text('task = "gaussian20d"\nmi = 1\nestimator = "nwj"\nsteps = 30\nseeds = 1\n', encoding="utf-8")
+    own, longer = rows_of(load_grid(path)), rows_of({**load_grid(path), "steps": 60})
+    found = rows_of_grid(pd.concat([own, longer], ignore_index=True), str(path))
+    assert set(found.runs["run_id"]) == set(own["run_id"])
+
+
 @pytest.mark.parametrize("shipped", [g.name for g in shipped_grids()])
 def test_the_runs_of_every_shipped_grid_are_found(shipped: str) -> None:
     runs = rows_of(load_grid(shipped))
