@@ -56,3 +56,39 @@ def test_the_command_prints_the_committed_table_without_torch() -> None:
 def test_three_runs_drawn_at_random_come_out_again(runs: pd.DataFrame) -> None:
     done = recompute(PUBLISHED, draw_runs(runs, 3, np.random.default_rng(2026)), jobs=1)
     assert all_as_they_must(done), "\n".join(map(str, done))
+
+
+class TestStory:
+    """What the page on theory says of these rows."""
+
+    def means(self, runs: pd.DataFrame, estimator: str) -> dict[float, float]:
+        """Mean estimates of the 20-dimensional Gaussian, all pairs, N = 64, by true MI."""
+        chosen = runs[(runs["task"] == "gaussian20d") & (runs["regime"] == "stream") & (runs["estimator"] == estimator)]
+        chosen = chosen[(chosen["batch"] == 64) & (chosen["negatives"] == "all-pairs") & (chosen["critic"] != "joint")]
+        means: dict[float, float] = chosen.groupby("mi_true")["estimate_train_median"].mean().to_dict()
+        return means
+
+    def test_no_run_passes_its_ceiling(self, runs: pd.DataFrame) -> None:
+        stream = runs[runs["regime"] == "stream"]
+        assert not (stream["estimate_train_median"] > stream["ceiling"] + 1e-4).any()
+
+    def test_contrastive_bounds_are_capped_and_densities_are_not(self, runs: pd.DataFrame) -> None:
+        caps = {"infonce": np.log(64), "alpha-cpc": np.log(640), "interpolated": 1 + np.log(126)}
+        for name, cap in caps.items():
+            assert self.means(runs, name)[30.0] == pytest.approx(cap, abs=0.1)
+        for name in ("barber-agakov", "doe"):
+            assert self.means(runs, name)[30.0] == pytest.approx(28.0, abs=0.2)
+
+    def test_club_follows_its_formula(self, runs: pd.DataFrame) -> None:
+        for mi, estimate in self.means(runs, "club").items():
+            share = np.exp(-2 * mi / 20)  # 1 - rho²
+            assert estimate == pytest.approx(20 * (1 - share) / share, rel=0.2)
+
+    def test_who_diverges(self, runs: pd.DataFrame) -> None:
+        dv = runs[(runs["estimator"] == "dv") & (runs["critic"] == "joint")].set_index("negatives")["status"]
+        assert (dv["derangement"] == "diverged").all()
+        assert (dv["shuffle"] == "ok").all()
+        flat = runs[runs["estimator"].isin(["flatnce", "holder-flatnce"]) & (runs["regime"] == "stream")]
+        assert 0.4 < (flat["status"] == "diverged").mean() < 0.6
+        heavy = runs[(runs["task"] == "student-t") & (runs["status"] == "diverged") & (runs["regime"] == "stream")]
+        assert {"nwj", "tuba", "mine", "flo", "js-nwj", "hd-dime"} <= set(heavy["estimator"])
