@@ -48,7 +48,7 @@ def test_every_figure_writes_its_four_files_and_they_are_what_their_names_say(tm
     done = report.render(*both(BOUNDS), ["all"], tmp_path / "made" / "here")
     assert {d.name for d in done} == set(FIGURES)
     special = {"exact-split", "bias-variance", "error-by-mi", "violations", "cost", "sample-size"}  # by columns
-    special |= {"self-consistency"}  # by its task
+    special |= {"self-consistency", "board-surprises", "leaderboard-wins"}  # by task, by grid, by methods of a track
     done = [d for d in done if FIGURES[d.name].claim is None and d.name not in special]
     assert {"saturation", "curves", "staircase", "divergence", "sandwich"} <= set(FIGURES)
     for result in done:
@@ -267,7 +267,9 @@ def test_figures_that_the_rows_do_not_suit_say_why_in_a_sentence_and_stop_no_oth
     assert "curves of its runs" in done["curves"].reason
     assert "no upper bound" in done["sandwich"].reason
     assert not any("\n" in d.reason for d in done.values())
-    assert sorted(f.stem for f in tmp_path.glob("*.png")) == ["divergence", "saturation", "survival"]
+    boards = ["leaderboard", "leaderboard-estimates", "leaderboard-parts"]
+    assert "two methods in one track" in done["leaderboard-wins"].reason
+    assert sorted(f.stem for f in tmp_path.glob("*.png")) == ["divergence", *boards, "saturation", "survival"]
 
 
 @pytest.mark.parametrize("name", ["saturation", "curves", "staircase", "divergence", "sandwich"])
