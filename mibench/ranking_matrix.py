@@ -245,7 +245,8 @@ def _truth(runs: pd.DataFrame, rows: Ints) -> Floats:
 
 def _described(first: pd.DataFrame, keys: Ints, truth: Floats) -> pd.DataFrame:
     """Describe each cell by its first row, its key and its true MI."""
-    first = with_labels(first, ignore=("task_label", "samples"))
+    levels_aside = first.assign(task_params=first["task_params"].map(lambda params: _NESTED_MI.sub("", params)))
+    first = with_labels(levels_aside, ignore=("task_label", "samples"))
     columns = {name: keys[:, place] for place, name in enumerate(_KEY)}
     return pd.DataFrame(
         {
@@ -265,7 +266,7 @@ def _described(first: pd.DataFrame, keys: Ints, truth: Floats) -> pd.DataFrame:
 def _families(first: pd.DataFrame) -> list[str]:
     """Name the tasks without their true MI, and with parameters only where a name has several."""
     parts = zip(first["task"], first["task_version"], first["task_params"], strict=True)
-    full = [component_id(name, version, _NESTED_MI.sub("", params)) for name, version, params in parts]
+    full = [component_id(name, version, params) for name, version, params in parts]
     members: dict[str, set[str]] = {}
     for whole in full:
         members.setdefault(whole.partition(":")[0], set()).add(whole)
