@@ -22,7 +22,7 @@ import pandas as pd
 from mibench import options as read
 from mibench.columns import RESULT_STATUSES
 from mibench.grid import at_budget, budgets_of, load_grid, override, products_of
-from mibench.labels import COMPONENTS, listing, plural
+from mibench.labels import COMPONENTS, listing, plural, versioned
 from mibench.options import DEFAULTS
 from mibench.parameters import split_name
 from mibench.products import REGISTRIES, seeds_of
@@ -114,7 +114,7 @@ def rows_of_suite(runs: pd.DataFrame, grid: Mapping[str, Any]) -> GridRows:
         With the cells of the suite as cells, without regard to estimators: missing are those that nobody ran.
     """
     columns = _Columns(runs)
-    owners = np.asarray(runs["estimator"] + "-v" + runs["estimator_version"].astype("Int64").astype("string"))
+    owners = np.asarray(versioned(runs, "estimator"))
     chosen = np.zeros(len(runs), dtype=bool)
     by_cell: dict[str, tuple[dict[str, Any], np.ndarray]] = {}
     for owner in sorted(set(owners)):  # one by one, since a suite may exclude an estimator from a cell

@@ -21,6 +21,7 @@ from mibench import __version__, names
 from mibench.columns import FAILURE_STATUSES
 from mibench.errors import MibenchError, UnknownNameError, UsageError, did_you_mean
 from mibench.parameters import split_name
+from mibench.ranking_columns import REFERENCE
 from mibench.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS, Entry, Registry, broken, load_plugins
 
 if TYPE_CHECKING:
@@ -305,7 +306,7 @@ def leaderboard_command(
     by: Annotated[
         str | None, typer.Option(help="A board for each family, regime (MI below and above log N) or sampler.")
     ] = None,
-    reference: Annotated[str, typer.Option(help="Estimator whose cost is 1.")] = "nwj",
+    reference: Annotated[str, typer.Option(help="Estimator whose cost is 1.")] = REFERENCE,
     wins: Annotated[bool, typer.Option("--wins", help="Print who wins against whom as well.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, every cell included.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the boards as CSV.")] = False,

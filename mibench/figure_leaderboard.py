@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from mibench import style
 from mibench.errors import UsageError
@@ -25,8 +26,8 @@ _ROW = 0.215
 """Inches that a method takes."""
 _SHORT = ["track", "rank", "group", "method", "error", "error_low", "error_high", "bias", "variance", "saturation"]
 _SHORT += ["violations", "diverged", "failed", "monotonicity", "cost"]
-_DARK = 0.45
-"""Error, or share, from which on a cell's number is white."""
+_DARK, _FAR = 0.45, 0.6
+"""Error, and relative error of an estimate, from which on a cell's number is white."""
 
 _WHAT = (
     "Mean normalised error |estimate - truth| / max(truth, 1 nat), each run at most 1, which is what answering 0 "
@@ -111,8 +112,8 @@ def wins_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
             left=1.35,
             gap=0.95,
             legend={
-                "wins on most tasks": style.handle("#2166AC", width=0.0, marker="s", markersize=7),
-                "loses on most": style.handle("#B2182B", width=0.0, marker="s", markersize=7),
+                "wins on most tasks": _square("#2166AC"),
+                "loses on most": _square("#B2182B"),
             },
         )
         for ax, board in _places(sheet, pairs, square=True):
@@ -157,8 +158,8 @@ def parts_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
             left=1.35,
             title_lines=6,
             legend={
-                "error near 0": style.handle("#FFF3D6", width=0.0, marker="s", markersize=7),
-                "error near 1": style.handle("#3B0F4F", width=0.0, marker="s", markersize=7),
+                "error near 0": _square("#FFF3D6"),
+                "error near 1": _square("#3B0F4F"),
             },
         )
         for ax, board in _places(sheet, pairs):
@@ -194,13 +195,18 @@ def estimates_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
             left=1.35,
             title_lines=6,
             legend={
-                "above the truth": style.handle("#B2182B", width=0.0, marker="s", markersize=7),
-                "below it": style.handle("#2166AC", width=0.0, marker="s", markersize=7),
+                "above the truth": _square("#B2182B"),
+                "below it": _square("#2166AC"),
             },
         )
         for ax, board in zip(sheet.axes[:, 0], ranking.boards, strict=True):
             _draw_estimates(ax, board, shown[shown["track"] == board.track], widest)
     return Drawing(sheet.figure, shown.drop(columns="setup"), text)
+
+
+def _square(colour: str) -> Line2D:
+    """Return a legend's sample of a heat map's colour."""
+    return style.handle(colour, width=0.0, marker="s", markersize=7)
 
 
 def _in_pairs(boards: Sequence[Board]) -> list[tuple[Board, ...]]:
@@ -270,7 +276,7 @@ def _name_methods(ax: Axes, board: Board) -> None:
     ax.set_yticks([-i for i in range(len(names))], names, fontsize=7.5)
     ax.set_ylim(0.5 - len(names), 0.5)
     ax.tick_params(axis="y", length=0)
-    ax.set_title(TRACKS[board.track].partition(",")[0] if board.track != "dataset" else TRACKS[board.track])
+    ax.set_title(_kinds(board.track))
 
 
 def _draw_wins(ax: Axes, board: Board) -> None:
@@ -284,9 +290,9 @@ def _draw_wins(ax: Axes, board: Board) -> None:
     ax.tick_params(length=0)
     ax.grid(visible=False)
     ax.set_xlabel("against the method of rank", loc="left")
-    ax.set_title(TRACKS[board.track].partition(",")[0])
+    ax.set_title(_kinds(board.track))
     if len(names) <= 12:
-        _write_cells(ax, 100 * shares, "{x:.0f}", lambda share: abs(share - 50) > 35)
+        _write_cells(ax, 100 * shares, lambda x: "" if np.isnan(x) else f"{x:.0f}", np.abs(shares - 0.5) > 0.35)
 
 
 def _draw_estimates(ax: Axes, board: Board, cells: pd.DataFrame, widest: int) -> None:
@@ -297,46 +303,50 @@ def _draw_estimates(ax: Axes, board: Board, cells: pd.DataFrame, widest: int) ->
     truth = order["mi_true"].to_numpy(np.float64)
     excess = np.clip((values - truth) / np.maximum(truth, 1.0), -1.0, 1.0)
     ax.imshow(excess, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto", interpolation="nearest")
-    ax.set_xlim(-0.5, widest - 0.5)
     names = [f"{_unversioned(family)}  {mi:g}" for family, mi in zip(order["family"], truth, strict=True)]
-    ax.set_xticks(range(len(names)), names, rotation=60, ha="left", fontsize=6.8)
-    ax.xaxis.tick_top()
-    ax.set_yticks(range(len(values)), list(board.table["method"]), fontsize=7.2)
-    ax.tick_params(length=0)
-    ax.grid(visible=False)
-    for side in ax.spines.values():
-        side.set_visible(False)
-    ax.set_xlabel(TRACKS[board.track], loc="left")
-    for (row, column), value in np.ndenumerate(values):
-        text = "×" if np.isnan(value) else f"{value:.1f}" if abs(value) < 1000 else f"{value:.0e}".replace("e+0", "e")
-        colour = "white" if abs(excess[row, column]) > 0.6 else style.INK
-        ax.text(column, row, text, ha="center", va="center", fontsize=6.2, color=colour)
+    _frame(ax, names, list(board.table["method"]), TRACKS[board.track], widest)
+    _write_cells(ax, values, _estimate_text, np.abs(excess) > _FAR)
+
+
+def _estimate_text(value: float) -> str:
+    if np.isnan(value):
+        return "×"
+    return f"{value:.1f}" if abs(value) < 1000 else f"{value:.0e}".replace("e+0", "e")
 
 
 def _draw_parts(ax: Axes, errors: pd.DataFrame, track: str, widest: int) -> None:
     values = errors.to_numpy(np.float64)
     ax.imshow(values, cmap="magma_r", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    _frame(ax, [_unversioned(part) for part in errors.columns], list(errors.index), _kinds(track), widest)
+    _write_cells(ax, values, "{:.2f}".format, values > _DARK)
+
+
+def _frame(ax: Axes, columns: Sequence[str], methods: Sequence[str], below: str, widest: int) -> None:
+    """Name the columns of a heat map above it, the methods at its left, and the track below."""
     ax.set_xlim(-0.5, widest - 0.5)
-    ax.set_xticks(
-        range(errors.shape[1]), [_unversioned(part) for part in errors.columns], rotation=60, ha="left", fontsize=6.8
-    )
+    ax.set_xticks(range(len(columns)), columns, rotation=60, ha="left", fontsize=6.8)
     ax.xaxis.tick_top()
-    ax.set_yticks(range(len(errors)), list(errors.index), fontsize=7.2)
+    ax.set_yticks(range(len(methods)), methods, fontsize=7.2)
     ax.tick_params(length=0)
     ax.grid(visible=False)
     for side in ax.spines.values():
         side.set_visible(False)
-    ax.set_xlabel(TRACKS[track].partition(",")[0], loc="left")
-    _write_cells(ax, values, "{x:.2f}", lambda error: error > _DARK)
+    ax.set_xlabel(below, loc="left")
+
+
+def _kinds(track: str) -> str:
+    """Name what is ranked in a track, without the pairs: ``lower bounds``."""
+    return TRACKS[track].partition(",")[0]
 
 
 def _unversioned(part: str) -> str:
     return re.sub(r"-v\d+\b", "", part)
 
 
-def _write_cells(ax: Axes, values: npt.NDArray[np.float64], form: str, on_dark: Callable[[float], bool]) -> None:
+def _write_cells(
+    ax: Axes, values: npt.NDArray[np.float64], write: Callable[[float], str], on_dark: npt.NDArray[np.bool_]
+) -> None:
     """Write the numbers into the cells of a heat map."""
-    for (row, column), value in np.ndenumerate(values):
-        if np.isfinite(value):
-            colour = "white" if on_dark(value) else style.INK
-            ax.text(column, row, form.format(x=value), ha="center", va="center", fontsize=6.2, color=colour)
+    for place, value in np.ndenumerate(values):
+        colour = "white" if on_dark[place] else style.INK
+        ax.text(place[1], place[0], write(value), ha="center", va="center", fontsize=6.2, color=colour)

@@ -68,6 +68,11 @@ def component_id(name: str, version: float, params: str | None = None) -> str:
     return join_name(f"{name}-v{int(version)}", tuple((k, _short(v)) for k, v in sorted(values.items())))
 
 
+def versioned(runs: pd.DataFrame, name: str) -> pd.Series:
+    """Versioned name of every row's component, without parameters: ``smile-v1``."""
+    return runs[name] + "-v" + runs[f"{name}_version"].astype("Int64").astype("string")
+
+
 def number(value: float) -> str:
     """Write a number with thousands separators and without needless digits: ``12,000``, ``0.0005``, ``2.5``."""
     return f"{int(value):,}" if float(value).is_integer() else f"{value:g}"

@@ -11,22 +11,20 @@ Notable:
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from mibench.cells import rows_of_suite
 from mibench.columns import FAILURE_STATUSES
 from mibench.errors import UsageError
-from mibench.labels import listing, plural
-from mibench.parameters import split_name
+from mibench.labels import listing, plural, versioned
 from mibench.ranking import Board, Options, Ranking, rank_methods
+from mibench.ranking_columns import REFERENCE
 from mibench.ranking_rows import PUBLISHED, PUBLISHED_SUITE
-from mibench.registry import ESTIMATORS, load_plugins
+from mibench.registry import ESTIMATORS
 from mibench.runner import execute, rows_of
 from mibench.specs import PROTOCOL, RunSpec, params_json
 from mibench.store import load_runs
@@ -34,9 +32,6 @@ from mibench.suite import Suite, get_suite
 
 if TYPE_CHECKING:
     from mibench.plan import Plan
-
-REFERENCE = "nwj"
-"""The estimator that a newcomer's seconds are relative to."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,7 +170,6 @@ def _check(plugin: str | Path) -> None:
 def _only_estimator(plugin: str | Path | None) -> str:
     if plugin is None:
         raise UsageError("nothing to compare; give a plug-in's file, or an estimator with --estimator")
-    load_plugins([plugin], strict=True)
     origin = Path(plugin).resolve()
     found = [e.name for e in ESTIMATORS.entries() if origin in (Path(e.origin), *Path(e.origin).parents)]
     if len(found) != 1:
@@ -191,14 +185,9 @@ def _published_rows(folder: Path, suite: Suite, specs: Sequence[RunSpec]) -> pd.
     found = rows_of_suite(rows, suite.grid).runs
     if found.empty:
         raise UsageError(f"'{folder}' holds no rows of suite '{suite.name}' to compare with")
-    name, version = _named(specs[0])
-    params = params_json(specs[0].estimator_params)
-    same = (
-        (found["estimator"] == name) & (found["estimator_version"] == version) & (found["estimator_params"] == params)
-    )
-    if same.any():
+    if _is_method(found, specs[0]).any():
         raise UsageError(
-            f"estimator '{name}' is on the board already, with these parameters; see 'mibench leaderboard'"
+            f"estimator '{_name(specs[0])}' is on the board already, with these parameters; see 'mibench leaderboard'"
         )
     return found
 
@@ -212,8 +201,7 @@ def _refuse_other_versions(rows: pd.DataFrame, suite: Suite, specs: Sequence[Run
         )
     wanted = {spec.task for spec in specs}
     names = {task.rpartition("-v")[0] for task in wanted}
-    ids = rows["task"] + "-v" + rows["task_version"].astype("Int64").astype("string")
-    others = sorted(set(ids[rows["task"].isin(names)]) - wanted)
+    others = sorted(set(versioned(rows[rows["task"].isin(names)], "task")) - wanted)
     if others:
         raise UsageError(
             f"the published rows are of {listing(others)}, and suite '{suite.id}' runs {listing(sorted(wanted))}; "
@@ -221,9 +209,14 @@ def _refuse_other_versions(rows: pd.DataFrame, suite: Suite, specs: Sequence[Run
         )
 
 
-def _named(spec: RunSpec) -> tuple[str, int]:
-    name, _, version = split_name(spec.estimator)[0].rpartition("-v")
-    return name, int(version)
+def _name(spec: RunSpec) -> str:
+    return spec.estimator.rpartition("-v")[0]
+
+
+def _is_method(table: pd.DataFrame, spec: RunSpec) -> pd.Series:
+    """Mark the rows, of runs or of a board, that are of a run's estimator with its parameters."""
+    same: pd.Series = versioned(table, "estimator") == spec.estimator
+    return same & (table["estimator_params"] == params_json(spec.estimator_params))
 
 
 # --- after it -------------------------------------------------------------------------------------------------
@@ -238,11 +231,11 @@ def _label(ranking: Ranking, spec: RunSpec) -> str:
         Where it is on none: the published rows hold cells that the suite did not run.
     """
     table = ranking.table()
-    name, version = _named(spec)
-    mine = (table["estimator"] == name) & (table["estimator_version"] == version)
-    mine &= table["estimator_params"] == params_json(spec.estimator_params)
+    mine = _is_method(table, spec)
     if not mine.any():
-        raise UsageError(f"estimator '{name}' has not all runs that the others have; give the same command again")
+        raise UsageError(
+            f"estimator '{_name(spec)}' has not all runs that the others have; give the same command again"
+        )
     return str(table.loc[mine, "method"].iloc[0])
 
 
@@ -250,7 +243,7 @@ def _costs(mine: pd.DataFrame, reference: pd.DataFrame, spec: RunSpec) -> dict[s
     """Cost of the newcomer by track, over the seed that the reference was run with, on this machine."""
     local = pd.concat([mine[mine["seed"] == spec.seed], reference], ignore_index=True).assign(session_id="here")
     table = rank_methods(local, Options(reference=REFERENCE)).table()
-    table = table[table["estimator"] == _named(spec)[0]]
+    table = table[_is_method(table, spec)]
     return dict(zip(table["track"], table["cost"], strict=True))
 
 
@@ -266,22 +259,16 @@ def _with_cost(ranking: Ranking, label: str, costs: dict[str, float]) -> Ranking
 def _standing(board: Board, label: str, cells: pd.DataFrame) -> Standing:
     own = board.table["method"] == label
     row, others = board.table[own].iloc[0], board.table[~own].set_index("method")
-    letters = _letters(row["group"])
-    shares = np.array([bool(letters & _letters(group)) for group in others["group"]], dtype=bool)
-    apart = others[~shares]
+    told_apart = board.apart.loc[label].drop(label).to_numpy(bool)
+    apart = others[told_apart]
     return Standing(
         board,
         row,
         better=tuple(apart.index[apart["error"] < row["error"]]),
         worse=tuple(apart.index[apart["error"] >= row["error"]]),
-        alike=tuple(others.index[shares]),
+        alike=tuple(others.index[~told_apart]),
         cells=_cells(cells[cells["track"] == board.track], label),
     )
-
-
-def _letters(group: str) -> set[str]:
-    """Split a group into its letters: ``"ab2"`` is ``a`` and ``b2``."""
-    return set(re.findall(r"[a-zA-Z]\d*", group))
 
 
 def _cells(cells: pd.DataFrame, label: str) -> pd.DataFrame:

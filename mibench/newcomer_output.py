@@ -13,12 +13,12 @@ from matplotlib.axes import Axes
 from mibench import style
 from mibench.figures import Drawing
 from mibench.labels import listing, plural
-from mibench.newcomer import REFERENCE, Comparison, Standing
+from mibench.newcomer import Comparison, Standing
 from mibench.page import Source, write_page
-from mibench.ranking_columns import TRACKS
+from mibench.ranking_columns import REFERENCE, TRACKS
 from mibench.report import ReportResult, render
 from mibench.report_files import short_table, write_files
-from mibench.terminal import console, show_table
+from mibench.terminal import say, show_table
 
 _FIGURE = "newcomer"
 _BOARDS = ("leaderboard", "leaderboard-parts", "leaderboard-wins")
@@ -55,17 +55,17 @@ def sentences(comparison: Comparison) -> list[str]:
 def show_comparison(comparison: Comparison) -> None:
     """Print rank, group and neighbours in every track, and where the newcomer is ahead and behind."""
     for standing in comparison.standings:
-        _say(f"\n{_sentence(comparison, standing)}")
+        say(f"\n{_sentence(comparison, standing)}")
         _show_neighbours(standing)
         for what, methods in (("behind", standing.better), ("ahead of", standing.worse), ("beside", standing.alike)):
             if methods:
                 told = "not told apart from" if what == "beside" else f"told apart, {what}"
-                _say(f"{told}: {listing(methods, 40)}")
+                say(f"{told}: {listing(methods, 40)}")
         cells = standing.cells
         for what, some in (("most ahead", cells.head(_EXTREMES)), ("most behind", cells.tail(_EXTREMES)[::-1])):
-            _say(f"{what}: {'; '.join(_cell(row) for _, row in some.iterrows())}")
+            say(f"{what}: {'; '.join(_cell(row) for _, row in some.iterrows())}")
     if comparison.failed:
-        _say(sentences(comparison)[-1])
+        say(sentences(comparison)[-1])
 
 
 def comparison_json(comparison: Comparison) -> str:
@@ -194,7 +194,3 @@ def _cell(row: pd.Series) -> str:
     return (
         f"{row['cell']} ({row['error']:.2f}, median {row['median']:.2f}, best {row['best_method']} {row['best']:.2f})"
     )
-
-
-def _say(text: str) -> None:
-    console().print(text, markup=False, soft_wrap=True)

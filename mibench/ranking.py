@@ -25,7 +25,7 @@ import pandas as pd
 
 from mibench.errors import UnknownNameError, UsageError
 from mibench.metrics import Floats
-from mibench.ranking_columns import COLUMNS, TRACKS
+from mibench.ranking_columns import COLUMNS, REFERENCE, TRACKS
 from mibench.ranking_groups import (
     holm,
     letters,
@@ -63,12 +63,15 @@ class Board:
         A row per method with the columns `COLUMNS`, the best first.
     wins
         Share of the tasks on which the method of the row has the smaller error than that of the column.
+    apart
+        Whether the methods of row and column were told apart; the groups' letters say the same.
     """
 
     track: str
     part: str
     table: pd.DataFrame
     wins: pd.DataFrame
+    apart: pd.DataFrame
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +129,7 @@ class Options:
     track: str | None = None
     by: str | None = None
     seeds: Collection[int] | None = None
-    reference: str = "nwj"
+    reference: str = REFERENCE
     cap: float = 1.0
     confidence: float = 0.95
     resamples: int = 1999
@@ -144,7 +147,7 @@ def leaderboard(
     track: str | None = None,
     by: Literal["family", "regime", "sampler"] | None = None,
     seeds: Collection[int] | None = None,
-    reference: str = "nwj",
+    reference: str = REFERENCE,
     generator: np.random.Generator | None = None,
 ) -> pd.DataFrame:
     """Rank estimators by their error.
@@ -280,8 +283,11 @@ def _board(
     }
     table = pd.DataFrame({**placed, **{name: values[order] for name, values in columns.items()}})
     names = methods["method"].iloc[order]
-    shares = pd.DataFrame(wins[np.ix_(order, order)], index=names, columns=names.rename(None))
-    return Board(track, part, table[list(COLUMNS)], shares)
+    shares, apart = (
+        pd.DataFrame(pairs, index=names, columns=names.rename(None))
+        for pairs in (wins[np.ix_(order, order)], different)
+    )
+    return Board(track, part, table[list(COLUMNS)], shares, apart)
 
 
 def _interval(measures: Measures, over_tasks: bool, options: Options, generator: np.random.Generator) -> Intervals:

@@ -12,6 +12,9 @@ TRACKS: Mapping[str, str] = {
 }
 """The tracks, and what is ranked in them. A method is a plug-in where any of its runs is no bound."""
 
+REFERENCE = "nwj"
+"""The estimator that seconds are relative to where nothing is said."""
+
 COLUMNS: Mapping[str, str] = {
     "track": "lower, plug-in, upper or dataset",
     "part": "all; a family (tasks that differ in true MI alone); below or above log N, by true MI and batch size; a "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mibench.labels import listing, plural
 from mibench.tables import csv_text
-from mibench.terminal import console, show_table
+from mibench.terminal import say, show_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ def show_ranking(ranking: Ranking, *, wins: bool = False, note: str = "") -> Non
         A sentence to print below.
     """
     for board in ranking.boards:
-        _say(_heading(board))
+        say(_heading(board))
         lines = [_line(row) for row in board.table.to_dict("records")]
         columns = [name for name in lines[0] if any(line[name] for line in lines)]
         numbers = [name for name in columns if name not in _TEXT]
@@ -47,11 +47,11 @@ def show_ranking(ranking: Ranking, *, wins: bool = False, note: str = "") -> Non
     if ranking.boards:
         _explain(ranking)
     for method in ranking.left_out.to_dict("records"):
-        _say(f"left out of track {method['track']}: {method['method']} {method['lacking']}")
+        say(f"left out of track {method['track']}: {method['method']} {method['lacking']}")
     if not ranking.boards:
-        _say("no method has all runs, so that there is nothing to rank; --suite keeps the rows that belong together")
+        say("no method has all runs, so that there is nothing to rank; --suite keeps the rows that belong together")
     if note:
-        _say(note)
+        say(note)
 
 
 def ranking_json(ranking: Ranking, *, note: str = "") -> str:
@@ -121,7 +121,7 @@ def _number(value: float, form: str) -> str:
 
 
 def _show_wins(board: Board) -> None:
-    _say("\nshare of the tasks on which the row's error is below the column's:")
+    say("\nshare of the tasks on which the row's error is below the column's:")
     ranks = [str(place + 1) for place in range(len(board.wins))]
     rows = (
         [rank, str(name), *(_number(value, ".0%") for value in values)]
@@ -133,25 +133,21 @@ def _show_wins(board: Board) -> None:
 def _explain(ranking: Ranking) -> None:
     """Say how the tables are read."""
     over = listing(dict.fromkeys(board.table["over"].iloc[0] for board in ranking.boards))
-    _say(
+    say(
         "\nerror: |estimate - truth| / max(truth, 1 nat), each run at most 1, which is what answering 0 scores; tasks "
         f"count equally. Intervals and tests are over {over}. Methods that share a letter cannot be told apart at 5 % "
         "(paired t tests, Holm's correction); 'could be' are the ranks that this leaves open."
     )
-    _say(
+    say(
         "bias and variance (between seeds) in nats and nats²; saturation: estimate over the least of true MI and "
         "ceilings; violations: runs on the wrong side of the truth; tau: Kendall's, between true MI and estimate; "
         "cost: seconds of a run, relative; wins: tasks won against the others."
     )
     if any((board.table["imputed_runs"] > 0).any() for board in ranking.boards):
-        _say(
+        say(
             f"{_IMPUTED} some runs diverged or failed: they count as 1 in the error, and have no part in bias, "
             "variance and saturation"
         )
     if any((board.table["stands_in"] > 0).any() for board in ranking.boards):
         names = {name for board in ranking.boards for name in board.table.loc[board.table["stands_in"] > 0, "method"]}
-        _say(f"with a critic or sampler of their own, and one run for all of a grid's: {', '.join(sorted(names))}")
-
-
-def _say(text: str) -> None:
-    console().print(text, markup=False, soft_wrap=True)
+        say(f"with a critic or sampler of their own, and one run for all of a grid's: {', '.join(sorted(names))}")

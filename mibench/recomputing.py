@@ -179,7 +179,7 @@ def _compared(run: str, old: _Rows, new: _Rows) -> Recomputed:
         tuple(differing),
         float(last[estimate]),
         float(after.iloc[-1][estimate]) if len(after) else math.nan,
-        tolerance(before.iloc[-1]),
+        tolerance(last),
     )
 
 

@@ -27,7 +27,7 @@ from mibench.claims import Claim, Judgement
 from mibench.errors import UnknownNameError, UsageError, did_you_mean
 from mibench.figures import FIGURES, Drawing
 from mibench.grid import natural_order
-from mibench.labels import COMPONENTS, plural, with_labels
+from mibench.labels import COMPONENTS, plural, versioned, with_labels
 from mibench.page import PAGE, Source, write_page
 from mibench.report_files import ShortTable, short_table, write_files
 from mibench.sessions import available_cores
@@ -282,8 +282,7 @@ def select(runs: pd.DataFrame, where: Mapping[str, Sequence[object]]) -> pd.Data
 def _matches(runs: pd.DataFrame, column: str, values: set[object]) -> pd.Series:
     hit = runs[column].map(_plain).isin(values)
     if column in COMPONENTS:
-        versioned = runs[column] + "-v" + runs[f"{column}_version"].astype("Int64").astype("string")
-        hit |= versioned.isin(values) | with_labels(runs)[f"{column}_label"].isin(values)
+        hit |= versioned(runs, column).isin(values) | with_labels(runs)[f"{column}_label"].isin(values)
     return hit.fillna(False).astype(bool)
 
 

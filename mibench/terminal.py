@@ -50,6 +50,11 @@ def console(*, stderr: bool = False) -> Console:
     return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=_WIDTH)
 
 
+def say(text: str) -> None:
+    """Print a sentence, whole on one line, whatever brackets it holds."""
+    console().print(text, markup=False, soft_wrap=True)
+
+
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = ()) -> None:
     """Print a table.
 
