@@ -21,15 +21,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mibench.arithmetic import configure_process, matmul_mode
-from mibench.components import Run
-from mibench.critics import Architecture, Critic, Separable
-from mibench.evaluation import evaluate_pool
-from mibench.grid import resolve
-from mibench.lookup import get_estimator, get_task, list_estimators
-from mibench.scorers import Shape
-from mibench.sources import block_steps
-from mibench.training import Pack
+from mibench.core.critic import Architecture, Critic
+from mibench.core.lookup import get_estimator, get_task, list_estimators
+from mibench.core.scorer import Shape
+from mibench.critics.separable import Separable
+from mibench.experiments.grid import resolve
+from mibench.training.components import Run
+from mibench.training.evaluation import evaluate_pool
+from mibench.training.pack import Pack
+from mibench.training.precision import configure_process, matmul_mode
+from mibench.training.sources import block_steps
 
 Loop = Callable[[int], None]
 

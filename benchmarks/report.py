@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mibench.columns import empty_row
-from mibench.grid import at_budget, load_grid, resolve, shipped_grids
-from mibench.parquet import write_pack
-from mibench.registry import ESTIMATORS
-from mibench.report import draw_reports
-from mibench.rows import spec_columns
-from mibench.specs import RunSpec
+from mibench.core.registry import ESTIMATORS
+from mibench.experiments.grid import at_budget, load_grid, resolve, shipped_grids
+from mibench.experiments.specs import RunSpec
+from mibench.report.reports import draw_reports
+from mibench.store.columns import empty_row
+from mibench.store.parquet import write_pack
+from mibench.training.rows import spec_columns
 
 POINTS = 250
 CONSTANT = {

@@ -11,12 +11,12 @@ from collections.abc import Callable
 
 import torch
 
-from mibench.arithmetic import configure_process
-from mibench.components import Run
-from mibench.grid import resolve
-from mibench.lookup import get_task
-from mibench.sources import StreamSource, block_steps
-from mibench.training import Pack
+from mibench.core.lookup import get_task
+from mibench.experiments.grid import resolve
+from mibench.training.components import Run
+from mibench.training.pack import Pack
+from mibench.training.precision import configure_process
+from mibench.training.sources import StreamSource, block_steps
 
 BATCH, PACK, BLOCKS = 64, 4, 15
 TASKS = (

@@ -21,10 +21,10 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from mibench.cli import app
-from mibench.columns import TABLES as STORED
-from mibench.columns import Column
-from mibench.ranking_columns import COLUMNS, TRACKS
+from mibench.cli.app import app
+from mibench.ranking.columns import COLUMNS, TRACKS
+from mibench.store.columns import TABLES as STORED
+from mibench.store.columns import Column
 
 _ROOT = Path(__file__).parents[1]
 _TABLE = re.compile(r"<!-- table: ([a-z ]+) -->")

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from mibench.errors import UsageError
+from mibench.core.errors import UsageError
+from mibench.core.estimator import Density, Estimator, Extra
+from mibench.core.registry import register_estimator
+from mibench.core.scores import Scores
 from mibench.estimators.infonce import InfoNCE
-from mibench.interfaces import Density, Estimator, Extra
-from mibench.registry import register_estimator
-from mibench.scores import Scores
 
 _ENTROPY = Extra("entropy", of="entropy of x", exact=0.0)
 _CPC = InfoNCE()

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
 
-from mibench.interfaces import SampleEstimator
-from mibench.registry import register_estimator
+from mibench.core.estimator import SampleEstimator
+from mibench.core.registry import register_estimator
 
 
 @register_estimator("cca")

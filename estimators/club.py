@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from mibench.interfaces import Estimator
-from mibench.registry import register_estimator
-from mibench.scores import Scores, log_mean_exp
+from mibench.core.estimator import Estimator
+from mibench.core.registry import register_estimator
+from mibench.core.scores import Scores, log_mean_exp
 
 
 class _Likelihood(Estimator):

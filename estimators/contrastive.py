@@ -15,9 +15,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from mibench.errors import UsageError
-from mibench.interfaces import Estimator
-from mibench.scores import Scores, effective_sample_size
+from mibench.core.errors import UsageError
+from mibench.core.estimator import Estimator
+from mibench.core.scores import Scores, effective_sample_size
 
 
 class Contrastive(Estimator):

@@ -14,10 +14,10 @@ import math
 import torch
 from torch import Tensor
 
+from mibench.core.estimator import Estimator
+from mibench.core.registry import register_estimator
+from mibench.core.scores import Scores, log_mean_exp, log_mean_negatives
 from mibench.estimators.jensen_shannon import jensen_shannon_loss
-from mibench.interfaces import Estimator
-from mibench.registry import register_estimator
-from mibench.scores import Scores, log_mean_exp, log_mean_negatives
 
 
 class RatioPlugIn(Estimator):

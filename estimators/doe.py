@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from mibench.interfaces import Density, Estimator, Extra
-from mibench.registry import register_estimator
-from mibench.scores import Scores
+from mibench.core.estimator import Density, Estimator, Extra
+from mibench.core.registry import register_estimator
+from mibench.core.scores import Scores
 
 
 class CrossEntropies(Estimator):

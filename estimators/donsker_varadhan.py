@@ -11,10 +11,10 @@ import math
 import torch
 from torch import Tensor
 
-from mibench.errors import UsageError
-from mibench.interfaces import Estimator
-from mibench.registry import register_estimator
-from mibench.scores import Scores, log_mean_exp, log_mean_negatives
+from mibench.core.errors import UsageError
+from mibench.core.estimator import Estimator
+from mibench.core.registry import register_estimator
+from mibench.core.scores import Scores, log_mean_exp, log_mean_negatives
 
 
 @register_estimator("dv")

@@ -19,10 +19,10 @@ import math
 import torch
 from torch import Tensor
 
-from mibench.errors import UsageError
+from mibench.core.errors import UsageError
+from mibench.core.registry import register_estimator
+from mibench.core.scores import Scores, log_mean_exp
 from mibench.estimators.infonce import InfoNCE
-from mibench.registry import register_estimator
-from mibench.scores import Scores, log_mean_exp
 
 
 def _ones(values: Tensor) -> Tensor:

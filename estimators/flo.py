@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mibench.interfaces import Estimator, Extra
-from mibench.registry import register_estimator
-from mibench.scores import Scores, log_mean_exp
+from mibench.core.estimator import Estimator, Extra
+from mibench.core.registry import register_estimator
+from mibench.core.scores import Scores, log_mean_exp
 
 
 @register_estimator("flo")

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mibench.errors import UsageError
-from mibench.interfaces import SampleEstimator
-from mibench.registry import register_estimator
+from mibench.core.errors import UsageError
+from mibench.core.estimator import SampleEstimator
+from mibench.core.registry import register_estimator
 
 
 @register_estimator("histogram")

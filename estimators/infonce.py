@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from mibench.core.registry import register_estimator
+from mibench.core.scores import Scores
 from mibench.estimators.contrastive import Contrastive
-from mibench.registry import register_estimator
-from mibench.scores import Scores
 
 
 @register_estimator("infonce", aliases=("cpc",))

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from mibench.errors import UsageError
+from mibench.core.errors import UsageError
+from mibench.core.registry import register_estimator
+from mibench.core.scores import Scores, log_sum_leaving_one_out
 from mibench.estimators.dime import RatioPlugIn
-from mibench.registry import register_estimator
-from mibench.scores import Scores, log_sum_leaving_one_out
 
 
 @register_estimator("infonce-anchor")

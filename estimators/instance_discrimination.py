@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from mibench.errors import UsageError
-from mibench.interfaces import Estimator, Extra
-from mibench.registry import register_estimator
-from mibench.scores import Scores, log_mean_exp
+from mibench.core.errors import UsageError
+from mibench.core.estimator import Estimator, Extra
+from mibench.core.registry import register_estimator
+from mibench.core.scores import Scores, log_mean_exp
 
 
 class InstanceEstimator(Estimator):
@@ -36,7 +36,7 @@ class InstanceEstimator(Estimator):
 
     @property
     def own_critic(self) -> str:
-        """The memory bank; see `mibench.memory_bank.MemoryBank`."""
+        """The memory bank; see `mibench.critics.memory_bank.MemoryBank`."""
         return f"memory-bank:rate={self.rate},temperature={self.temperature},embed={self.embed}"
 
     @property

@@ -12,10 +12,10 @@ import math
 import torch
 from torch import Tensor
 
-from mibench.errors import UsageError
-from mibench.interfaces import Estimator, Extra
-from mibench.registry import register_estimator
-from mibench.scores import Scores, log_mean_exp, log_sum_leaving_one_out
+from mibench.core.errors import UsageError
+from mibench.core.estimator import Estimator, Extra
+from mibench.core.registry import register_estimator
+from mibench.core.scores import Scores, log_mean_exp, log_sum_leaving_one_out
 
 
 @register_estimator("interpolated")

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from mibench.interfaces import Estimator
-from mibench.registry import register_estimator
-from mibench.scores import Scores, log_mean_exp
+from mibench.core.estimator import Estimator
+from mibench.core.registry import register_estimator
+from mibench.core.scores import Scores, log_mean_exp
 
 
 def jensen_shannon_loss(scores: Scores) -> Tensor:

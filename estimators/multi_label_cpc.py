@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from mibench.errors import UsageError
+from mibench.core.errors import UsageError
+from mibench.core.estimator import Kind
+from mibench.core.registry import register_estimator
+from mibench.core.scores import Scores, log_mean_exp
 from mibench.estimators.contrastive import Contrastive
-from mibench.interfaces import Kind
-from mibench.registry import register_estimator
-from mibench.scores import Scores, log_mean_exp
 
 
 def log_shares(scores: Scores, alpha: float | Tensor) -> Tensor:

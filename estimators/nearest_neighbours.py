@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from scipy.special import digamma
 
-from mibench.errors import UsageError
-from mibench.interfaces import SampleEstimator
-from mibench.registry import register_estimator
+from mibench.core.errors import UsageError
+from mibench.core.estimator import SampleEstimator
+from mibench.core.registry import register_estimator
 
 _ROWS = 64  # their distances to 8192 points take 4 MB
 

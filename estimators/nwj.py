@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mibench.interfaces import Estimator
-from mibench.registry import register_estimator
-from mibench.scores import Scores, log_mean_exp
+from mibench.core.estimator import Estimator
+from mibench.core.registry import register_estimator
+from mibench.core.scores import Scores, log_mean_exp
 
 
 @register_estimator("nwj", aliases=("mine-f",))

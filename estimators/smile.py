@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mibench.errors import UsageError
+from mibench.core.errors import UsageError
+from mibench.core.estimator import Estimator
+from mibench.core.registry import register_estimator
+from mibench.core.scores import Scores, log_mean_exp
 from mibench.estimators.jensen_shannon import jensen_shannon_loss
-from mibench.interfaces import Estimator
-from mibench.registry import register_estimator
-from mibench.scores import Scores, log_mean_exp
 
 
 @register_estimator("smile")

@@ -10,10 +10,10 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from mibench.errors import UsageError
-from mibench.interfaces import Estimator, Extra
-from mibench.registry import register_estimator
-from mibench.scores import Scores
+from mibench.core.errors import UsageError
+from mibench.core.estimator import Estimator, Extra
+from mibench.core.registry import register_estimator
+from mibench.core.scores import Scores
 
 
 @register_estimator("tre")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from mibench.density_critics import read_variance
+from mibench.core.estimator import Density, Extra
+from mibench.core.registry import register_estimator
+from mibench.critics.densities import read_variance
 from mibench.estimators.doe import CrossEntropies
-from mibench.interfaces import Density, Extra
-from mibench.registry import register_estimator
 
 
 @register_estimator("v-information")

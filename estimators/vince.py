@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
+from mibench.core.estimator import Estimator, Extra, Kind
+from mibench.core.registry import register_estimator
+from mibench.core.scores import Scores
 from mibench.estimators.contrastive import Contrastive
 from mibench.estimators.multi_label_cpc import log_shares
-from mibench.interfaces import Estimator, Extra, Kind
-from mibench.registry import register_estimator
-from mibench.scores import Scores
 
 
 def _product(log_weights: Tensor, like: Tensor) -> Tensor:

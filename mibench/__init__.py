@@ -1,7 +1,8 @@
 """mibench measures mutual-information estimators: tasks with known MI, estimators, a runner, reports.
 
-The names below are the public interface. They are imported on first use, so that ``import mibench`` and the command
-line's ``--help`` stay free of torch.
+The names below are the public interface, with `mibench.testing` and `mibench.figures`; the rooms behind them are
+mibench's own to rearrange. They are imported on first use, so that ``import mibench`` and the command line's ``--help``
+stay free of torch.
 """
 
 from __future__ import annotations
@@ -9,74 +10,80 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from mibench.core.version import __version__
 
 if TYPE_CHECKING:
-    from mibench.critics import Critic, ModuleCritic
-    from mibench.errors import MibenchError, StoreError, UsageError
-    from mibench.interfaces import Estimator, Extra, SampleEstimator, Task
-    from mibench.lookup import (
-        get_estimator,
-        get_task,
-        list_critics,
-        list_estimators,
-        list_negatives,
-        list_tasks,
+    from mibench.core.critic import Architecture, Critic
+    from mibench.core.errors import MibenchError, StoreError, UsageError
+    from mibench.core.estimator import Density, Estimator, Extra, SampleEstimator
+    from mibench.core.lookup import get_estimator, get_task, list_critics, list_estimators, list_negatives, list_tasks
+    from mibench.core.plugins import load_plugins
+    from mibench.core.registry import register_critic, register_estimator, register_negatives, register_task
+    from mibench.core.sampler import NegativeSampler, Proposal
+    from mibench.core.scores import (
+        Scores,
+        effective_sample_size,
+        log_mean_exp,
+        log_mean_negatives,
+        log_sum_leaving_one_out,
     )
-    from mibench.negatives import NegativeSampler
-    from mibench.ranking import leaderboard
-    from mibench.registry import (
-        load_plugins,
-        register_critic,
-        register_estimator,
-        register_negatives,
-        register_task,
-    )
-    from mibench.runner import run
-    from mibench.scores import Scores
-    from mibench.store import load_curves, load_runs, load_sessions
-    from mibench.suite import Suite, get_suite, list_suites
+    from mibench.core.task import Task
+    from mibench.critics.module import ModuleCritic
+    from mibench.experiments.suite import Suite, get_suite, list_suites
+    from mibench.ranking.boards import leaderboard
+    from mibench.running.runner import run
+    from mibench.store.folders import load_curves, load_runs, load_sessions
 
 _HOME = {
-    "Critic": "critics",
-    "Estimator": "interfaces",
-    "Extra": "interfaces",
-    "MibenchError": "errors",
-    "ModuleCritic": "critics",
-    "NegativeSampler": "negatives",
-    "SampleEstimator": "interfaces",
-    "Scores": "scores",
-    "StoreError": "errors",
-    "Suite": "suite",
-    "Task": "interfaces",
-    "UsageError": "errors",
-    "get_estimator": "lookup",
-    "get_suite": "suite",
-    "get_task": "lookup",
-    "leaderboard": "ranking",
-    "list_critics": "lookup",
-    "list_estimators": "lookup",
-    "list_negatives": "lookup",
-    "list_suites": "suite",
-    "list_tasks": "lookup",
-    "load_curves": "store",
-    "load_plugins": "registry",
-    "load_runs": "store",
-    "load_sessions": "store",
-    "register_critic": "registry",
-    "register_estimator": "registry",
-    "register_negatives": "registry",
-    "register_task": "registry",
-    "run": "runner",
+    "Architecture": "core.critic",
+    "Critic": "core.critic",
+    "Density": "core.estimator",
+    "Estimator": "core.estimator",
+    "Extra": "core.estimator",
+    "MibenchError": "core.errors",
+    "ModuleCritic": "critics.module",
+    "NegativeSampler": "core.sampler",
+    "Proposal": "core.sampler",
+    "SampleEstimator": "core.estimator",
+    "Scores": "core.scores",
+    "StoreError": "core.errors",
+    "Suite": "experiments.suite",
+    "Task": "core.task",
+    "UsageError": "core.errors",
+    "effective_sample_size": "core.scores",
+    "get_estimator": "core.lookup",
+    "get_suite": "experiments.suite",
+    "get_task": "core.lookup",
+    "leaderboard": "ranking.boards",
+    "list_critics": "core.lookup",
+    "list_estimators": "core.lookup",
+    "list_negatives": "core.lookup",
+    "list_suites": "experiments.suite",
+    "list_tasks": "core.lookup",
+    "load_curves": "store.folders",
+    "load_plugins": "core.plugins",
+    "load_runs": "store.folders",
+    "load_sessions": "store.folders",
+    "log_mean_exp": "core.scores",
+    "log_mean_negatives": "core.scores",
+    "log_sum_leaving_one_out": "core.scores",
+    "register_critic": "core.registry",
+    "register_estimator": "core.registry",
+    "register_negatives": "core.registry",
+    "register_task": "core.registry",
+    "run": "running.runner",
 }
 
 __all__ = [
+    "Architecture",
     "Critic",
+    "Density",
     "Estimator",
     "Extra",
     "MibenchError",
     "ModuleCritic",
     "NegativeSampler",
+    "Proposal",
     "SampleEstimator",
     "Scores",
     "StoreError",
@@ -84,6 +91,7 @@ __all__ = [
     "Task",
     "UsageError",
     "__version__",
+    "effective_sample_size",
     "get_estimator",
     "get_suite",
     "get_task",
@@ -97,6 +105,9 @@ __all__ = [
     "load_plugins",
     "load_runs",
     "load_sessions",
+    "log_mean_exp",
+    "log_mean_negatives",
+    "log_sum_leaving_one_out",
     "register_critic",
     "register_estimator",
     "register_negatives",

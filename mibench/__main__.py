@@ -2,6 +2,6 @@
 
 import sys
 
-from mibench.cli import main
+from mibench.cli.app import main
 
 sys.exit(main())

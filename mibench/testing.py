@@ -15,12 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mibench.critic_checks import check_critic, check_negatives
-from mibench.errors import DuplicateNameError, PluginError, UsageError
-from mibench.estimator_checks import check_estimator
-from mibench.findings import Finding
-from mibench.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS, Registry, load_plugins, plugin_files
-from mibench.task_checks import check_task
+from mibench.conformance.critics import check_critic, check_negatives
+from mibench.conformance.estimators import check_estimator
+from mibench.conformance.findings import Finding
+from mibench.conformance.tasks import check_task
+from mibench.core.errors import DuplicateNameError, PluginError, UsageError
+from mibench.core.plugins import load_plugins, plugin_files
+from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS, Registry
 
 __all__ = [
     "Finding",

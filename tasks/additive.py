@@ -13,9 +13,9 @@ import torch
 from scipy import special
 from torch import Tensor
 
-from mibench.errors import UsageError
-from mibench.interfaces import Task
-from mibench.registry import register_task
+from mibench.core.errors import UsageError
+from mibench.core.registry import register_task
+from mibench.core.task import Task
 
 _ROUNDING = 2.0**-50
 """How far past its bounds a pair may lie and still count as possible: rounding of sums of numbers near 1."""

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 
-from mibench.errors import UsageError, did_you_mean
-from mibench.interfaces import Task
-from mibench.registry import register_task
+from mibench.core.errors import UsageError, did_you_mean
+from mibench.core.registry import register_task
+from mibench.core.task import Task
 from mibench.tasks.additive import AdditiveNoise
 from mibench.tasks.normal import NormalDense, NormalPairs
 from mibench.tasks.student import StudentT

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from mibench.errors import UsageError
-from mibench.interfaces import Estimator
-from mibench.parameters import convert, split_name
-from mibench.registry import ESTIMATORS, register_task
+from mibench.core.errors import UsageError
+from mibench.core.estimator import Estimator
+from mibench.core.parameters import convert, split_name
+from mibench.core.registry import ESTIMATORS, register_task
 from mibench.tasks.finite import Binary
 
 Array = NDArray[np.float64]

@@ -14,11 +14,11 @@ import torch
 from scipy.optimize import brentq
 from torch import Tensor
 
-from mibench.digits import CLASSES, PIXELS, load_digits
-from mibench.errors import UsageError
-from mibench.interfaces import Task
-from mibench.populations import Population
-from mibench.registry import register_task
+from mibench.core.errors import UsageError
+from mibench.core.registry import register_task
+from mibench.core.task import Task
+from mibench.tasks.digits import CLASSES, PIXELS, load_digits
+from mibench.tasks.populations import Population
 
 _MOST_BITS = 16
 _LABEL = "task 'digits-bits'"

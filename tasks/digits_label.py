@@ -15,12 +15,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from mibench.digits import CLASSES, PIXELS, Digits, load_digits
-from mibench.errors import UsageError
-from mibench.interfaces import Task, Truth
-from mibench.parameters import Params
-from mibench.populations import PairedPopulation, Population
-from mibench.registry import register_task
+from mibench.core.errors import UsageError
+from mibench.core.parameters import Params
+from mibench.core.registry import register_task
+from mibench.core.task import Task, Truth
+from mibench.tasks.digits import CLASSES, PIXELS, Digits, load_digits
+from mibench.tasks.populations import PairedPopulation, Population
 
 _TRUTH_DRAWS = 2**14
 _TRUTH_SEED = 20200713

@@ -13,11 +13,11 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from mibench.digits import PIXELS, SIDE, load_digits
-from mibench.errors import UsageError
-from mibench.interfaces import Task, Truth
-from mibench.populations import PairedPopulation
-from mibench.registry import register_task
+from mibench.core.errors import UsageError
+from mibench.core.registry import register_task
+from mibench.core.task import Task, Truth
+from mibench.tasks.digits import PIXELS, SIDE, load_digits
+from mibench.tasks.populations import PairedPopulation
 
 _FEWER = 3
 """Rows that processing hides beyond those of the first half."""
@@ -33,8 +33,8 @@ class DigitsRows(Task):
     - ``processing``: x twice the image, y its top `rows` rows and its top `rows` - 3 rows: the same information;
     - ``additivity``: x two independent images, y the top rows of both: twice the information.
 
-    The log ratio is ``-log p(y)`` where y is what x shows, and ``-inf`` elsewhere. `mibench.consistency` makes the
-    ratios of stored runs.
+    The log ratio is ``-log p(y)`` where y is what x shows, and ``-inf`` elsewhere. `mibench.analysis.consistency` makes
+    the ratios of stored runs.
 
     Parameters
     ----------

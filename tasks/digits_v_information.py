@@ -2,7 +2,7 @@
 
 Notable: no two images have one code, so that the label is a function of the code and their mutual information H(Y),
 whatever the encoder. What differs is how much of it a family of predictors can use: the estimator ``v-information``
-with ``family=softmax`` and ``mean=linear`` or ``mlp``, or a probe of `mibench.probes` on the codes of a half.
+with ``family=softmax`` and ``mean=linear`` or ``mlp``, or a probe of `mibench.training.probes` on the codes of a half.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from mibench.autoencoder import Autoencoder, train_autoencoder
-from mibench.digits import CLASSES, PIXELS, Digits, load_digits
-from mibench.errors import UsageError
-from mibench.interfaces import Estimator, Task, Truth
-from mibench.parameters import Params
-from mibench.populations import PairedPopulation
-from mibench.registry import register_task
+from mibench.core.errors import UsageError
+from mibench.core.estimator import Estimator
+from mibench.core.parameters import Params
+from mibench.core.registry import register_task
+from mibench.core.task import Task, Truth
+from mibench.tasks.autoencoder import Autoencoder, train_autoencoder
+from mibench.tasks.digits import CLASSES, PIXELS, Digits, load_digits
+from mibench.tasks.populations import PairedPopulation
 
 
 @register_task("digits-v-information")

@@ -14,10 +14,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from mibench.errors import UsageError
-from mibench.interfaces import Task, Truth
-from mibench.parameters import from_rows, to_rows
-from mibench.registry import register_task
+from mibench.core.errors import UsageError
+from mibench.core.parameters import from_rows, to_rows
+from mibench.core.registry import register_task
+from mibench.core.task import Task, Truth
 
 _MOST_SYMBOLS = 1024
 """The one-hot rows of a large pool of pairs take 128 MB a side at that many symbols."""

@@ -11,9 +11,9 @@ import math
 import torch
 from torch import Tensor
 
-from mibench.errors import UsageError
-from mibench.interfaces import Task
-from mibench.registry import register_task
+from mibench.core.errors import UsageError
+from mibench.core.registry import register_task
+from mibench.core.task import Task
 
 # Below this conditional standard deviation float32 can no longer hold y given x to three digits.
 _SINGLE_PRECISION_SCALE = 2.0**-12

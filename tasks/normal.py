@@ -15,10 +15,10 @@ import torch
 from scipy import optimize
 from torch import Tensor
 
-from mibench.errors import UsageError
-from mibench.interfaces import Task
-from mibench.parameters import from_rows, to_rows
-from mibench.registry import register_task
+from mibench.core.errors import UsageError
+from mibench.core.parameters import from_rows, to_rows
+from mibench.core.registry import register_task
+from mibench.core.task import Task
 
 _SINGLE_PRECISION_SCALE = 2.0**-12
 """Below this conditional standard deviation float32 can no longer hold y given x to three digits."""

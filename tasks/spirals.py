@@ -17,11 +17,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from mibench.errors import UsageError
-from mibench.interfaces import Task, Truth
-from mibench.parameters import Params
-from mibench.rectangle_counts import RectangleCounts
-from mibench.registry import register_task
+from mibench.core.errors import UsageError
+from mibench.core.parameters import Params
+from mibench.core.registry import register_task
+from mibench.core.task import Task, Truth
+from mibench.tasks.rectangle_counts import RectangleCounts
 
 _TRUTH_DRAWS = 2**16
 _TRUTH_SEED = 20200123

@@ -13,9 +13,9 @@ import torch
 from scipy import special
 from torch import Tensor
 
-from mibench.errors import UsageError
-from mibench.interfaces import Task
-from mibench.registry import register_task
+from mibench.core.errors import UsageError
+from mibench.core.registry import register_task
+from mibench.core.task import Task
 from mibench.tasks.normal import NormalPairs, check_dimensions
 
 _MOST_DOF = 100

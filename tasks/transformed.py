@@ -11,10 +11,10 @@ import functools
 
 from torch import Generator, Tensor
 
-from mibench.errors import UsageError
-from mibench.interfaces import Task, Truth
-from mibench.parameters import join_name
-from mibench.registry import TASKS, register_task
+from mibench.core.errors import UsageError
+from mibench.core.parameters import join_name
+from mibench.core.registry import TASKS, register_task
+from mibench.core.task import Task, Truth
 from mibench.tasks.gaussian import Gaussian20D
 from mibench.tasks.transforms import NO_MAP, Map, read_maps
 

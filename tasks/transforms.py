@@ -17,8 +17,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from mibench.errors import UsageError, did_you_mean
-from mibench.interfaces import Side
+from mibench.core.errors import UsageError, did_you_mean
+from mibench.core.estimator import Side
 
 NO_MAP = "identity"
 """How the absence of a map is written."""

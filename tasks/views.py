@@ -13,9 +13,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from mibench.errors import UsageError
-from mibench.interfaces import Task, Truth
-from mibench.registry import register_task
+from mibench.core.errors import UsageError
+from mibench.core.registry import register_task
+from mibench.core.task import Task, Truth
 
 _TRUTH_DRAWS = 2**16
 _BLOCK_ROWS = 2**12

@@ -9,7 +9,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here and in chi
 import hypothesis
 import pytest
 
-from mibench import registry
+from mibench.core import plugins, registry
 
 hypothesis.settings.register_profile("mibench", deadline=None, derandomize=True, max_examples=50)
 hypothesis.settings.load_profile("mibench")
@@ -22,15 +22,15 @@ def fresh_registries() -> Iterator[None]:
     for one in registries:
         one.entries()
     before = [(dict(one._entries), dict(one._classes)) for one in registries]
-    loaded, broken = dict(registry._LOADED), list(registry._BROKEN)
+    loaded, broken = dict(plugins._LOADED), list(registry.BROKEN)
     yield
     for one, (entries, classes) in zip(registries, before, strict=True):
         # A built-in that was imported meanwhile keeps its class: its module is not imported again.
         kept = {key: cls for key, cls in one._classes.items() if key in entries}
         one._entries, one._classes = entries, {**classes, **kept}
-    registry._LOADED.clear()
-    registry._LOADED.update(loaded)
-    registry._BROKEN[:] = broken
+    plugins._LOADED.clear()
+    plugins._LOADED.update(loaded)
+    registry.BROKEN[:] = broken
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def kept_arithmetic() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def one_thread(kept_arithmetic: None) -> None:
     """Compute as a worker process does."""
-    from mibench.arithmetic import configure_process
+    from mibench.training.precision import configure_process
 
     configure_process()
 

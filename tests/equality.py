@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mibench.training import RunResult
+from mibench.training.loop import RunResult
 
 TIMES = {"seconds", "seconds_per_step", "pack_size"}
 """Columns that may differ between two results of a run."""

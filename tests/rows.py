@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mibench.columns import CURVES, empty_row
+from mibench.store.columns import CURVES, empty_row
 
 
 def make(

@@ -8,12 +8,20 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mibench import report
-from mibench.accuracy import FRESH_BATCHES, bias_variance, cost, pareto_front, split_by_exact_critic, violation_shares
-from mibench.columns import empty_row
-from mibench.errors import UsageError
-from mibench.figures import FIGURES, MAX_PANELS
-from mibench.metrics import divergence_by_run, not_diverged
+from mibench.analysis.accuracy import (
+    FRESH_BATCHES,
+    bias_variance,
+    cost,
+    pareto_front,
+    split_by_exact_critic,
+    violation_shares,
+)
+from mibench.analysis.divergence import divergence_by_run, not_diverged
+from mibench.core.errors import UsageError
+from mibench.figures.panels import MAX_PANELS
+from mibench.figures.registry import FIGURES
+from mibench.report import reports as report
+from mibench.store.columns import empty_row
 
 COMMON = {
     "task": "gaussian20d", "task_version": 1, "task_params": "{}", "schedule": "[]", "mi_true": 5.0, "mi_se": 0.0,
@@ -180,7 +188,7 @@ class TestViolations:
             draw("violations", rows({"kind": "plug-in"}))
 
     def test_the_engine_draws_as_many_fresh_batches(self) -> None:
-        from mibench.regimes import Stream
+        from mibench.training.regimes import Stream
 
         assert Stream.final_batches == FRESH_BATCHES
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mibench import arithmetic
+from mibench.training import precision as arithmetic
 
 pytestmark = pytest.mark.usefixtures("kept_arithmetic")
 

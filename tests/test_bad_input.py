@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mibench.cli import main
+from mibench.cli.app import main
 
 RUN = ("run", "--task", "gaussian20d", "--estimator", "nwj")
 

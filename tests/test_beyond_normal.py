@@ -13,15 +13,15 @@ from scipy import integrate, optimize, special, stats
 from scipy.linalg import expm
 from scipy.spatial import cKDTree
 
-from mibench.components import Run
-from mibench.errors import UsageError
-from mibench.grid import resolve
-from mibench.lookup import get_task
-from mibench.specs import RunSpec
+from mibench.core.errors import UsageError
+from mibench.core.lookup import get_task
+from mibench.experiments.grid import resolve
+from mibench.experiments.specs import RunSpec
 from mibench.tasks.beyond_normal import PUBLISHED, published_names
 from mibench.tasks.transformed import TransformedTask
 from mibench.testing import check_task
-from mibench.training import train_pack
+from mibench.training.components import Run
+from mibench.training.loop import train_pack
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 IDS = list(PUBLISHED)

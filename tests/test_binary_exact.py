@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 import mibench
-from mibench.errors import UsageError
-from mibench.lookup import get_estimator, get_task
-from mibench.scores import Scores
+from mibench.core.errors import UsageError
+from mibench.core.lookup import get_estimator, get_task
+from mibench.core.scores import Scores
 from mibench.tasks.binary_exact import BinaryExact
 
 NAMES = ("infonce", "alpha-cpc", "ml-cpc", "alpha-ml-cpc")

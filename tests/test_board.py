@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from rows import make
 
-from mibench.board import CELL, board, table_of_runs
+from mibench.report.board import CELL, board, table_of_runs
 
 
 def cell_of(estimates: list[float], sds: list[float], **columns: object) -> pd.DataFrame:

@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mibench.cells import rows_of_grid
-from mibench.columns import empty_row
-from mibench.grid import at_budget, load_grid, resolve, shipped_grids
-from mibench.registry import CRITICS, ESTIMATORS
-from mibench.rows import spec_columns
+from mibench.analysis.cells import rows_of_grid
+from mibench.core.registry import CRITICS, ESTIMATORS
+from mibench.experiments.grid import at_budget, load_grid, resolve, shipped_grids
+from mibench.store.columns import empty_row
+from mibench.training.rows import spec_columns
 
 GRID = """# A grid of four cells, sixteen at its longer budget.
 task = "gaussian20d"
@@ -103,5 +103,5 @@ def test_the_runs_of_every_shipped_grid_are_found(shipped: str) -> None:
 
 
 def test_neither_grids_nor_cells_import_torch() -> None:
-    code = "import sys, mibench.cells; sys.exit('torch' in sys.modules)"
+    code = "import sys, mibench.analysis.cells; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

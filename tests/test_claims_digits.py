@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mibench.claims_digits import LN_10, decoder_codes, judge_bracket, judge_decoders, judge_noise
-from mibench.columns import empty_row
-from mibench.errors import UsageError
-from mibench.figure_digits import codes_of_decoders, noise_of_bounds, noise_of_plug_ins
+from mibench.claims.digits import LN_10, decoder_codes, judge_bracket, judge_decoders, judge_noise
+from mibench.core.errors import UsageError
+from mibench.figures.papers.digits import codes_of_decoders, noise_of_bounds, noise_of_plug_ins
+from mibench.store.columns import empty_row
 
 NONE = pd.DataFrame(columns=["run_id"])
 NOISES = (0.0, 0.5, 0.8, 1.0)

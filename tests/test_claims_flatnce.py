@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mibench import report
-from mibench.claims_flatnce import (
+from mibench.claims.flatnce import (
     BATCH,
     LARGE_POOL,
     differences,
@@ -24,8 +23,9 @@ from mibench.claims_flatnce import (
     judge_scheduling,
     with_settings,
 )
-from mibench.columns import CURVES, empty_row
-from mibench.figures import FIGURES
+from mibench.figures.registry import FIGURES
+from mibench.report import reports as report
+from mibench.store.columns import CURVES, empty_row
 
 NOISE = (-0.01, 0.0, 0.01)
 """What the three seeds are apart."""

@@ -9,14 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mibench.claims_gosch import fall_of, judge_divergence, judge_jensen_shannon, judge_saturation
-from mibench.claims_gosch_all_pairs import (
-    judge_capacity,
-    judge_js_all_pairs,
-    judge_mine_all_pairs,
-    judge_nwj_all_pairs,
-)
-from mibench.columns import CURVES, empty_row
+from mibench.claims.gosch import fall_of, judge_divergence, judge_jensen_shannon, judge_saturation
+from mibench.claims.gosch_all_pairs import judge_capacity, judge_js_all_pairs, judge_mine_all_pairs, judge_nwj_all_pairs
+from mibench.store.columns import CURVES, empty_row
 
 NO_CURVES = pd.DataFrame(columns=[c.name for c in CURVES])
 

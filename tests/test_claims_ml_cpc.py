@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mibench import report
-from mibench.claims_ml_cpc import (
+from mibench.claims.ml_cpc import (
     exact_moments,
     judge_bounds,
     judge_staircase,
@@ -22,8 +21,9 @@ from mibench.claims_ml_cpc import (
     trained_cells,
     with_alpha,
 )
-from mibench.columns import CURVES, empty_row
-from mibench.figures import FIGURES
+from mibench.figures.registry import FIGURES
+from mibench.report import reports as report
+from mibench.store.columns import CURVES, empty_row
 
 TRUTH = math.log(2)
 NONE = pd.DataFrame(columns=["run_id"])

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mibench.claims_smile import bias_and_variance, judge_smile, judge_trade
-from mibench.columns import CURVES, empty_row
+from mibench.claims.smile import bias_and_variance, judge_smile, judge_trade
+from mibench.store.columns import CURVES, empty_row
 
 LEVELS = (2.0, 4.0, 6.0, 8.0, 10.0)
 NO_CURVES = pd.DataFrame(columns=[c.name for c in CURVES])

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from mibench import __version__
-from mibench.cli import main
-from mibench.grid import shipped_grids
+from mibench.cli.app import main
+from mibench.experiments.grid import shipped_grids
 
 SMALL = ["--mi", "1", "--hidden", "1x8", "--batch", "16", "--steps", "20", "--seeds", "1"]
 TINY = [*SMALL, "--jobs", "1", "--device", "cpu"]
@@ -245,7 +245,7 @@ def test_ctrl_c_exits_with_130_and_says_that_nothing_is_lost(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mibench.runner.execute", interrupt)
+    monkeypatch.setattr("mibench.running.runner.execute", interrupt)
     assert main(["run", "--task", "gaussian20d", "--estimator", "nwj"]) == 130
     assert "interrupted; the same command goes on" in capfd.readouterr().err
 
@@ -253,7 +253,7 @@ def test_ctrl_c_exits_with_130_and_says_that_nothing_is_lost(
 def test_progress_without_a_terminal_is_a_line_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from mibench import terminal
+    from mibench.cli import terminal
 
     clock = iter([0.0, 10.0, 31.0, 40.0, 62.0, 100.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mibench.comparisons import Interval, above, below, both, difference, falls, interval, verdict_of, within
+from mibench.analysis.comparisons import Interval, above, below, both, difference, falls, interval, verdict_of, within
 
 FIRST, SECOND = [1.0, 2.0, 4.0, 5.5], [0.5, 0.7, 0.6]
 

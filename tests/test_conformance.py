@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import mibench
-from mibench.cli import main
-from mibench.estimator_checks import _SHAPES, _adversarial
-from mibench.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS
+from mibench.cli.app import main
+from mibench.conformance.estimators import _SHAPES, _adversarial
+from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS
 from mibench.testing import Finding, check_critic, check_estimator, check_negatives, check_plugin, check_task
 
 pytestmark = pytest.mark.usefixtures("fresh_registries")

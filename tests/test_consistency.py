@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from mibench.columns import empty_row
-from mibench.consistency import self_consistency
-from mibench.errors import UsageError
+from mibench.analysis.consistency import self_consistency
+from mibench.core.errors import UsageError
+from mibench.store.columns import empty_row
 
 
 def run(setting: str, rows: int, estimate: float | None, **values: Any) -> dict[str, Any]:

@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from mibench.components import Run
-from mibench.errors import UsageError
+from mibench.core.errors import UsageError
+from mibench.core.lookup import get_estimator
+from mibench.core.registry import ESTIMATORS
+from mibench.core.scores import Scores, effective_sample_size
 from mibench.estimators.contrastive import Contrastive
-from mibench.evaluation import evaluate_pool
-from mibench.grid import resolve
-from mibench.lookup import get_estimator
-from mibench.objective import Objective
-from mibench.registry import ESTIMATORS
-from mibench.scores import Scores, effective_sample_size
-from mibench.training import Pack, RunResult, train_pack
+from mibench.experiments.grid import resolve
+from mibench.training.components import Run
+from mibench.training.evaluation import evaluate_pool
+from mibench.training.loop import RunResult, train_pack
+from mibench.training.objective import Objective
+from mibench.training.pack import Pack
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -28,7 +29,7 @@ SETUP = {"task": "gaussian20d", "mi": 8, "critic": "cosine:scale=20", "batch": 3
 
 @pytest.fixture(autouse=True)
 def small_pools(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mibench.evaluation.CHEAP_POOL", 2**9)
+    monkeypatch.setattr("mibench.training.evaluation.CHEAP_POOL", 2**9)
 
 
 def scores(runs: int = 3, n: int = 32, m: int = 31) -> Scores:

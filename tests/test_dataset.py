@@ -14,21 +14,23 @@ from equality import same
 from torch import Tensor
 
 import mibench
-from mibench import evaluation
-from mibench.columns import RUNS
-from mibench.components import Run
-from mibench.dataset import EarlyStopping, Watch, fixed_sample, split
-from mibench.errors import UsageError
-from mibench.grid import resolve
-from mibench.interfaces import SampleEstimator
-from mibench.labels import with_labels
-from mibench.packs import pack_key
-from mibench.plan import make_plan
-from mibench.rows import spec_columns
-from mibench.sources import BesideSource, EpochSource
-from mibench.specs import RunSpec, split_sizes
-from mibench.terminal import show_results
-from mibench.training import Pack, train_pack
+from mibench.analysis.labels import with_labels
+from mibench.cli.terminal import show_results
+from mibench.core.errors import UsageError
+from mibench.core.estimator import SampleEstimator
+from mibench.experiments.grid import resolve
+from mibench.experiments.specs import RunSpec, split_sizes
+from mibench.running.packs import pack_key
+from mibench.running.plan import make_plan
+from mibench.store.columns import RUNS
+from mibench.training import evaluation
+from mibench.training.components import Run
+from mibench.training.dataset import EarlyStopping, Watch, fixed_sample, split
+from mibench.training.dataset import regime_of as regime_of_pack
+from mibench.training.loop import train_pack
+from mibench.training.pack import Pack
+from mibench.training.rows import spec_columns
+from mibench.training.sources import BesideSource, EpochSource
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -58,8 +60,9 @@ def pack_of(**options: Any) -> Pack:
 
 
 def regime_of(pack: Pack) -> EarlyStopping:
-    assert isinstance(pack.regime, EarlyStopping)
-    return pack.regime
+    regime = regime_of_pack(pack)
+    assert isinstance(regime, EarlyStopping)
+    return regime
 
 
 def rows_in(values: Tensor) -> set[tuple[float, ...]]:
@@ -139,7 +142,7 @@ def test_batches_come_from_their_part_alone(negatives: str, monkeypatch: pytest.
     run = pack.runs[0]
     parts = split(fixed_sample(run))
     monkeypatch.setattr(type(run.tasks[0]), "sample", lambda *_: pytest.fail("fresh pairs were drawn"))
-    block = pack.regime.training_feed(0).block(10)
+    block = regime_of_pack(pack).training_feed(0).block(10)
     assert rows_in(block.x) <= rows_in(parts.train.x)
     assert rows_in(block.y) <= rows_in(parts.train.y)
     seen = []

@@ -11,23 +11,28 @@ import torch
 from equality import same
 from torch import Tensor, nn
 
-from mibench.column_scorer import FirstColumnsScorer
-from mibench.components import Run, build_scorers
-from mibench.critics import Architecture, Bilinear, Critic, Joint, Oracle, Separable
-from mibench.density_critics import ConditionalGaussian, ConditionalSoftmax, DensityCritic
-from mibench.density_scorer import DensityScorer, MarginalScorer
-from mibench.errors import UsageError
-from mibench.families import Gaussian
-from mibench.grid import resolve
-from mibench.interfaces import Density, Estimator, Extra, Side
-from mibench.lookup import get_estimator, get_task
-from mibench.packs import pack_key
-from mibench.registry import CRITICS
-from mibench.scorers import OracleScorer, Scorer, Shape
-from mibench.scores import Scores
-from mibench.specs import RunSpec
+from mibench.core.critic import Architecture, Critic
+from mibench.core.errors import UsageError
+from mibench.core.estimator import Density, Estimator, Extra, Side
+from mibench.core.lookup import get_estimator, get_task
+from mibench.core.registry import CRITICS
+from mibench.core.scorer import Scorer, Shape
+from mibench.core.scores import Scores
+from mibench.critics.beside import build_extra
+from mibench.critics.bilinear import Bilinear
+from mibench.critics.densities import ConditionalGaussian, ConditionalSoftmax, DensityCritic
+from mibench.critics.density_families import Gaussian
+from mibench.critics.density_scorer import DensityScorer, MarginalScorer
+from mibench.critics.first_columns import FirstColumnsScorer
+from mibench.critics.joint import Joint
+from mibench.critics.oracle import Oracle, OracleScorer
+from mibench.critics.separable import Separable
+from mibench.experiments.grid import resolve
+from mibench.experiments.specs import RunSpec
+from mibench.running.packs import pack_key
 from mibench.testing import check_estimator
-from mibench.training import train_pack
+from mibench.training.components import Run, build_scorers
+from mibench.training.loop import train_pack
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -41,7 +46,7 @@ NAMES = ["club", "l1out", "barber-agakov", "hybrid", "doe", "v-information"]
 def beside(critic: Critic, extra: Extra, shape: Shape, layers: Architecture | None = None) -> Scorer:
     """What is built beside a critic."""
     layers = layers or Architecture()
-    return critic.build_extra(extra, shape, layers, [], critic.build(shape, layers, []))
+    return build_extra(critic, extra, shape, layers, [], critic.build(shape, layers, []))
 
 
 def shape_of(pool: int = BATCH, dim_y: int = 3) -> Shape:

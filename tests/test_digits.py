@@ -14,13 +14,13 @@ from scipy.special import logsumexp
 from torch import Tensor
 
 import mibench
-from mibench.digits import load_digits
-from mibench.errors import UsageError
-from mibench.interfaces import Task
-from mibench.lookup import get_task
-from mibench.populations import PairedPopulation, Population
+from mibench.core.errors import UsageError
+from mibench.core.lookup import get_task
+from mibench.core.task import Task
+from mibench.tasks.digits import load_digits
 from mibench.tasks.digits_bits import DigitsBits
 from mibench.tasks.digits_label import DigitsLabel
+from mibench.tasks.populations import PairedPopulation, Population
 from mibench.testing import check_task
 
 

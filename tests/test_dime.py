@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mibench.lookup import get_estimator
-from mibench.scores import Scores
+from mibench.core.lookup import get_estimator
+from mibench.core.scores import Scores
 
 COUNTS = torch.tensor([[5, 1, 2], [1, 6, 1], [3, 2, 4]])
 JOINT = COUNTS.double() / COUNTS.sum()

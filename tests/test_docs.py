@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 
 import mibench
-from mibench.cli import main
-from mibench.critic_checks import CRITIC_CHECKS, NEGATIVE_CHECKS
-from mibench.estimator_checks import CHECKS
-from mibench.registry import ESTIMATORS
-from mibench.task_checks import CHECKS as TASK_CHECKS
+from mibench.cli.app import main
+from mibench.conformance.critics import CRITIC_CHECKS, NEGATIVE_CHECKS
+from mibench.conformance.estimators import CHECKS
+from mibench.conformance.tasks import CHECKS as TASK_CHECKS
+from mibench.core.registry import ESTIMATORS
 from mibench.testing import check_plugin
 
 DOCS = Path(__file__).parents[1] / "docs"

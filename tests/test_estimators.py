@@ -9,10 +9,10 @@ import torch
 from references import REFERENCES
 from torch import Tensor
 
-from mibench.errors import UsageError
-from mibench.interfaces import Estimator, SampleEstimator
-from mibench.lookup import get_estimator, get_task, list_estimators
-from mibench.scores import Scores
+from mibench.core.errors import UsageError
+from mibench.core.estimator import Estimator, SampleEstimator
+from mibench.core.lookup import get_estimator, get_task, list_estimators
+from mibench.core.scores import Scores
 
 
 def random_scores(n: int, m: int, *leading: int, scale: float = 2.0, dtype: torch.dtype = torch.float64) -> Scores:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mibench.critics import Architecture, Critic, Joint, Oracle, Separable
-from mibench.evaluation import Pool, choose_pool, evaluate_pairs, evaluate_pool
-from mibench.interfaces import Estimator, SampleEstimator
-from mibench.lookup import get_estimator, get_task, list_estimators
-from mibench.negatives import partial_derangements
-from mibench.scorers import Scorer, Shape
-from mibench.scores import Scores
+from mibench.core.critic import Architecture, Critic
+from mibench.core.estimator import Estimator, SampleEstimator
+from mibench.core.lookup import get_estimator, get_task, list_estimators
+from mibench.core.scorer import Scorer, Shape
+from mibench.core.scores import Scores
+from mibench.critics.joint import Joint
+from mibench.critics.oracle import Oracle
+from mibench.critics.separable import Separable
+from mibench.negatives.permutations import partial_derangements
+from mibench.training.evaluation import Pool, choose_pool, evaluate_pairs, evaluate_pool
 
 
 class WholeMatrix(Estimator):

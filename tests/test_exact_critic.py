@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from references import REFERENCES, Value, infonce, mean
 
-from mibench.arithmetic import configure_process
-from mibench.grid import resolve
-from mibench.lookup import get_estimator
-from mibench.packs import pack_key
-from mibench.training import train_pack
+from mibench.core.lookup import get_estimator
+from mibench.experiments.grid import resolve
+from mibench.running.packs import pack_key
+from mibench.training.loop import train_pack
+from mibench.training.precision import configure_process
 
 BATCHES, N, DIM, MI = 2000, 16, 10, 2 * math.log(2)
 SAMPLERS = {"shuffle": 1, "derangement": 1, "independent:m=3": 3, "all-pairs": N - 1}
@@ -71,7 +71,7 @@ def test_the_mean_over_2000_batches_is_that_of_the_formula(
 ) -> None:
     configure_process()
     for pool in ("CHEAP_POOL", "COSTLY_POOL", "PAIRS_POOL"):
-        monkeypatch.setattr(f"mibench.evaluation.{pool}", 2**7)
+        monkeypatch.setattr(f"mibench.training.evaluation.{pool}", 2**7)
     names = [name for name in REFERENCES if name.partition(":")[0] not in ELSEWHERE]
     references = {name: EXACT.get(name, REFERENCES[name][0]) for name in names}
     offsets = {name: get_estimator(name).oracle_offset for name in names}

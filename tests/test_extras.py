@@ -11,20 +11,26 @@ import torch
 from equality import same
 from torch import Tensor, nn
 
-from mibench.components import Run
-from mibench.critics import Architecture, Bilinear, Critic, Joint, Oracle, Separable
-from mibench.evaluation import evaluate_pairs, evaluate_pool
-from mibench.extra_scorers import BaselineScorer, ConstantScorer
-from mibench.grid import resolve
-from mibench.interfaces import Estimator, Extra
-from mibench.lookup import get_estimator, get_task
-from mibench.negatives import partial_derangements
-from mibench.packs import pack_key
-from mibench.scorers import OracleScorer, Scorer, Shape, as_scores
-from mibench.scores import Scores
-from mibench.specs import RunSpec
+from mibench.core.critic import Architecture, Critic
+from mibench.core.estimator import Estimator, Extra
+from mibench.core.lookup import get_estimator, get_task
+from mibench.core.scorer import Scorer, Shape, as_scores
+from mibench.core.scores import Scores
+from mibench.critics.beside import build_extra
+from mibench.critics.bilinear import Bilinear
+from mibench.critics.extras import BaselineScorer, ConstantScorer
+from mibench.critics.joint import Joint
+from mibench.critics.oracle import Oracle, OracleScorer
+from mibench.critics.separable import Separable
+from mibench.experiments.grid import resolve
+from mibench.experiments.specs import RunSpec
+from mibench.negatives.permutations import partial_derangements
+from mibench.running.packs import pack_key
 from mibench.testing import check_estimator
-from mibench.training import Pack, train_pack
+from mibench.training.components import Run
+from mibench.training.evaluation import evaluate_pairs, evaluate_pool
+from mibench.training.loop import train_pack
+from mibench.training.pack import Pack
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -180,7 +186,7 @@ def test_a_constant_has_the_sum_of_all_gradients(m: int | None) -> None:
 def test_what_is_built_beside_a_critic(critic: Critic, extra: Extra, cls: type[Scorer]) -> None:
     estimators = [Estimator()] * RUNS
     beside = critic.build(shape_of(), Architecture(), estimators)
-    scorer = critic.build_extra(extra, shape_of(), Architecture(), estimators, beside)
+    scorer = build_extra(critic, extra, shape_of(), Architecture(), estimators, beside)
     assert type(scorer) is cls
 
 
@@ -189,7 +195,7 @@ def test_a_baselines_layers_are_the_critics_or_one_of_64() -> None:
     for critic in (Separable(), Bilinear()):
         layers = Architecture(depth=3, width=96)
         beside = critic.build(shape_of(), layers, [])
-        scorer = critic.build_extra(BASELINE, shape_of(), layers, [], beside)
+        scorer = build_extra(critic, BASELINE, shape_of(), layers, [], beside)
         assert isinstance(scorer, BaselineScorer)
         widths.append([linear.n_out for linear in scorer._mlp.linears])
     assert widths == [[96, 96, 96, 32], [64, 32]]  # the last is padded

@@ -16,14 +16,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mibench.columns import TABLES
-from mibench.errors import MibenchError
-from mibench.grid import resolve
-from mibench.maintenance import verify
-from mibench.parquet import stems
-from mibench.plan import Plan
-from mibench.runner import execute, run
-from mibench.store import load_curves, load_runs
+from mibench.core.errors import MibenchError
+from mibench.experiments.grid import resolve
+from mibench.running.plan import Plan
+from mibench.running.runner import execute, run
+from mibench.store.columns import TABLES
+from mibench.store.folders import load_curves, load_runs
+from mibench.store.maintenance import verify
+from mibench.store.parquet import stems
 
 GRID: dict[str, Any] = {
     "task": "gaussian20d:dim=2",

@@ -15,11 +15,13 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from mibench import figures, report, style
-from mibench.columns import empty_row
-from mibench.errors import UsageError
-from mibench.figure_consistency import draw_consistency
-from mibench.figures import Drawing
+from mibench.core.errors import UsageError
+from mibench.figures import panels as figures
+from mibench.figures import style
+from mibench.figures.consistency import draw_consistency
+from mibench.figures.registry import Drawing
+from mibench.report import reports as report
+from mibench.store.columns import empty_row
 
 TRUTH = {0: 0.0, 2: 4.3, 4: 6.9, 8: 7.4}
 CAP = 5.0

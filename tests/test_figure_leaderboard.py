@@ -10,9 +10,9 @@ import pytest
 from test_ranking import rows
 
 import mibench
-from mibench import report
-from mibench.errors import UsageError
-from mibench.figures import FIGURES, Drawing
+from mibench.core.errors import UsageError
+from mibench.figures.registry import FIGURES, Drawing
+from mibench.report import reports as report
 
 NAMES = ["leaderboard", "leaderboard-estimates", "leaderboard-parts", "leaderboard-wins"]
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from rows import make
 
-from mibench.errors import UsageError
-from mibench.figure_sample_size import sample_size
+from mibench.core.errors import UsageError
+from mibench.figures.sample_size import sample_size
 
 
 def fixed(estimators: tuple[str, ...] = ("nwj", "ksg")) -> pd.DataFrame:

@@ -15,14 +15,16 @@ from matplotlib.colors import same_color, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from mibench import registry, style
-from mibench.columns import empty_row
-from mibench.errors import UsageError
-from mibench.figure_sandwich import draw_sandwich
-from mibench.figures import Drawing
-from mibench.labels import with_labels
-from mibench.metrics import sandwich, summarise
-from mibench.palette import ESTIMATOR_COLOURS, estimator_sign
+from mibench.analysis.labels import with_labels
+from mibench.analysis.metrics import summarise
+from mibench.analysis.sandwich import sandwich
+from mibench.core import registry
+from mibench.core.errors import UsageError
+from mibench.figures import style
+from mibench.figures.palette import ESTIMATOR_COLOURS, estimator_sign
+from mibench.figures.registry import Drawing
+from mibench.figures.sandwich import draw_sandwich
+from mibench.store.columns import empty_row
 
 KINDS = {"infonce": "lower", "nwj": "lower", "club": "upper", "l1out": "upper", "smile": "plug-in"}
 FACTORS = {"infonce": 0.8, "nwj": 0.7, "club": 1.3, "l1out": 1.2, "smile": 1.0}

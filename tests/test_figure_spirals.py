@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from mibench import report
-from mibench.columns import CURVES, empty_row
-from mibench.errors import UsageError
-from mibench.figure_spirals import vince_1
-from mibench.figures import FIGURES
-from mibench.spirals import find_peak, judge_spirals, spiral_runs
+from mibench.claims.spirals import find_peak, judge_spirals, spiral_runs
+from mibench.core.errors import UsageError
+from mibench.figures.papers.spirals import vince_1
+from mibench.figures.registry import FIGURES
+from mibench.report import reports as report
+from mibench.store.columns import CURVES, empty_row
 
 Geometry = tuple[float, str]
 ALIKE, OPPOSED, ONE = (2.0, "alike"), (2.0, "opposed"), (1.0, "alike")

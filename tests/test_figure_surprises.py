@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mibench import report
-from mibench.errors import UsageError
-from mibench.figures import FIGURES, Drawing
-from mibench.store import load_curves, load_runs
+from mibench.core.errors import UsageError
+from mibench.figures.registry import FIGURES, Drawing
+from mibench.report import reports as report
+from mibench.store.folders import load_curves, load_runs
 
 ROWS = Path(__file__).parents[1] / "results" / "claims"
 

@@ -10,15 +10,15 @@ import pytest
 import torch
 from scipy import stats
 
-from mibench.errors import UsageError
-from mibench.grid import resolve
-from mibench.interfaces import Task
-from mibench.lookup import get_estimator, get_task
-from mibench.negatives import partial_derangements
-from mibench.scores import Scores, effective_sample_size
+from mibench.core.errors import UsageError
+from mibench.core.lookup import get_estimator, get_task
+from mibench.core.scores import Scores, effective_sample_size
+from mibench.core.task import Task
+from mibench.experiments.grid import resolve
+from mibench.negatives.permutations import partial_derangements
 from mibench.tasks.finite import FiniteTask
 from mibench.testing import check_task
-from mibench.training import train_pack
+from mibench.training.loop import train_pack
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mibench.lookup import get_estimator
-from mibench.scores import Scores
+from mibench.core.lookup import get_estimator
+from mibench.core.scores import Scores
 
 
 def scores(n: int = 8, m: int = 7) -> Scores:

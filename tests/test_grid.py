@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mibench.errors import UsageError
-from mibench.grid import at_budget, budgets_of, load_grid, override, resolve, shipped_grids
-from mibench.options import ACTIVATIONS, BUDGETS
+from mibench.core.errors import UsageError
+from mibench.experiments.grid import at_budget, budgets_of, load_grid, override, resolve, shipped_grids
+from mibench.experiments.options import ACTIVATIONS, BUDGETS
 
 BASE = {"task": "gaussian20d", "mi": 5, "estimator": "nwj", "seeds": 1}
 
@@ -196,7 +196,7 @@ def test_a_sampler_refuses_batches_that_it_cannot_serve() -> None:
 
 
 def test_activations_are_those_of_the_kernels() -> None:
-    from mibench.kernels import Activation
+    from mibench.core.critic import Activation
 
     assert set(ACTIVATIONS) == set(typing.get_args(Activation))
 
@@ -212,5 +212,5 @@ def test_every_field_of_a_run_can_be_reached_by_some_option() -> None:
 
 
 def test_importing_the_grid_module_does_not_import_torch() -> None:
-    code = "import sys, mibench.grid; sys.exit('torch' in sys.modules)"
+    code = "import sys, mibench.experiments.grid; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

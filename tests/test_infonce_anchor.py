@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from mibench.grid import resolve
-from mibench.lookup import get_estimator, get_task
-from mibench.scores import Scores
-from mibench.training import train_pack
+from mibench.core.lookup import get_estimator, get_task
+from mibench.core.scores import Scores
+from mibench.experiments.grid import resolve
+from mibench.training.loop import train_pack
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -11,14 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mibench.components import Run
-from mibench.errors import UsageError
-from mibench.evaluation import evaluate_pool
-from mibench.grid import resolve
-from mibench.lookup import get_estimator, get_task
-from mibench.scores import Scores, log_sum_leaving_one_out
-from mibench.specs import RunSpec
-from mibench.training import Pack, train_pack
+from mibench.core.errors import UsageError
+from mibench.core.lookup import get_estimator, get_task
+from mibench.core.scores import Scores, log_sum_leaving_one_out
+from mibench.experiments.grid import resolve
+from mibench.experiments.specs import RunSpec
+from mibench.training.components import Run
+from mibench.training.evaluation import evaluate_pool
+from mibench.training.loop import train_pack
+from mibench.training.pack import Pack
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -9,17 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from mibench.critics import Architecture
-from mibench.errors import UsageError
-from mibench.grid import resolve
-from mibench.kernels import MLP
-from mibench.lookup import get_estimator, get_task
-from mibench.memory_bank import MemoryBank, MemoryBankScorer
-from mibench.negatives import Others
-from mibench.scorers import Shape
-from mibench.scores import Scores
+from mibench.core.critic import Architecture
+from mibench.core.errors import UsageError
+from mibench.core.lookup import get_estimator, get_task
+from mibench.core.scorer import Shape
+from mibench.core.scores import Scores
+from mibench.critics.kernels import MLP
+from mibench.critics.memory_bank import MemoryBank, MemoryBankScorer
+from mibench.experiments.grid import resolve
+from mibench.negatives.pairs import Others
 from mibench.tasks.views import InstanceViews
-from mibench.training import train_pack
+from mibench.training.loop import train_pack
 
 RUNS, BATCH, INSTANCES = 3, 6, 40
 LAYERS = Architecture(depth=1, width=20)

@@ -10,16 +10,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from mibench.columns import empty_row
-from mibench.metrics import (
-    divergence_by_run,
-    finished,
-    fit_saturation,
-    not_diverged,
-    summarise,
-    summarise_divergence,
-)
-from mibench.smoothing import MIN_EPOCHS, epoch_means, epoch_steps, smooth, smooth_curve
+from mibench.analysis.divergence import divergence_by_run, not_diverged, summarise_divergence
+from mibench.analysis.metrics import finished, summarise
+from mibench.analysis.saturation import fit_saturation
+from mibench.analysis.smoothing import MIN_EPOCHS, epoch_means, epoch_steps, smooth, smooth_curve
+from mibench.store.columns import empty_row
 
 
 def rows(*values: dict[str, Any]) -> pd.DataFrame:

@@ -8,10 +8,10 @@ import math
 import pytest
 import torch
 
-from mibench.errors import UsageError
-from mibench.grid import resolve
-from mibench.lookup import get_estimator, get_task
-from mibench.scores import Scores
+from mibench.core.errors import UsageError
+from mibench.core.lookup import get_estimator, get_task
+from mibench.core.scores import Scores
+from mibench.experiments.grid import resolve
 
 TRUTH = math.log(2)  # of X = Y, fair and binary
 UNEQUAL = -1e4  # the identity critic's log score of an unequal pair: its exponential is zero in float64

@@ -8,11 +8,12 @@ import pytest
 import torch
 from scipy import stats
 
-from mibench.errors import UsageError
-from mibench.evaluation import predicted_optimum
-from mibench.lookup import get_task
-from mibench.negatives import NegativeSampler, partial_derangements
-from mibench.registry import NEGATIVES
+from mibench.core.errors import UsageError
+from mibench.core.lookup import get_task
+from mibench.core.registry import NEGATIVES
+from mibench.core.sampler import NegativeSampler
+from mibench.negatives.permutations import partial_derangements
+from mibench.training.evaluation import predicted_optimum
 
 N, STEPS = 8, 4000
 

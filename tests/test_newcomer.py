@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 import mibench
-from mibench.cli import main
-from mibench.errors import UsageError
-from mibench.newcomer import Comparison, compare
-from mibench.newcomer_output import draw_newcomer
-from mibench.parquet import stems, write_pack
-from mibench.store import load_runs
+from mibench.cli.app import main
+from mibench.cli.comparison import draw_newcomer
+from mibench.core.errors import UsageError
+from mibench.ranking.newcomers import Comparison, compare
+from mibench.store.folders import load_runs
+from mibench.store.parquet import stems, write_pack
 
 pytestmark = pytest.mark.usefixtures("fresh_registries")  # plug-ins are loaded
 

@@ -16,12 +16,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 from rows import make
 
-from mibench import figures, report
-from mibench.errors import UsageError
-from mibench.figures import FIGURES
-from mibench.page import Source
-from mibench.parquet import write_pack
-from mibench.report import ReportResult
+from mibench.core.errors import UsageError
+from mibench.figures import panels as figures
+from mibench.figures.registry import FIGURES
+from mibench.report import reports as report
+from mibench.report.page import Source
+from mibench.report.reports import ReportResult
+from mibench.store.parquet import write_pack
 
 HOSTILE = '</script><b onload="x">&amp;'
 
@@ -84,7 +85,7 @@ def test_images_are_drawings_where_these_are_small_and_else_pictures_that_look_t
     runs, curves = make()
     (kind,) = re.findall(r'<img src="data:image/([^;]+);', page_of(tmp_path / "small", runs, curves))
     assert kind == "svg+xml"
-    monkeypatch.setattr("mibench.page._LARGEST_SVG", 0)
+    monkeypatch.setattr("mibench.report.page._LARGEST_SVG", 0)
     page = page_of(tmp_path / "large", runs, curves)
     ((content, width),) = re.findall(r'<img src="data:image/png;base64,([^"]+)" width="(\d+)"', page)
     shown, file = (

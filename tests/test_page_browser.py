@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from rows import make
 
-from mibench import report
-from mibench.parquet import write_pack
+from mibench.report import reports as report
+from mibench.store.parquet import write_pack
 
 AXE = Path(__file__).parent / "assets" / "axe.min.js"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mibench.errors import UsageError
-from mibench.parameters import Parametrised, convert, join_name, split_name
+from mibench.core.errors import UsageError
+from mibench.core.parameters import Parametrised, convert, join_name, split_name
 
 keys = st.from_regex(r"[a-z_]{1,8}", fullmatch=True)
 values = st.one_of(st.integers(), st.floats(allow_nan=False), st.booleans(), st.none())

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mibench.columns import empty_row
-from mibench.errors import UsageError
-from mibench.packs import pack_key, pack_size
-from mibench.parquet import pack_stem, write_pack
-from mibench.plan import cost, in_shard, make_plan, pack
-from mibench.specs import RunSpec
+from mibench.core.errors import UsageError
+from mibench.experiments.specs import RunSpec
+from mibench.running.packs import pack_key, pack_size
+from mibench.running.plan import cost, in_shard, make_plan, pack
+from mibench.store.columns import empty_row
+from mibench.store.parquet import pack_stem, write_pack
 
 
 def spec(

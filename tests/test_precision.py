@@ -9,23 +9,28 @@ import pytest
 import torch
 from torch import Tensor
 
-from mibench import options
-from mibench.arithmetic import PRECISIONS
-from mibench.components import Run
-from mibench.critics import Architecture, Bilinear, Cosine, Critic, Joint, Separable
-from mibench.dot_scorer import DotScorer
+from mibench.core.critic import Architecture, Critic
+from mibench.core.estimator import Estimator, SampleEstimator
+from mibench.core.lookup import get_estimator
+from mibench.core.registry import ESTIMATORS
+from mibench.core.scorer import Shape, as_scores
+from mibench.core.scores import Scores
+from mibench.critics.bilinear import Bilinear
+from mibench.critics.cosine import Cosine
+from mibench.critics.dot_products import DotScorer
+from mibench.critics.joint import Joint
+from mibench.critics.kernels import add_product_, affine, product
+from mibench.critics.separable import Separable
 from mibench.estimators.instance_discrimination import InstanceEstimator
-from mibench.grid import resolve
-from mibench.interfaces import Estimator, SampleEstimator
-from mibench.kernels import add_product_, affine, product
-from mibench.lookup import get_estimator
-from mibench.objective import Objective
-from mibench.packs import pack_key
-from mibench.registry import ESTIMATORS
-from mibench.scorers import Shape, as_scores
-from mibench.scores import Scores
-from mibench.specs import RunSpec
-from mibench.training import Pack, train_pack
+from mibench.experiments import options
+from mibench.experiments.grid import resolve
+from mibench.experiments.specs import RunSpec
+from mibench.running.packs import pack_key
+from mibench.training.components import Run
+from mibench.training.loop import train_pack
+from mibench.training.objective import Objective
+from mibench.training.pack import Pack
+from mibench.training.precision import PRECISIONS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -38,7 +43,7 @@ ON_PAIRS = [name for name in NAMES if not issubclass(ESTIMATORS.get(name.partiti
 @pytest.fixture(autouse=True)
 def small_pools(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CHEAP_POOL", "COSTLY_POOL", "PAIRS_POOL"):
-        monkeypatch.setattr(f"mibench.evaluation.{name}", 2**8)
+        monkeypatch.setattr(f"mibench.training.evaluation.{name}", 2**8)
 
 
 def specs_of(**options: Any) -> list[RunSpec]:
@@ -248,7 +253,7 @@ def test_beyond_that_infonce_underflows_and_flatnce_does_not() -> None:
 
 
 def test_infonce_and_flatnce_train_in_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mibench.evaluation.CHEAP_POOL", 2**12)  # the two differ on large pools only
+    monkeypatch.setattr("mibench.training.evaluation.CHEAP_POOL", 2**12)  # the two differ on large pools only
     options = {"mi": 8, "critic": "cosine:scale=20", "batch": 32, "estimator": ["infonce", "flatnce"], "steps": 400}
     ends = []
     for precision in ("float32", "float16-scores"):

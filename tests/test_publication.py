@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 
 import mibench
-from mibench.cli import main
-from mibench.errors import UsageError
-from mibench.maintenance import verify
-from mibench.parquet import write_pack
-from mibench.publication import CURVE_POINTS, publish, thinned
-from mibench.recomputing import Recomputed, all_as_they_must, draw_runs, recompute, tolerance
-from mibench.store import load_curves, load_runs, load_sessions
+from mibench.cli.app import main
+from mibench.core.errors import UsageError
+from mibench.ranking.publication import CURVE_POINTS, publish, thinned
+from mibench.running.recomputing import Recomputed, all_as_they_must, draw_runs, recompute, tolerance
+from mibench.store.folders import load_curves, load_runs, load_sessions
+from mibench.store.maintenance import verify
+from mibench.store.parquet import write_pack
 
 SUITE = """# Two estimators, on fresh pairs and on fixed samples.
 suite.version = 1
@@ -215,7 +215,7 @@ class TestRecomputing:
     def store(self, folder: Path, runs: pd.DataFrame, curves: pd.DataFrame, sessions: pd.DataFrame) -> None:
         plain = runs.astype(object).where(runs.notna(), None)
         write_pack(folder, "pack", plain.to_dict("records"), curves)
-        from mibench.store import write_session
+        from mibench.store.folders import write_session
 
         for row in sessions.astype(object).where(sessions.notna(), None).to_dict("records"):
             write_session(folder, {str(key): value for key, value in row.items()})

@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 
 import mibench
-from mibench.columns import FAILURE_STATUSES
-from mibench.maintenance import verify
-from mibench.publication import CURVE_POINTS
-from mibench.ranking_rows import PUBLISHED, read_ranking_rows
-from mibench.recomputing import all_as_they_must, draw_runs, recompute
-from mibench.specs import PROTOCOL
-from mibench.store import load_curves, load_runs, load_sessions
+from mibench.experiments.specs import PROTOCOL
+from mibench.ranking.publication import CURVE_POINTS
+from mibench.ranking.rows import PUBLISHED, read_ranking_rows
+from mibench.running.recomputing import all_as_they_must, draw_runs, recompute
+from mibench.store.columns import FAILURE_STATUSES
+from mibench.store.folders import load_curves, load_runs, load_sessions
+from mibench.store.maintenance import verify
 
 TABLE = Path(__file__).parents[1] / "reports" / "standard" / "leaderboard.csv"
 

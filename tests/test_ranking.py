@@ -15,17 +15,17 @@ import pandas as pd
 import pytest
 
 import mibench
-from mibench.cells import rows_of_suite
-from mibench.cli import main
-from mibench.columns import empty_row
-from mibench.errors import UnknownNameError, UsageError
-from mibench.grid import override, resolve
-from mibench.parquet import write_pack
-from mibench.ranking import Options, rank_methods
-from mibench.ranking_columns import COLUMNS
-from mibench.ranking_rows import PUBLISHED
-from mibench.rows import spec_columns
-from mibench.suite import read_suite
+from mibench.analysis.cells import rows_of_suite
+from mibench.cli.app import main
+from mibench.core.errors import UnknownNameError, UsageError
+from mibench.experiments.grid import override, resolve
+from mibench.experiments.suite import read_suite
+from mibench.ranking.boards import Options, rank_methods
+from mibench.ranking.columns import COLUMNS
+from mibench.ranking.rows import PUBLISHED
+from mibench.store.columns import empty_row
+from mibench.store.parquet import write_pack
+from mibench.training.rows import spec_columns
 
 NAN = math.nan
 MOVED = ["rank", "best_rank", "worst_rank", "group", "win_rate"]
@@ -467,7 +467,7 @@ class TestSuites:
         folder = tmp_path / "suites"
         folder.mkdir()
         (folder / "small.toml").write_text(SUITE, encoding="utf-8")
-        monkeypatch.setattr("mibench.suite.SUITES", folder)
+        monkeypatch.setattr("mibench.experiments.suite.SUITES", folder)
         monkeypatch.chdir(tmp_path)
         return folder / "small.toml"
 
@@ -547,7 +547,7 @@ def test_without_published_rows_the_command_says_so_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert PUBLISHED.is_dir()
-    monkeypatch.setattr("mibench.ranking_rows.PUBLISHED", tmp_path)
+    monkeypatch.setattr("mibench.ranking.rows.PUBLISHED", tmp_path)
     assert main(["leaderboard"]) == 2
     said = capfd.readouterr()
     assert said.out == ""

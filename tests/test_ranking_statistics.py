@@ -9,16 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mibench.metrics import Floats
-from mibench.ranking_groups import (
-    holm,
-    letters,
-    paired_p_values,
-    paired_p_values_over_seeds,
-    ranks,
-    win_shares,
-)
-from mibench.ranking_statistics import (
+from mibench.analysis.metrics import Floats
+from mibench.ranking.groups import holm, letters, paired_p_values, paired_p_values_over_seeds, ranks, win_shares
+from mibench.ranking.statistics import (
     Bools,
     bootstrap_interval,
     by_task_and_seed,

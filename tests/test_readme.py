@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import mibench
-from mibench.cli import main
-from mibench.grid import resolve, shipped_grids
+from mibench.cli.app import main
+from mibench.experiments.grid import resolve, shipped_grids
 from mibench.testing import check_plugin
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")

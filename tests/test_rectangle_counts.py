@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mibench.rectangle_counts import RectangleCounts
+from mibench.tasks.rectangle_counts import RectangleCounts
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 64, 100, 1023])

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 import mibench
-from mibench.errors import DuplicateNameError, PluginError, UnknownNameError, UsageError
-from mibench.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS, Registry, broken, load_plugins, loaded_plugins
+from mibench.core.errors import DuplicateNameError, PluginError, UnknownNameError, UsageError
+from mibench.core.plugins import load_plugins, loaded_plugins
+from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS, Registry, broken
 
 WritePlugin = Callable[..., Path]
 
@@ -171,7 +172,7 @@ def test_all_versions_are_listed_on_demand(write_plugin: Callable[..., Path]) ->
 
 def test_defaults_are_read_without_an_import() -> None:
     code = (
-        "import sys; from mibench.registry import ESTIMATORS, TASKS, written_defaults as read;"
+        "import sys; from mibench.core.registry import ESTIMATORS, TASKS, written_defaults as read;"
         "assert read(ESTIMATORS.entry('smile')) == {'tau': 5.0};"
         "assert read(TASKS.entry('double-spirals')).items() >= {'eta': 0.4, 'turning': 'alike'}.items();"
         "sys.exit('torch' in sys.modules)"

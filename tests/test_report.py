@@ -18,14 +18,17 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from rows import make
 
-from mibench import figures, report, style
-from mibench.columns import CURVES, RUNS
-from mibench.errors import DuplicateNameError, UnknownNameError, UsageError
-from mibench.figures import FIGURES, MAX_PANELS, Drawing
-from mibench.labels import caption, component_id, listing, number, with_labels
-from mibench.palette import ESTIMATOR_COLOURS, estimator_sign
-from mibench.parquet import write_pack
-from mibench.report_files import markdown_table
+from mibench.analysis.labels import caption, component_id, listing, number, with_labels
+from mibench.core.errors import DuplicateNameError, UnknownNameError, UsageError
+from mibench.figures import panels as figures
+from mibench.figures import style
+from mibench.figures.palette import ESTIMATOR_COLOURS, estimator_sign
+from mibench.figures.panels import MAX_PANELS
+from mibench.figures.registry import FIGURES, Drawing
+from mibench.report import reports as report
+from mibench.report.files import markdown_table
+from mibench.store.columns import CURVES, RUNS
+from mibench.store.parquet import write_pack
 
 SUFFIXES = ("png", "svg", "csv", "md")
 BOUNDS = ("nwj", "club")

@@ -12,15 +12,19 @@ import torch
 from torch import nn
 
 import mibench
-from mibench.components import Run
-from mibench.critics import Architecture, Siamese
-from mibench.dot_scorer import DotScorer, gradient_of_pool, gradient_of_rows, inner_products
-from mibench.errors import UsageError
-from mibench.grid import resolve
-from mibench.history import History
-from mibench.representation import KEPT_POINTS, POINTS, representation_columns
-from mibench.scorers import ModuleScorer, Shape
-from mibench.training import Pack, train_pack
+from mibench.core.critic import Architecture
+from mibench.core.errors import UsageError
+from mibench.core.scorer import Shape
+from mibench.critics.dot_products import DotScorer, gradient_of_pool, gradient_of_rows, inner_products
+from mibench.critics.module import ModuleScorer
+from mibench.critics.siamese import Siamese
+from mibench.experiments.grid import resolve
+from mibench.training.components import Run
+from mibench.training.dataset import regime_of
+from mibench.training.history import History
+from mibench.training.loop import train_pack
+from mibench.training.pack import Pack
+from mibench.training.representation import KEPT_POINTS, POINTS, representation_columns
 
 SPIRALS = {
     "task": "double-spirals:points=512", "estimator": "infonce", "critic": "siamese:embed=2", "hidden": "2x16",
@@ -78,7 +82,7 @@ def test_descent_takes_the_steps_of_its_definition() -> None:
     (spec,) = resolve({**SPIRALS, "optimiser": "sgd:momentum=0.9", "lr": 0.01, "weight_decay": 0.1})
     pack = Pack([Run.from_spec(spec)], torch.device("cpu"))
     parameters, velocity = pack.scorer.parameters.clone(), torch.zeros_like(pack.scorer.parameters)
-    feed = pack.regime.training_feed(0).block(3)
+    feed = regime_of(pack).training_feed(0).block(3)
     for step in range(3):
         pack.step(feed.step(step))
         velocity = 0.9 * velocity + pack.scorer.gradients + 0.1 * parameters

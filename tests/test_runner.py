@@ -13,14 +13,14 @@ import pandas as pd
 import pytest
 
 import mibench
-from mibench.errors import UsageError
-from mibench.grid import resolve
-from mibench.hosts import Host
-from mibench.maintenance import verify
-from mibench.plan import Plan, in_shard, make_plan
-from mibench.runner import execute, resolve_device, run
-from mibench.store import load_curves, load_runs, load_sessions
-from mibench.worker import Job
+from mibench.core.errors import UsageError
+from mibench.experiments.grid import resolve
+from mibench.running.hosts import Host
+from mibench.running.plan import Plan, in_shard, make_plan
+from mibench.running.runner import execute, resolve_device, run
+from mibench.running.worker import Job
+from mibench.store.folders import load_curves, load_runs, load_sessions
+from mibench.store.maintenance import verify
 
 GRID: dict[str, Any] = {
     "task": "gaussian20d:dim=2",

@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 from scipy.special import digamma
 
 import mibench
-from mibench.columns import RUNS
-from mibench.errors import UsageError
+from mibench.core.errors import UsageError
+from mibench.core.estimator import SampleEstimator
+from mibench.core.scores import Scores
+from mibench.core.streams import stream
 from mibench.estimators.canonical_correlation import gaussian_bias
-from mibench.evaluation import SAMPLE_POOL
-from mibench.grid import resolve
-from mibench.interfaces import SampleEstimator
-from mibench.packs import pack_key
-from mibench.report import draw_reports
-from mibench.scores import Scores
-from mibench.specs import RunSpec
-from mibench.streams import stream
-from mibench.training import train_pack
+from mibench.experiments.grid import resolve
+from mibench.experiments.specs import RunSpec
+from mibench.report.reports import draw_reports
+from mibench.running.packs import pack_key
+from mibench.store.columns import RUNS
+from mibench.training.evaluation import SAMPLE_POOL
+from mibench.training.loop import train_pack
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -259,7 +259,7 @@ def specs_of(**options: Any) -> list[RunSpec]:
 @pytest.fixture
 def quick_pools(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the large sample a small one, where its size is not the subject."""
-    monkeypatch.setattr("mibench.rows.SAMPLE_POOL", 256)
+    monkeypatch.setattr("mibench.training.rows.SAMPLE_POOL", 256)
 
 
 def test_critics_and_samplers_of_a_grid_make_no_difference() -> None:

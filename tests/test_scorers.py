@@ -6,12 +6,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mibench.critics import Architecture, Bilinear, Cosine, Critic, Joint, ModuleCritic, Separable
-from mibench.dot_scorer import DotScorer
-from mibench.interfaces import Estimator
-from mibench.joint_scorer import JointScorer
-from mibench.kernels import Linear
-from mibench.scorers import Scorer, Shape, as_scores
+from mibench.core.critic import Architecture, Critic
+from mibench.core.estimator import Estimator
+from mibench.core.scorer import Scorer, Shape, as_scores
+from mibench.critics.bilinear import Bilinear
+from mibench.critics.cosine import Cosine
+from mibench.critics.dot_products import DotScorer
+from mibench.critics.joint import Joint, JointScorer
+from mibench.critics.kernels import Linear
+from mibench.critics.module import ModuleCritic
+from mibench.critics.separable import Separable
 
 RUNS, BATCH = 3, 16
 
@@ -157,8 +161,8 @@ def test_joint_chunks_and_recomputation_change_nothing(negatives: str, monkeypat
 
     whole = train()
     for chunk, kept in ((64, 2**27), (10, 2**27), (10, 0)):
-        monkeypatch.setattr("mibench.joint_scorer.CHUNK_ROWS", chunk)
-        monkeypatch.setattr("mibench.joint_scorer._KEPT_NUMBERS", kept)
+        monkeypatch.setattr("mibench.critics.joint.CHUNK_ROWS", chunk)
+        monkeypatch.setattr("mibench.critics.joint._KEPT_NUMBERS", kept)
         for one, other in zip(whole, train(), strict=True):
             torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mibench.scores import Scores, effective_sample_size, log_mean_exp, log_mean_negatives
+from mibench.core.scores import Scores, effective_sample_size, log_mean_exp, log_mean_negatives
 
 numbers = st.floats(-1e4, 1e4, allow_nan=False)
 

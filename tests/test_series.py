@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mibench.series import Divergence, find_divergence, quantile, summarise
+from mibench.training.series import Divergence, find_divergence, quantile, summarise
 
 
 def series(*parts: tuple[float, int]) -> np.ndarray:

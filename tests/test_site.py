@@ -16,9 +16,9 @@ import torch
 import typer
 
 import mibench
-from mibench.cli import app, main
-from mibench.columns import TABLES
-from mibench.registry import ESTIMATORS
+from mibench.cli.app import app, main
+from mibench.core.registry import ESTIMATORS
+from mibench.store.columns import TABLES
 from mibench.testing import check_plugin
 
 ROOT = Path(__file__).parents[1]

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mibench.errors import UsageError
-from mibench.grid import resolve
-from mibench.options import PRECISIONS
-from mibench.specs import RunSpec, params_json, parse_hidden
+from mibench.core.errors import UsageError
+from mibench.experiments.grid import resolve
+from mibench.experiments.options import PRECISIONS
+from mibench.experiments.specs import RunSpec, params_json, parse_hidden
 
 numbers = st.floats(allow_nan=False)
 params = st.dictionaries(

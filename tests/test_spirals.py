@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from mibench.errors import UsageError
-from mibench.lookup import get_task
+from mibench.core.errors import UsageError
+from mibench.core.lookup import get_task
 from mibench.tasks.spirals import DoubleSpirals
 from mibench.testing import check_task
 

@@ -18,12 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mibench.columns import TABLES, empty_row
-from mibench.errors import StoreError, StoreWriteError, UsageError
-from mibench.maintenance import compact, merge, verify
-from mibench.parquet import TEMPORARY_PREFIX, as_table, file_of, pack_stem, stems, write_pack
-from mibench.specs import RunSpec
-from mibench.store import (
+from mibench.core.errors import StoreError, StoreWriteError, UsageError
+from mibench.experiments.specs import RunSpec
+from mibench.store.columns import TABLES, empty_row
+from mibench.store.folders import (
     check_writable,
     curves_table,
     load_curves,
@@ -32,6 +30,8 @@ from mibench.store import (
     statuses,
     write_session,
 )
+from mibench.store.maintenance import compact, merge, verify
+from mibench.store.parquet import TEMPORARY_PREFIX, as_table, file_of, pack_stem, stems, write_pack
 
 NOON = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 import mibench
-from mibench.cli import main
-from mibench.errors import UsageError
-from mibench.grid import load_grid
-from mibench.parameters import split_name
-from mibench.products import REGISTRIES
-from mibench.suite import read_suite, requested_runs, shipped_suites
+from mibench.cli.app import main
+from mibench.core import registry
+from mibench.core.errors import UsageError
+from mibench.core.parameters import split_name
+from mibench.experiments.grid import load_grid
+from mibench.experiments.products import REGISTRIES
+from mibench.experiments.suite import read_suite, requested_runs, shipped_suites
 from mibench.tasks.beyond_normal import published_names
 
 SUITES = {suite.id: suite for suite in shipped_suites()}
@@ -57,7 +58,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_registries: Non
     folder = tmp_path / "suites"
     folder.mkdir()
     (folder / "small.toml").write_text(SMALL, encoding="utf-8")
-    monkeypatch.setattr("mibench.suite.SUITES", folder)
+    monkeypatch.setattr("mibench.experiments.suite.SUITES", folder)
     monkeypatch.chdir(tmp_path)
     return folder / "small.toml"
 
@@ -110,7 +111,7 @@ def test_tasks_are_built_and_cover_the_runs(name: str) -> None:
     tasks = suite.tasks
     assert len(set(tasks)) == len(tasks)
     assert all(task.mi >= 0 for task in tasks)
-    ids = [mibench.registry.TASKS.id_of(task) for task in tasks]
+    ids = [registry.TASKS.id_of(task) for task in tasks]
     assert set(ids) == {spec.task for spec in suite.specs()}
 
 
@@ -148,7 +149,7 @@ def test_estimators_that_take_a_sample_as_a_whole_run_on_fixed_samples_alone() -
 def test_standard_runs_every_estimator_that_learns_from_pairs_alone() -> None:
     of_instances = {"annulus", "ball", "ir", "local-aggregation"}  # they need tasks whose y number instances
     names = {split_name(text)[0].rpartition("-v")[0] for text in mibench.get_suite("standard").estimators}
-    builtin = {e.name for e in mibench.registry.ESTIMATORS.entries() if e.module.startswith("mibench.")}
+    builtin = {e.name for e in registry.ESTIMATORS.entries() if e.module.startswith("mibench.")}
     assert names == builtin - of_instances
 
 

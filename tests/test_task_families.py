@@ -10,10 +10,11 @@ import pytest
 import torch
 from scipy import stats
 
-from mibench.errors import UsageError
-from mibench.grid import resolve
-from mibench.interfaces import Side, Task
-from mibench.lookup import get_task
+from mibench.core.errors import UsageError
+from mibench.core.estimator import Side
+from mibench.core.lookup import get_task
+from mibench.core.task import Task
+from mibench.experiments.grid import resolve
 from mibench.tasks.additive import AdditiveNoise
 from mibench.tasks.normal import NormalDense, NormalPairs
 from mibench.tasks.student import StudentT

@@ -8,8 +8,8 @@ import pytest
 import torch
 from scipy import stats
 
-from mibench.errors import UsageError
-from mibench.lookup import get_task
+from mibench.core.errors import UsageError
+from mibench.core.lookup import get_task
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -7,7 +7,7 @@ import math
 import pytest
 from rows import make
 
-from mibench.terminal import show_results
+from mibench.cli.terminal import show_results
 
 
 @pytest.mark.parametrize(("own", "told"), [(math.inf, True), (math.log(2), False)])

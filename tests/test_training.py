@@ -12,12 +12,13 @@ import pytest
 import torch
 from equality import same
 
-from mibench.columns import CURVES, RUNS
-from mibench.components import Run
-from mibench.grid import resolve
-from mibench.packs import pack_key
-from mibench.specs import RunSpec
-from mibench.training import Pack, train_pack
+from mibench.experiments.grid import resolve
+from mibench.experiments.specs import RunSpec
+from mibench.running.packs import pack_key
+from mibench.store.columns import CURVES, RUNS
+from mibench.training.components import Run
+from mibench.training.loop import train_pack
+from mibench.training.pack import Pack
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

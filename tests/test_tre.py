@@ -10,15 +10,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from mibench.errors import UsageError
-from mibench.evaluation import Pool, choose_pool
-from mibench.grid import resolve
-from mibench.lookup import get_estimator, get_task
-from mibench.negatives import Proposal
-from mibench.registry import NEGATIVES
-from mibench.scores import Scores
-from mibench.specs import RunSpec
-from mibench.training import train_pack
+from mibench.core.errors import UsageError
+from mibench.core.lookup import get_estimator, get_task
+from mibench.core.registry import NEGATIVES
+from mibench.core.sampler import Proposal
+from mibench.core.scores import Scores
+from mibench.experiments.grid import resolve
+from mibench.experiments.specs import RunSpec
+from mibench.training.evaluation import Pool, choose_pool
+from mibench.training.loop import train_pack
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from mibench.autoencoder import train_autoencoder
-from mibench.digits import load_digits
-from mibench.errors import UsageError
-from mibench.lookup import get_task
-from mibench.probes import probe_accuracy
+from mibench.core.errors import UsageError
+from mibench.core.lookup import get_task
+from mibench.tasks.autoencoder import train_autoencoder
+from mibench.tasks.digits import load_digits
 from mibench.tasks.digits_v_information import DigitsVInformation
 from mibench.testing import check_task
+from mibench.training.probes import probe_accuracy
 
 
 def coded(**params: Any) -> DigitsVInformation:

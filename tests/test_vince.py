@@ -14,23 +14,28 @@ from equality import same
 from scipy import stats
 from torch import Tensor
 
-from mibench import evaluation
-from mibench.components import Run
-from mibench.critics import Architecture, Separable
-from mibench.errors import UsageError
-from mibench.evaluation import evaluate_pairs, evaluate_pool, predicted_optimum
-from mibench.extra_scorers import UniformScorer
-from mibench.grid import resolve
-from mibench.interfaces import Extra, Task
-from mibench.lookup import get_estimator, get_task
-from mibench.negatives import NegativeSampler, partial_derangements
-from mibench.registry import NEGATIVES
-from mibench.rows import truth_columns
-from mibench.scorers import Shape
-from mibench.scores import Scores
-from mibench.sources import Feed, StreamSource
-from mibench.specs import RunSpec
-from mibench.training import Pack, train_pack
+from mibench.core.critic import Architecture
+from mibench.core.errors import UsageError
+from mibench.core.estimator import Extra
+from mibench.core.lookup import get_estimator, get_task
+from mibench.core.registry import NEGATIVES
+from mibench.core.sampler import NegativeSampler
+from mibench.core.scorer import Shape
+from mibench.core.scores import Scores
+from mibench.core.task import Task
+from mibench.critics.beside import build_extra
+from mibench.critics.extras import UniformScorer
+from mibench.critics.separable import Separable
+from mibench.experiments.grid import resolve
+from mibench.experiments.specs import RunSpec
+from mibench.negatives.permutations import partial_derangements
+from mibench.training import evaluation
+from mibench.training.components import Run
+from mibench.training.evaluation import evaluate_pairs, evaluate_pool, predicted_optimum
+from mibench.training.loop import train_pack
+from mibench.training.pack import Pack
+from mibench.training.rows import truth_columns
+from mibench.training.sources import Feed, StreamSource
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -565,7 +570,7 @@ def test_a_y_pair_is_a_critic_on_two_y() -> None:
     shape = Shape(1, 8, 8, 5, 3, torch.device("cpu"))
     critic = Separable()
     beside = critic.build(shape, Architecture(), [])
-    scorer = critic.build_extra(Extra("acceptance", of="y pair", exact=0.0), shape, Architecture(), [], beside)
+    scorer = build_extra(critic, Extra("acceptance", of="y pair", exact=0.0), shape, Architecture(), [], beside)
     assert (scorer.left, scorer.shape.dim_x, scorer.shape.dim_y) == ("y", 3, 3)
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 import mibench
-from mibench.critics import Architecture
-from mibench.scores import log_mean_exp
+from mibench.core.critic import Architecture
+from mibench.core.scores import log_mean_exp
 
 
 @mibench.register_estimator("my-infonce")

@@ -1,0 +1,238 @@
+"""How rows are named in figures, and the caption that states what a figure was made of.
+
+Notable: a label carries only what differs between the rows at hand (``smile:tau=5`` beside ``smile:tau=1``, plain
+``smile`` alone); the caption carries everything.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import pandas as pd
+
+from mibench.core.parameters import join_name
+from mibench.experiments.specs import as_number
+
+
+def sampler_order(label: str) -> tuple[bool, str]:
+    """Sort key of negative samplers: shuffle, the seeds' sampler, comes first."""
+    return not label.startswith("shuffle"), label
+
+
+COMPONENTS = ("task", "estimator", "critic", "negatives")
+"""Columns that hold a name with a version and parameters beside it."""
+
+_SETUP = (
+    *("task_label", "critic_label", "hidden", "activation", "dropout", "lr", "weight_decay", "precision"),
+    *("samples", "patience", "steps", "window"),
+)
+
+_LENGTHS = ("patience", "steps", "window")
+
+_PREFIX = {
+    "lr": "lr ",
+    "dropout": "dropout ",
+    "weight_decay": "decay ",
+    "window": "window ",
+    "samples": "n = ",
+    "patience": "patience ",
+}
+
+_REGIME = {
+    "stream": " (fresh pairs at every step)",
+    "dataset": " (a fixed sample, of which 60 percent are trained on; early stopping on 20 percent)",
+}
+
+
+def with_labels(runs: pd.DataFrame, ignore: Collection[str] = ()) -> pd.DataFrame:
+    """Add the columns ``task_label``, ``estimator_label``, ``critic_label``, ``negatives_label`` and ``setup``.
+
+    A component's label is its name, with the version where several occur and with the parameters that differ between
+    rows of one name. ``setup`` joins the values of all other settings that differ between the rows (critic, layers,
+    learning rate, steps and so on), but for the columns to ignore; it is empty where all are equal.
+    """
+    rows = runs.copy()
+    for name in COMPONENTS:
+        rows[f"{name}_label"] = _component_labels(rows, name)
+    settings = {c: _as_set(rows, c) for c in _SETUP if c not in ignore}
+    varying = {c: values for c, values in settings.items() if values.nunique(dropna=c in _LENGTHS) > 1}
+    parts = [values.map(lambda v, c=c: _setting(c, v)) for c, values in varying.items()]
+    rows["setup"] = [", ".join(filter(None, values)) for values in zip(*parts, strict=True)] if parts else ""
+    return rows
+
+
+def _as_set(rows: pd.DataFrame, column: str) -> pd.Series:
+    """A setting's values, without those that follow from the sizes of a fixed sample and would keep N and n apart."""
+    fixed = rows["samples"].notna()
+    derived = {"window": fixed, "steps": fixed & rows["patience"].isna()}
+    return rows[column].mask(derived[column]) if column in derived else rows[column]
+
+
+def component_id(name: str, version: float, params: str | None = None) -> str:
+    """Versioned name with all parameters but the MI level: ``smile-v1:tau=5``."""
+    values = _params(params)
+    return join_name(f"{name}-v{int(version)}", tuple((k, _short(v)) for k, v in sorted(values.items())))
+
+
+def versioned(runs: pd.DataFrame, name: str) -> pd.Series:
+    """Versioned name of every row's component, without parameters: ``smile-v1``."""
+    return runs[name] + "-v" + runs[f"{name}_version"].astype("Int64").astype("string")
+
+
+def number(value: float) -> str:
+    """Write a number with thousands separators and without needless digits: ``12,000``, ``0.0005``, ``2.5``."""
+    return f"{int(value):,}" if float(value).is_integer() else f"{value:g}"
+
+
+def listing(values: Iterable[object], limit: int = 12) -> str:
+    """Join values by commas; a list longer than the limit is cut and says so."""
+    texts = [number(v) if isinstance(v, int | float) else str(v) for v in values]
+    if len(texts) <= limit:
+        return ", ".join(texts)
+    return f"{', '.join(texts[: limit - 1])} … {texts[-1]} ({len(texts)} in all)"
+
+
+def plural(count: int, noun: str, many: str = "") -> str:
+    """``1 run``, ``1,200 runs``."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
+def caption(runs: pd.DataFrame, *paragraphs: str, estimate: str) -> str:
+    """Assemble a figure's caption.
+
+    Parameters
+    ----------
+    runs
+        The rows that the figure was made of, failed ones included.
+    paragraphs
+        What is shown and how to read it.
+    estimate
+        Which estimate is shown, for the protocol's sentence.
+
+    Returns
+    -------
+    str
+        Paragraphs separated by newlines: the given ones, then grid, protocol and versions.
+    """
+    return "\n".join([*filter(None, paragraphs), _grid(runs), _protocol(runs, estimate), _versions(runs)])
+
+
+def _grid(runs: pd.DataFrame) -> str:
+    kinds = runs[["critic", "hidden", "activation"]].drop_duplicates().itertuples(index=False, name=None)
+    critics = _unique(" ".join(str(v) for v in kind if not pd.isna(v)) for kind in kinds)
+    parts = [
+        f"task {listing(_ids(runs, 'task'))}",
+        f"true MI {listing(_numbers(runs, 'mi_true'))} nats",
+        f"estimators {listing(_ids(runs, 'estimator'))}",
+        f"batch size N = {listing(_numbers(runs, 'batch'))}",
+        *([f"fixed samples of n = {listing(sizes)} pairs"] if (sizes := _numbers(runs, "samples")) else []),
+        f"critic {listing(critics)}",
+        f"negatives {listing(_ids(runs, 'negatives'))}",
+        f"{listing(_numbers(runs, 'steps'))} training steps",
+    ]
+    if rates := _numbers(runs, "lr"):
+        parts.append(f"{_optimisers(runs)} learning rate {listing(rates)}")
+    extra = [
+        f"{label} {listing(values)}"
+        for column, label in (("dropout", "dropout"), ("weight_decay", "decay"), ("precision", "precision"))
+        if (values := [v for v in _unique(runs[column].dropna()) if str(v) not in ("0", "0.0", "float32")])
+    ]
+    parts += [*extra, f"seeds {listing(_numbers(runs, 'seed'))}"]
+    counts = runs.drop_duplicates("run_id", keep="last")["status"].value_counts()
+    statuses = ", ".join(f"{counts[s]:,} {s}" for s in ("ok", "diverged", "timeout", "crashed") if s in counts)
+    return f"Grid: {'; '.join(parts)}; {plural(runs['run_id'].nunique(), 'run')}: {statuses}."
+
+
+def _optimisers(runs: pd.DataFrame) -> str:
+    """Name what the learning rate belongs to."""
+    names = _unique(runs["optimiser"].dropna())
+    return "Adam's" if set(names) <= {"adam"} else f"{listing(names)},"
+
+
+def _protocol(runs: pd.DataFrame, estimate: str) -> str:
+    versions = listing(_numbers(runs, "protocol"))
+    regimes = listing(_unique(runs["regime"].dropna()))
+    return f"Protocol {versions}, regime {regimes}{_REGIME.get(regimes, '')}: {estimate} All information is in nats."
+
+
+def _versions(runs: pd.DataFrame) -> str:
+    parts = [
+        f"{label} {listing(values)}"
+        for column, label in (("mibench_version", "mibench"), ("torch_version", "torch"))
+        if (values := _unique(runs[column].dropna()))
+    ]
+    ids = [listing(_ids(runs, name, params=False)) for name in COMPONENTS]
+    return f"Versions: {'; '.join([*parts, *ids])}."
+
+
+def _ids(runs: pd.DataFrame, name: str, *, params: bool = True) -> list[str]:
+    """Versioned names of the components that occur, with all their parameters or without any."""
+    columns = [name, f"{name}_version", f"{name}_params"]
+    kinds: dict[tuple[str, float], list[str | None]] = {}
+    for component, version, given in runs[columns].drop_duplicates().itertuples(index=False, name=None):
+        kinds.setdefault((component, version), []).append(given if params else None)
+    return sorted(_id_with_range(*kind, given) for kind, given in kinds.items())
+
+
+def _id_with_range(name: str, version: float, given: Iterable[str | None]) -> str:
+    """Versioned name with the parameters that all share, and in brackets the values of those that differ."""
+    found = [_params(text) for text in given]
+    keys = sorted({key for params in found for key in params})
+    values: dict[str, dict[str, object]] = {
+        key: {_short(params[key]): params[key] for params in found if key in params} for key in keys
+    }
+    shared = {key for key, texts in values.items() if len(texts) == 1 and all(key in params for params in found)}
+    text = join_name(f"{name}-v{int(version)}", tuple((key, next(iter(values[key]))) for key in keys if key in shared))
+    differing = [
+        f"{key} {listing(text for text, _ in sorted(texts.items(), key=lambda pair: _order(pair[1])))}"
+        for key, texts in values.items()
+        if key not in shared
+    ]
+    return f"{text} ({'; '.join(differing)})" if differing else text
+
+
+def _order(value: object) -> tuple[float, str]:
+    """Sort key of values that may be numbers or text: numbers first."""
+    return (value, "") if isinstance(value, int | float) else (math.inf, str(value))
+
+
+def _component_labels(runs: pd.DataFrame, name: str) -> pd.Series:
+    """Shortest labels that tell the rows' components apart."""
+    columns = [name, f"{name}_version", f"{name}_params"]
+    kinds = [(row, _params(row[2])) for row in runs[columns].drop_duplicates().itertuples(index=False, name=None)]
+    labels = {}
+    for row, values in kinds:
+        namesakes = [(other, theirs) for other, theirs in kinds if other[0] == row[0]]
+        several = len({other[1] for other, _ in namesakes}) > 1
+        differing = {k for _, theirs in namesakes for k in theirs | values if theirs.get(k) != values.get(k)}
+        text = f"{row[0]}-v{int(row[1])}" if several else row[0]
+        labels[row] = join_name(text, tuple((k, _short(v)) for k, v in sorted(values.items()) if k in differing))
+    keys = zip(*(runs[c] for c in columns), strict=True)
+    return pd.Series([labels[key] for key in keys], index=runs.index, dtype=object)
+
+
+def _params(text: object) -> dict[str, object]:
+    values = json.loads(text) if isinstance(text, str) and text else {}
+    return {k: as_number(v) for k, v in values.items() if k != "mi" and v is not None}
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _setting(column: str, value: Any) -> str:
+    if pd.isna(value):
+        return ""
+    text = number(value) if column in ("samples", *_LENGTHS) else _short(value)
+    return f"{_PREFIX.get(column, '')}{text}{' steps' if column == 'steps' else ''}"
+
+
+def _numbers(runs: pd.DataFrame, column: str) -> list[float]:
+    return sorted(float(v) for v in runs[column].dropna().unique())
+
+
+def _unique(values: Iterable[str]) -> list[str]:
+    return sorted({str(v) for v in values})

@@ -1,0 +1,153 @@
+"""How the command line prints a leaderboard: tables with sentences, JSON, CSV.
+
+Notable: a table on a terminal is what fits and is read; JSON holds everything, the cells included.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mibench.analysis.labels import listing, plural
+from mibench.cli.terminal import say, show_table
+from mibench.report.files import csv_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mibench.ranking.boards import Board, Ranking
+
+_TEXT = ("group", "method")
+_IMPUTED = "*"
+_RUN_AWAY = 1e4
+
+
+def show_ranking(ranking: Ranking, *, wins: bool = False, note: str = "") -> None:
+    """Print every board, what its numbers mean, and who is left out.
+
+    Parameters
+    ----------
+    ranking
+        As from `mibench.ranking.rank_methods`.
+    wins
+        Whether to print who wins against whom as well.
+    note
+        A sentence to print below.
+    """
+    for board in ranking.boards:
+        say(_heading(board))
+        lines = [_line(row) for row in board.table.to_dict("records")]
+        columns = [name for name in lines[0] if any(line[name] for line in lines)]
+        numbers = [name for name in columns if name not in _TEXT]
+        show_table(columns, ([line[name] for name in columns] for line in lines), numbers=numbers)
+        if wins and len(lines) > 1:
+            _show_wins(board)
+    if ranking.boards:
+        _explain(ranking)
+    for method in ranking.left_out.to_dict("records"):
+        say(f"left out of track {method['track']}: {method['method']} {method['lacking']}")
+    if not ranking.boards:
+        say("no method has all runs, so that there is nothing to rank; --suite keeps the rows that belong together")
+    if note:
+        say(note)
+
+
+def ranking_json(ranking: Ranking, *, note: str = "") -> str:
+    """Write everything as JSON: boards with their wins, who is left out, and every method's cells."""
+    boards = [
+        {
+            "track": b.track,
+            "part": b.part,
+            "methods": _records(b.table),
+            "wins": json.loads(b.wins.to_json(orient="index")),
+        }
+        for b in ranking.boards
+    ]
+    parts = {"boards": boards, "left_out": _records(ranking.left_out), "cells": _records(ranking.cells), "note": note}
+    return json.dumps(parts, indent=2)
+
+
+def ranking_csv(ranking: Ranking) -> str:
+    """Write the boards as one table in CSV, with a column for the track and one for the part."""
+    return csv_text(ranking.table())
+
+
+def _records(table: pd.DataFrame) -> Any:
+    return json.loads(table.to_json(orient="records", double_precision=12))
+
+
+def _heading(board: Board) -> str:
+    from mibench.ranking.columns import TRACKS
+
+    size = board.table.iloc[0]
+    part = "" if board.part == "all" else f", {board.part}"
+    tasks, cells = plural(int(size["tasks"]), "task"), plural(int(size["cells"]), "cell")
+    return (
+        f"\n{TRACKS[board.track]}{part} (track {board.track}): {plural(len(board.table), 'method')}, {tasks}, {cells}"
+    )
+
+
+def _line(row: Mapping[Hashable, Any]) -> dict[str, str]:
+    return {
+        "rank": str(row["rank"]),
+        "could be": _span(row["best_rank"], row["worst_rank"]),
+        "group": row["group"],
+        "method": row["method"],
+        "error": f"{row['error']:.3f}{_IMPUTED if row['imputed_runs'] else ''}",
+        "95 % interval": "" if math.isnan(row["error_low"]) else f"{row['error_low']:.3f} to {row['error_high']:.3f}",
+        "bias": _number(row["bias"], "+.2f"),
+        "variance": _number(row["variance"], ".2g"),
+        "saturation": _number(row["saturation"], ".0%"),
+        "violations": _number(row["violations"], ".0%"),
+        "diverged": _number(row["diverged"], ".0%") if row["diverged"] else "",
+        "failed": _number(row["failed"], ".0%") if row["failed"] else "",
+        "tau": _number(row["monotonicity"], ".2f"),
+        "cost": _number(row["cost"], ".2g"),
+        "wins": _number(row["win_rate"], ".0%"),
+    }
+
+
+def _span(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def _number(value: float, form: str) -> str:
+    """Write a number; nothing where there is none, and in powers of ten where it has run away."""
+    if not math.isfinite(value):
+        return ""
+    return format(value, "+.0e" if form.startswith("+") else ".0e") if abs(value) >= _RUN_AWAY else format(value, form)
+
+
+def _show_wins(board: Board) -> None:
+    say("\nshare of the tasks on which the row's error is below the column's:")
+    ranks = [str(place + 1) for place in range(len(board.wins))]
+    rows = (
+        [rank, str(name), *(_number(value, ".0%") for value in values)]
+        for rank, (name, values) in zip(ranks, board.wins.iterrows(), strict=True)
+    )
+    show_table(("", "method", *ranks), rows, numbers=("", *ranks))
+
+
+def _explain(ranking: Ranking) -> None:
+    """Say how the tables are read."""
+    over = listing(dict.fromkeys(board.table["over"].iloc[0] for board in ranking.boards))
+    say(
+        "\nerror: |estimate - truth| / max(truth, 1 nat), each run at most 1, which is what answering 0 scores; tasks "
+        f"count equally. Intervals and tests are over {over}. Methods that share a letter cannot be told apart at 5 % "
+        "(paired t tests, Holm's correction); 'could be' are the ranks that this leaves open."
+    )
+    say(
+        "bias and variance (between seeds) in nats and nats²; saturation: estimate over the least of true MI and "
+        "ceilings; violations: runs on the wrong side of the truth; tau: Kendall's, between true MI and estimate; "
+        "cost: seconds of a run, relative; wins: tasks won against the others."
+    )
+    if any((board.table["imputed_runs"] > 0).any() for board in ranking.boards):
+        say(
+            f"{_IMPUTED} some runs diverged or failed: they count as 1 in the error, and have no part in bias, "
+            "variance and saturation"
+        )
+    if any((board.table["stands_in"] > 0).any() for board in ranking.boards):
+        names = {name for board in ranking.boards for name in board.table.loc[board.table["stands_in"] > 0, "method"]}
+        say(f"with a critic or sampler of their own, and one run for all of a grid's: {', '.join(sorted(names))}")

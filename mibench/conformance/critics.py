@@ -1,0 +1,258 @@
+"""Conformance checks of critics and of negative samplers."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from mibench.conformance.findings import Check, Failed, Finding, check_docstring, no_global_randomness, run_checks
+from mibench.core.critic import Architecture, Critic
+from mibench.core.parameters import join_name
+from mibench.core.sampler import NegativeSampler, Proposal
+from mibench.core.scorer import Scorer, Shape
+from mibench.core.task import Task
+from mibench.critics.none import NoCritic
+from mibench.critics.oracle import Oracle
+from mibench.negatives.pairs import NoNegatives
+from mibench.tasks.finite import Finite
+from mibench.tasks.gaussian import Gaussian20D
+
+_BATCH, _DIM = 16, 3
+_TASK = Gaussian20D(mi=1.0, dim=_DIM)
+_FINITE_TASK = Finite(table="0.3_0.2_0.1/0.1_0.2_0.1")
+_ARCHITECTURE = Architecture(depth=2, width=16, activation="elu", dropout=(0.0, 0.0))
+
+
+def check_critic(critic: Critic) -> list[Finding]:
+    """Check the scores, their gradient, and that neither runs nor pairs of a batch are mixed.
+
+    Parameters
+    ----------
+    critic
+        An instance. The exact critic has nothing to train and is checked with the tasks' log ratios instead; critics
+        of numbered instances cannot be checked on the Gaussian pairs used here; the one that is none has nothing to
+        check.
+    """
+    subject = f"critic {join_name(type(critic).__name__, critic.params())}"
+    unchecked = isinstance(critic, Oracle | NoCritic) or critic.needs_support
+    checks = CRITIC_CHECKS[:1] if unchecked else CRITIC_CHECKS
+    return run_checks(subject, critic, checks, gates=2)
+
+
+def _scorer(critic: Critic, runs: int, first: int = 0) -> Scorer:
+    """Build scorers of runs ``first``, ``first + 1``, ..., each initialised from its own stream."""
+    shape = Shape(runs=runs, batch=_BATCH, pool=_BATCH, dim_x=_DIM, dim_y=_DIM, device=torch.device("cpu"))
+    scorer = critic.build(shape, _ARCHITECTURE, ())
+    for run in range(runs):
+        scorer.initialise(run, torch.Generator().manual_seed(first + run))
+    return scorer
+
+
+def _data(runs: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    x, y = torch.randn(2, runs, _BATCH, _DIM, generator=torch.Generator().manual_seed(seed))
+    return x, y
+
+
+def _shift(runs: int) -> Tensor:
+    """Negatives by a cyclic shift, (R, N, 1)."""
+    return torch.arange(_BATCH).roll(-1).view(1, _BATCH, 1).expand(runs, -1, -1)
+
+
+def _check_scores(critic: Critic) -> str:
+    scorer = _scorer(critic, 2)
+    x, y = _data(2)
+    matrix = scorer.forward(x, y, None, train=True).clone()  # the next call may use its memory
+    listed = scorer.forward(x, y, _shift(2), train=True)
+    for name, raw, shape in (("all pairs", matrix, (2, _BATCH, _BATCH)), ("pairs", listed, (2, 2 * _BATCH))):
+        if tuple(raw.shape) != shape:
+            raise Failed(f"scores of {name} have shape {tuple(raw.shape)}, not {shape}; give one score per pair")
+        if not raw.isfinite().all():
+            raise Failed(f"scores of {name} are not finite on standard normal data")
+    positives = matrix.diagonal(dim1=1, dim2=2)
+    if not torch.allclose(positives, listed[:, :_BATCH], rtol=1e-4, atol=1e-5):
+        raise Failed("the same pairs have other scores in the full matrix than in a list; score each pair alone")
+    return "one finite score per pair, the same in the matrix and in a list"
+
+
+def _check_inputs(critic: Critic) -> str:
+    scorer = _scorer(critic, 1)
+    x, y = _data(1)
+    matrix = scorer.forward(x, y, None, train=True)[0]
+    if torch.allclose(matrix[0], matrix[1]) or torch.allclose(matrix[:, 0], matrix[:, 1]):
+        raise Failed("scores ignore x or y; a critic must see both")
+    return "scores depend on x and on y"
+
+
+def _check_pairs(critic: Critic) -> str:
+    scorer = _scorer(critic, 1)
+    x, y = _data(1)
+    before = scorer.forward(x, y, _shift(1), train=True).clone()
+    x[:, 0] += 1.0
+    after = scorer.forward(x, y, _shift(1), train=True)
+    others = torch.arange(2 * _BATCH) % _BATCH != 0  # the positive and the negative of row 0 may move
+    if not torch.allclose(before[:, others], after[:, others], rtol=1e-5, atol=1e-6):
+        raise Failed("another pair's x moves a score; do not mix the pairs of a batch (no batch normalisation)")
+    return "a pair's score does not depend on the other pairs"
+
+
+def _check_runs(critic: Critic) -> str:
+    x, y = _data(3)
+    pack = _scorer(critic, 3)
+    values = pack.forward(x, y, None, train=True).clone()
+    pack.backward(torch.ones_like(values))
+    for run in range(3):
+        alone = _scorer(critic, 1, first=run)
+        value = alone.forward(x[run : run + 1], y[run : run + 1], None, train=True)
+        alone.backward(torch.ones_like(value))
+        if not (torch.equal(values[run], value[0]) and torch.equal(_gradients(pack, run), _gradients(alone, 0))):
+            raise Failed(f"scores or gradients of run {run} differ between a pack of 3 and a pack of 1")
+    return "a run in a pack of 3 has the bits of the run alone"
+
+
+def _gradients(scorer: Scorer, run: int) -> Tensor:
+    return torch.cat([scorer.gradients[place] for place in scorer.places(run, run + 1)])
+
+
+def _check_start(critic: Critic) -> str:
+    with no_global_randomness("the initialisation"):
+        first, second = _scorer(critic, 1, first=0), _scorer(critic, 1, first=0)
+        other = _scorer(critic, 1, first=1)
+    if not torch.equal(first.parameters, second.parameters):
+        raise Failed("generators in the same state give different initial parameters")
+    if torch.equal(first.parameters, other.parameters):
+        raise Failed("different generators give the same initial parameters; seeds would have no effect")
+    return "initial parameters come from the run's stream alone"
+
+
+def _check_gradient(critic: Critic) -> str:
+    x, y = _data(1)
+    weight = torch.randn(1, _BATCH, _BATCH, generator=torch.Generator().manual_seed(9))
+    scorer = _scorer(critic, 1)
+    scorer.forward(x, y, None, train=True)
+    scorer.backward(weight)
+    gradient = scorer.gradients.clone()
+    squared = float(gradient.double().square().sum())
+    if not squared > 0:
+        raise Failed("no parameter has a gradient; the critic cannot be trained")
+    step = 1e-2 / math.sqrt(squared)
+    values = []
+    for sign in (1, -1):
+        moved = _scorer(critic, 1)
+        moved.parameters.add_(gradient, alpha=sign * step)
+        values.append(float((weight.double() * moved.forward(x, y, None, train=True).double()).sum()))
+    found = (values[0] - values[1]) / (2 * step)
+    if not math.isclose(found, squared, rel_tol=2e-2):
+        raise Failed(f"along its gradient the scores change by {found:.5g} where the gradient says {squared:.5g}")
+    return "the gradient of the parameters agrees with finite differences"
+
+
+def check_negatives(sampler: NegativeSampler) -> list[Finding]:
+    """Check what a sampler draws: shape, range, randomness, and the positives and weights that it admits to.
+
+    Parameters
+    ----------
+    sampler
+        An instance. The sampler that is none has nothing to check.
+    """
+    subject = f"negatives {join_name(type(sampler).__name__, sampler.params())}"
+    sampler = sampler.bound_to(_task(sampler))
+    checks = NEGATIVE_CHECKS[:1] if isinstance(sampler, NoNegatives) else NEGATIVE_CHECKS
+    return run_checks(subject, sampler, checks, gates=2)
+
+
+def _task(sampler: NegativeSampler) -> Task:
+    return _FINITE_TASK if sampler.needs_support else _TASK
+
+
+def _draw(sampler: NegativeSampler, steps: int, seed: int = 0) -> Proposal:
+    generator, task = torch.Generator().manual_seed(seed), _task(sampler)
+    given = _BATCH + sampler.extra(_BATCH) + sampler.memory(_BATCH)
+    _, y = task.sample(steps * given, generator)
+    return sampler.propose(task, y.view(steps, given, -1), _BATCH, generator)
+
+
+def _check_indices(sampler: NegativeSampler) -> str:
+    count = sampler.per_row(_BATCH)
+    if not isinstance(count, int) or count < 1:
+        raise Failed(f"per_row({_BATCH}) is {count!r}; a row needs at least one negative")
+    if sampler.all_pairs:
+        if count != _BATCH - 1:
+            raise Failed(f"per_row({_BATCH}) is {count} for all pairs; it must be {_BATCH - 1}")
+        return "every other y of the batch"
+    drawn, pool = _draw(sampler, 5), sampler.pool(_BATCH, _task(sampler))
+    index, weights = drawn.index, drawn.log_weights
+    if tuple(index.shape) != (5, _BATCH, count) or index.dtype != torch.int64:
+        raise Failed(f"draw gives {index.dtype} of shape {tuple(index.shape)}; it must be int64 {(5, _BATCH, count)}")
+    if drawn.y.shape[1] != pool:
+        raise Failed(f"propose gives a pool of {drawn.y.shape[1]} rows, but pool({_BATCH}, task) is {pool}")
+    if int(index.min()) < 0 or int(index.max()) >= pool:
+        raise Failed(f"draw gives indices outside the pool of {pool}")
+    if (weights is not None) != sampler.has_weights:
+        raise Failed(f"has_weights is {sampler.has_weights}, but propose says otherwise")
+    if weights is not None and (weights.shape != index.shape or not weights.isfinite().all()):
+        raise Failed(
+            f"log_weights of shape {tuple(weights.shape)} must be finite numbers of shape {tuple(index.shape)}"
+        )
+    return f"{count} per row, inside the pool"
+
+
+def _check_draws(sampler: NegativeSampler) -> str:
+    if sampler.all_pairs:
+        return "nothing is drawn"
+    with no_global_randomness("draw"):
+        first, second = _draw(sampler, 5), _draw(sampler, 5)
+    if not (torch.equal(first.index, second.index) and torch.equal(first.y, second.y)):
+        raise Failed("generators in the same state give different negatives")
+    return "generators in the same state give the same negatives"
+
+
+def _check_positives(sampler: NegativeSampler) -> str:
+    if sampler.all_pairs:
+        return "none among the negatives"
+    steps = 4000
+    index = _draw(sampler, steps).index
+    found = (index == torch.arange(_BATCH).view(1, _BATCH, 1)).double().sum((1, 2)) / sampler.per_row(_BATCH)
+    mean, error = float(found.mean()), float(found.std()) / math.sqrt(steps) + 1e-9
+    stated = sampler.positives(_BATCH)
+    if abs(mean - stated) > 4 * error:
+        raise Failed(
+            f"{mean:.3f} +- {error:.3f} positive pairs stand among {_BATCH} negatives, but positives says {stated:g}"
+        )
+    return f"{stated:g} positive pairs among {_BATCH} negatives, as stated"
+
+
+def _check_weights(sampler: NegativeSampler) -> str:
+    if not sampler.has_weights:
+        return "none: the negatives come from p(y)"
+    steps = 1000
+    weights = _draw(sampler, steps).log_weights
+    assert weights is not None  # the check of the indices says so
+    found = weights.exp().mean((1, 2))
+    mean, error = float(found.mean()), float(found.std()) / math.sqrt(steps)
+    if mean > 1 + 4 * error + 1e-9 or (sampler.full_support and mean < 1 - 4 * error - 1e-9):
+        wanted = "1" if sampler.full_support else "the probability of what can be drawn, at most 1"
+        raise Failed(f"the mean weight p/q is {mean:.3f} +- {error:.3f}; under q it must be {wanted}")
+    return f"their mean under the proposal is {mean:.3f}"
+
+
+CRITIC_CHECKS: tuple[Check[Critic], ...] = (
+    ("docstring", check_docstring),
+    ("scores", _check_scores),
+    ("inputs", _check_inputs),
+    ("pairs are not mixed", _check_pairs),
+    ("runs are not mixed", _check_runs),
+    ("initialisation", _check_start),
+    ("gradient", _check_gradient),
+)
+"""In the order in which they run."""
+
+NEGATIVE_CHECKS: tuple[Check[NegativeSampler], ...] = (
+    ("docstring", check_docstring),
+    ("indices", _check_indices),
+    ("own stream", _check_draws),
+    ("positives", _check_positives),
+    ("weights", _check_weights),
+)
+"""In the order in which they run."""

@@ -1,0 +1,177 @@
+"""Conformance checks of tasks: what the engine and the truth columns rely on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from mibench.conformance.findings import Check, Failed, Finding, check_docstring, no_global_randomness, run_checks
+from mibench.core.parameters import join_name
+from mibench.core.task import Task, Truth
+
+_DRAWS = 20_000
+_STANDARD_ERRORS = 4.0
+_LOW_MI = 2.0
+"""Up to this many nats the mean of a density ratio over independent pairs can be estimated from `_DRAWS` pairs."""
+
+
+def check_task(task: Task) -> list[Finding]:
+    """Check the sampler, the stated truth and, where there is one, the exact log ratio.
+
+    Parameters
+    ----------
+    task
+        An instance; where MI is a parameter, its default levels are checked too.
+
+    Returns
+    -------
+    list of Finding
+        In the order of the checks; where the statement or the shapes are wrong, the others are left out.
+    """
+    return run_checks(f"task {join_name(type(task).__name__, task.params())}", task, CHECKS, gates=3)
+
+
+def _stream(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _levels(task: Task) -> Iterator[Task]:
+    """Yield the task, and its siblings at the default levels."""
+    yield task
+    if task.has_knob():
+        params = {name: value for name, value in task.params() if name != "mi"}
+        for mi in task.default_levels:
+            yield type(task)(**params, mi=mi)  # type: ignore[call-arg]  # has_knob says that there is a field mi
+
+
+def _check_truth(task: Task) -> str:
+    if task.has_knob() and not task.default_levels:
+        raise Failed("mi is a parameter, but default_levels is empty; state the levels that a grid takes by default")
+    for sibling in _levels(task):
+        if not (isinstance(sibling.mi, int | float) and 0 <= sibling.mi < math.inf):
+            raise Failed(f"mi is {sibling.mi!r}; it must be a finite number of nats, at least 0")
+        if sibling.mi_method not in get_args(Truth):
+            raise Failed(f"mi_method is {sibling.mi_method!r}; state one of {', '.join(get_args(Truth))}")
+        if (sibling.mi_se > 0) != (sibling.mi_method == "monte-carlo"):
+            raise Failed(f"mi_se is {sibling.mi_se} for a truth by {sibling.mi_method}; only monte-carlo has an error")
+    if task.has_knob():
+        wrong = [mi for mi, t in zip(task.default_levels, list(_levels(task))[1:], strict=True) if t.mi != mi]
+        if wrong:
+            raise Failed(f"asked for mi = {wrong[0]}, the task says that it has another")
+    return f"{task.mi:g} nats by {task.mi_method}"
+
+
+def _check_shapes(task: Task) -> str:
+    for n in (1, 7, 64):
+        x, y = task.sample(n, _stream())
+        for name, values, columns in (("x", x, task.dim_x), ("y", y, task.dim_y)):
+            if not isinstance(values, Tensor) or tuple(values.shape) != (n, columns):
+                shape = tuple(getattr(values, "shape", ()))
+                raise Failed(f"sample({n}) gives {name} of shape {shape}; it must be {(n, columns)}, a row per pair")
+            if not values.dtype.is_floating_point:
+                raise Failed(f"sample gives {name} as {values.dtype}; critics need floating point")
+    return f"sample(n) gives (n, {task.dim_x}) and (n, {task.dim_y}), {x.dtype}"
+
+
+def _check_finite(task: Task) -> str:
+    for sibling in _levels(task):
+        x, y = sibling.sample(_DRAWS, _stream())
+        if not (x.isfinite().all() and y.isfinite().all()):
+            raise Failed(f"sample gives values that are not finite at {sibling.mi:g} nats")
+    return f"{_DRAWS} pairs at each level are finite"
+
+
+def _check_fresh(task: Task) -> str:
+    generator = _stream()
+    first, second = task.sample(64, generator), task.sample(64, generator)
+    if any(torch.equal(a, b) for a, b in zip(first, second, strict=True)):
+        raise Failed("two calls with one generator give the same pairs; draw all randomness from the generator")
+    return "two calls with one generator give different pairs"
+
+
+def _check_stream(task: Task) -> str:
+    torch.manual_seed(1)
+    with no_global_randomness("sample"):
+        first = task.sample(64, _stream())
+    torch.manual_seed(2)
+    task.sample(5, _stream(3))
+    second = task.sample(64, _stream())
+    if not all(torch.equal(a, b) for a, b in zip(first, second, strict=True)):
+        raise Failed("two generators in the same state give different pairs; draw all randomness from the generator")
+    return "generators in the same state give the same pairs, to the last bit"
+
+
+def _check_ratio(task: Task) -> str:
+    if not task.has_log_ratio:
+        return "the density ratio is not known"
+    for sibling in _levels(task):
+        x, y = sibling.sample(_DRAWS, _stream(4))
+        ratio = sibling.log_ratio(x, y)
+        if tuple(ratio.shape) != (_DRAWS,):
+            raise Failed(f"log_ratio gives shape {tuple(ratio.shape)} for {_DRAWS} pairs; it must be ({_DRAWS},)")
+        if not ratio.isfinite().all():
+            raise Failed(f"log_ratio is not finite on sampled pairs at {sibling.mi:g} nats")
+        mean, error = float(ratio.double().mean()), float(ratio.double().std()) / math.sqrt(_DRAWS)
+        error = math.hypot(error, sibling.mi_se, 1e-6)  # rounding
+        if abs(mean - sibling.mi) > _STANDARD_ERRORS * error:
+            raise Failed(
+                f"the mean of log_ratio over sampled pairs is {mean:.4f} +- {error:.4f} nats, but mi is "
+                f"{sibling.mi:.4f}; one of sample, log_ratio and mi is wrong"
+            )
+    return f"its mean over {_DRAWS} sampled pairs is mi, within {_STANDARD_ERRORS:g} standard errors"
+
+
+def _check_normalised(task: Task) -> str:
+    if not task.has_log_ratio:
+        return "the density ratio is not known"
+    checked = 0
+    for sibling in _levels(task):
+        if sibling.mi > _LOW_MI:
+            continue
+        checked += 1
+        x, y = sibling.sample(2 * _DRAWS, _stream(5))
+        values = sibling.log_ratio(x[:_DRAWS], y[_DRAWS:]).double().exp()  # x and y of different pairs
+        error = float(values.std()) / math.sqrt(_DRAWS) + 1e-6
+        if float(values.mean()) > 1 + 2 * _STANDARD_ERRORS * error:  # one-sided: the values are heavy-tailed
+            raise Failed(
+                f"the mean density ratio over independent pairs is {float(values.mean()):.3f} +- {error:.3f} at "
+                f"{sibling.mi:g} nats, but it must be 1; log_ratio is too large"
+            )
+    return "its exponential averages to 1 over independent pairs" if checked else "no level is low enough to say"
+
+
+def _check_labels(task: Task) -> str:
+    if not task.has_labels:
+        return "there are no labels"
+    for held_out in (False, True):
+        with no_global_randomness("labelled"):
+            x, label = task.labelled(500, _stream(6), held_out=held_out)
+        again = task.labelled(500, _stream(6), held_out=held_out)
+        sizes = (tuple(x.shape), tuple(label.shape))
+        if x.ndim != 2 or x.shape[1] != task.dim_x or label.shape != (len(x),) or len(x) > 500:
+            raise Failed(f"labelled(500) gives shapes {sizes}; give up to 500 rows of {task.dim_x} and a label each")
+        if label.dtype != torch.int64 or not x.isfinite().all():
+            raise Failed(f"labelled gives {label.dtype} labels, or x that is not finite; labels are int64")
+        if len(label.unique()) < 2:
+            raise Failed("labelled gives one label for 500 points; a probe needs two or more")
+        if not (torch.equal(x, again[0]) and torch.equal(label, again[1])):
+            raise Failed("two generators in the same state give different labelled points")
+    return "labelled points have the shapes of x and whole numbers for labels"
+
+
+CHECKS: tuple[Check[Task], ...] = (
+    ("docstring", check_docstring),
+    ("truth", _check_truth),
+    ("shapes", _check_shapes),
+    ("finite", _check_finite),
+    ("fresh points", _check_fresh),
+    ("own stream", _check_stream),
+    ("log ratio", _check_ratio),
+    ("normalised ratio", _check_normalised),
+    ("labels", _check_labels),
+)
+"""In the order in which they run."""

@@ -1,0 +1,329 @@
+"""One typed registry for everything that has a name: tasks, estimators, critics and negative samplers.
+
+Notable:
+
+- Built-in components are found by reading the sources of their package, not by importing them, so that
+  ``mibench list`` answers without torch. A class is imported when it is first used.
+- Ids are versioned: ``nwj-v1``. A plain name means its newest version. A change that moves numbers is a new version.
+- Outside code comes in by file or folder path (`load_plugins`) and by the entry-point groups ``mibench.tasks``,
+  ``mibench.estimators``, ``mibench.critics`` and ``mibench.negatives``. What cannot be imported is listed as broken
+  and stops nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import dataclasses
+import importlib
+import importlib.metadata
+import importlib.util
+import itertools
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from mibench.core.errors import DuplicateNameError, UnknownNameError, UsageError
+from mibench.core.parameters import Parametrised, split_name
+
+if TYPE_CHECKING:
+    from mibench.core.critic import Critic
+    from mibench.core.estimator import Estimator
+    from mibench.core.sampler import NegativeSampler
+    from mibench.core.task import Task
+
+
+T = TypeVar("T", bound=Parametrised)
+C = TypeVar("C")
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_VERSIONED = re.compile(r"(?P<name>.+)-v(?P<version>[1-9][0-9]*)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """What is known of a component without importing it."""
+
+    name: str
+    version: int
+    aliases: tuple[str, ...]
+    summary: str
+    kind: str | None
+    origin: str
+    module: str
+    qualname: str
+
+    @property
+    def id(self) -> str:
+        """The versioned name, ``"nwj-v1"``."""
+        return f"{self.name}-v{self.version}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Broken:
+    """A plug-in that could not be imported, and why."""
+
+    origin: str
+    error: str
+
+
+class Registry(Generic[T]):
+    """Named, versioned components of one kind.
+
+    Parameters
+    ----------
+    what
+        The kind in the singular, for messages: ``"estimator"``.
+    sources
+        Modules (or packages, whose modules are read) that hold the built-in components.
+    group
+        The entry-point group through which installed packages add components.
+    """
+
+    def __init__(self, what: str, *, sources: Sequence[str], group: str) -> None:
+        self.what = what
+        self._sources = sources
+        self._group = group
+        self._entries: dict[tuple[str, int], Entry] = {}
+        self._classes: dict[tuple[str, int], type[T]] = {}
+        self._scanned = False
+        self._entry_points_loaded = False
+
+    def register(self, name: str, *, version: int = 1, aliases: Iterable[str] = ()) -> Callable[[type[C]], type[C]]:
+        """Class decorator that enters a component under a versioned name.
+
+        Raises
+        ------
+        DuplicateNameError
+            Where another class already has that name and version.
+        UsageError
+            Where the name is not lower-case words joined by hyphens.
+        """
+        if not _NAME.fullmatch(name) or _VERSIONED.fullmatch(name):
+            raise UsageError(
+                f"'{name}' is no {self.what} name; use lower-case words joined by hyphens, without a version"
+            )
+
+        def enter(cls: type[C]) -> type[C]:
+            module = sys.modules.get(cls.__module__)
+            origin = str(getattr(module, "__file__", None) or cls.__module__)
+            summary = (cls.__doc__ or "").strip().split("\n")[0]
+            kind = getattr(cls, "kind", None)
+            entry = Entry(name, version, tuple(aliases), summary, kind, origin, cls.__module__, cls.__qualname__)
+            self._scan()
+            self._add(entry)
+            self._classes[name, version] = cls  # type: ignore[assignment]  # checked on use: plug-ins are untyped
+            return cls
+
+        return enter
+
+    def get(self, text: str) -> type[T]:
+        """Return the class registered under a plain or versioned name.
+
+        Raises
+        ------
+        UnknownNameError
+            Where there is none; the message names the nearest ones and broken plug-ins.
+        """
+        entry = self.entry(text)
+        key = (entry.name, entry.version)
+        if key not in self._classes:
+            importlib.import_module(entry.module)  # its decorators fill self._classes
+        return self._classes[key]
+
+    def entry(self, text: str) -> Entry:
+        """Return what is known of a plain or versioned name, without importing it.
+
+        Raises
+        ------
+        UnknownNameError
+            As `get`.
+        """
+        found = self._find(text)
+        if found is None:
+            self._load_entry_points()
+            found = self._find(text)
+        if found is None:
+            known = {e.name for e in self._entries.values()} | {a for e in self._entries.values() for a in e.aliases}
+            if match := _VERSIONED.fullmatch(text):
+                known |= {e.id for e in self._entries.values() if e.name == match["name"]}
+            hint = f"see 'mibench list'{_broken_clause()}"
+            raise UnknownNameError(self.what, text, known, hint)
+        return found
+
+    def create(self, text: str, params: Mapping[str, Any] | None = None) -> T:
+        """Build a component from ``"name:key=value"`` and further parameters.
+
+        Raises
+        ------
+        UsageError
+            For unknown names, and for parameters that do not exist, stand twice, or have values that do not fit.
+        """
+        name, written = split_name(text)
+        cls = self.get(name)
+        both = set(written) & set(params or {})
+        if both:
+            raise UsageError(f"{self.what} '{text}' gives '{min(both)}' twice, in its name and beside it")
+        return cls.from_params({**written, **(params or {})}, label=f"{self.what} '{name}'")
+
+    def id_of(self, component: T) -> str:
+        """Return the versioned name of a component built by this registry."""
+        for (name, version), cls in self._classes.items():
+            if type(component) is cls:
+                return f"{name}-v{version}"
+        raise KeyError(f"{type(component).__name__} is not a registered {self.what}")
+
+    def entries(self, *, all_versions: bool = False) -> list[Entry]:
+        """Return all entries, sorted by name: the newest versions, or all."""
+        self._scan()
+        self._load_entry_points()
+        if all_versions:
+            return sorted(self._entries.values(), key=lambda e: (e.name, e.version))
+        newest: dict[str, Entry] = {}
+        for entry in self._entries.values():
+            if entry.name not in newest or entry.version > newest[entry.name].version:
+                newest[entry.name] = entry
+        return sorted(newest.values(), key=lambda e: e.name)
+
+    def origin(self, text: str) -> str:
+        """Return the file that a component comes from."""
+        return self.entry(text).origin
+
+    def forget(self, module: str) -> None:
+        """Remove what a module entered: a plug-in that broke half-way leaves nothing behind."""
+        for key in [k for k, e in self._entries.items() if e.module == module]:
+            del self._entries[key]
+            self._classes.pop(key, None)
+
+    def _find(self, text: str) -> Entry | None:
+        self._scan()
+        match = _VERSIONED.fullmatch(text)
+        name = match["name"] if match else text
+        found = [e for e in self._entries.values() if name == e.name or name in e.aliases]
+        if match:
+            found = [e for e in found if e.version == int(match["version"])]
+        return max(found, key=lambda e: e.version, default=None)
+
+    def _add(self, entry: Entry) -> None:
+        for known in self._entries.values():
+            same = known.module == entry.module and known.qualname == entry.qualname
+            clash = {entry.name, *entry.aliases} & {known.name, *known.aliases}
+            if same or not clash or (known.name == entry.name and known.version != entry.version):
+                continue
+            raise DuplicateNameError(
+                f"the {self.what} name '{min(clash)}' is taken by {known.origin}; choose another or raise the version"
+            )
+        self._entries[entry.name, entry.version] = entry
+
+    def _scan(self) -> None:
+        if self._scanned:
+            return
+        self._scanned = True
+        for module, path in itertools.chain.from_iterable(map(_modules_of, self._sources)):
+            for entry in _read_entries(module, path):
+                self._add(entry)
+
+    def _load_entry_points(self) -> None:
+        if self._entry_points_loaded:
+            return
+        self._entry_points_loaded = True
+        for point in importlib.metadata.entry_points(group=self._group):
+            try:
+                point.load()
+            except (Exception, SystemExit) as error:  # a script that exits must not end the listing
+                BROKEN.append(Broken(f"{point.value} (entry point of {self._group})", describe_error(error)))
+
+
+def _modules_of(name: str) -> list[tuple[str, Path]]:
+    """List the modules of a package, or the module itself, with their files, without importing them."""
+    root = Path(__file__).parents[1]
+    relative = root.joinpath(*name.split(".")[1:])
+    if relative.is_dir():
+        return [(f"{name}.{p.stem}", p) for p in sorted(relative.glob("*.py")) if p.stem != "__init__"]
+    return [(name, relative.with_suffix(".py"))]
+
+
+def _read_entries(module: str, path: Path) -> list[Entry]:
+    """Read the ``@register_...("name", version=1, aliases=(...))`` decorators of a source file."""
+    entries = []
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        for decorator in node.decorator_list:
+            if not (isinstance(decorator, ast.Call) and ast.unparse(decorator.func).startswith("register_")):
+                continue
+            options = {k.arg: ast.literal_eval(k.value) for k in decorator.keywords}
+            entries.append(
+                Entry(
+                    name=ast.literal_eval(decorator.args[0]),
+                    version=options.get("version", 1),
+                    aliases=tuple(options.get("aliases", ())),
+                    summary=(ast.get_docstring(node) or "").split("\n")[0],
+                    kind=_class_constant(node, "kind"),
+                    origin=str(path),
+                    module=module,
+                    qualname=node.name,
+                )
+            )
+    return entries
+
+
+def written_defaults(entry: Entry) -> dict[str, Any]:
+    """Read the defaults of a component's own parameters from its source, without importing it.
+
+    Those that are inherited, or not written as plain values, are left out.
+    """
+    try:
+        body = ast.parse(Path(entry.origin).read_text(encoding="utf-8")).body
+    except (OSError, SyntaxError, ValueError):  # entered without a file, as in a notebook
+        return {}
+    classes = [node for node in body if isinstance(node, ast.ClassDef) and node.name == entry.qualname]
+    found = {}
+    for statement in itertools.chain.from_iterable(node.body for node in classes):
+        if not (isinstance(statement, ast.AnnAssign) and statement.value):
+            continue
+        if "ClassVar" not in ast.unparse(statement.annotation):
+            with contextlib.suppress(ValueError):
+                found[ast.unparse(statement.target)] = ast.literal_eval(statement.value)
+    return found
+
+
+def _class_constant(node: ast.ClassDef, name: str) -> str | None:
+    for statement in node.body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == name:
+            return str(ast.literal_eval(statement.value))
+    return None
+
+
+TASKS: Registry[Task] = Registry("task", sources=("mibench.tasks",), group="mibench.tasks")
+ESTIMATORS: Registry[Estimator] = Registry("estimator", sources=("mibench.estimators",), group="mibench.estimators")
+CRITICS: Registry[Critic] = Registry("critic", sources=("mibench.critics",), group="mibench.critics")
+
+NEGATIVES: Registry[NegativeSampler] = Registry(
+    "negative sampler", sources=("mibench.negatives",), group="mibench.negatives"
+)
+
+register_task = TASKS.register
+register_estimator = ESTIMATORS.register
+register_critic = CRITICS.register
+register_negatives = NEGATIVES.register
+BROKEN: list[Broken] = []
+"""The plug-ins that could not be imported, in order; `broken` gives a copy."""
+
+
+def broken() -> list[Broken]:
+    """Return the plug-ins that could not be imported."""
+    return list(BROKEN)
+
+
+def describe_error(error: BaseException, file: Path | None = None) -> str:
+    """Type and message in one line, and the line of the file from which the error came."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    where = f" (line {lines[-1]})" if lines else ""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{where}"
+
+
+def _broken_clause() -> str:
+    return "".join(f"; plug-in {b.origin} is broken: {b.error}" for b in BROKEN)

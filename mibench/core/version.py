@@ -1,0 +1,3 @@
+"""The version of mibench, which every stored row carries."""
+
+__version__ = "0.1.0"

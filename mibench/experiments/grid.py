@@ -1,0 +1,270 @@
+"""Grids: options that may hold lists, turned into runs with every default resolved.
+
+Notable: everything that can be wrong with a grid is refused here, in one sentence, before any work. Importing
+this module does not import torch; `resolve` does, since components check their own parameters.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mibench.core.errors import UsageError, did_you_mean
+from mibench.core.parameters import split_name
+from mibench.experiments import options as read
+from mibench.experiments.products import REGISTRIES, Components, runs
+from mibench.experiments.specs import RunSpec
+
+_SHIPPED = Path(__file__).parent / "grids"
+SUITES = Path(__file__).parent / "suites"
+"""Where the suites lie, grid files with a header; see `mibench.experiments.suite`."""
+
+_TABLES = ("include", "exclude")
+_OWN_BUDGET = "standard"
+"""The budget that a grid file's own options are for; a table named after another budget replaces some of them."""
+# A later option takes the place of these: two ways to say one thing never stand side by side.
+_REPLACES: Mapping[str, tuple[str, ...]] = {
+    "mi": ("schedule",),
+    "schedule": ("mi",),
+    "seed": ("seeds",),
+    "seeds": ("seed",),
+    "steps": ("window", "every"),
+    "budget": ("steps", "seeds", "window", "every"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ShippedGrid:
+    """A grid file that comes with mibench."""
+
+    name: str
+    summary: str
+    path: Path
+
+
+def shipped_grids() -> list[ShippedGrid]:
+    """Return the grid files that come with mibench, sorted, numbers by value; a file's first line is its summary."""
+    paths = sorted(_SHIPPED.glob("*.toml"), key=lambda path: natural_order(path.stem))
+    return [ShippedGrid(path.stem, summary(path), path) for path in paths]
+
+
+def natural_order(name: str) -> tuple[tuple[bool, int, str], ...]:
+    """Sort key that puts ``gosch-2`` before ``gosch-10``."""
+    parts = re.findall(r"\d+|\D+", name)
+    return tuple((part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts)
+
+
+def summary(path: Path) -> str:
+    """Return the first line of a grid file, a comment."""
+    return path.read_text(encoding="utf-8").split("\n")[0].lstrip("# ")
+
+
+def load_grid(source: str | Path) -> dict[str, Any]:
+    """Read a grid file.
+
+    Parameters
+    ----------
+    source
+        Path of a TOML file, or the name of a shipped grid (``"saturation"``).
+
+    Returns
+    -------
+    dict
+        Options as `resolve` takes them, with the tables ``include`` and ``exclude`` as lists of options, and tables of
+        options by the names of budgets; see `at_budget`.
+
+    Raises
+    ------
+    UsageError
+        Where the file is missing or unreadable, is not TOML, or names an option that does not exist.
+    """
+    values = read_toml(_grid_path(source), f"grid '{source}'")
+    check_names(values, f" in grid '{source}'")
+    return values
+
+
+def read_toml(path: Path, label: str) -> dict[str, Any]:
+    """Read a TOML file, called ``label`` in messages, or raise `UsageError`."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{label} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{label} is not a text file; write it as TOML in UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{label} is not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise UsageError(f"{label} is nested too deeply; give options values or lists of values") from error
+
+
+def _grid_path(source: str | Path) -> Path:
+    shipped = {grid.name: grid.path for grid in shipped_grids()}
+    if str(source) in shipped:
+        return shipped[str(source)]
+    path = Path(source)
+    try:
+        is_folder, exists = path.is_dir(), path.exists()
+    except OSError as error:
+        raise UsageError(f"grid '{source}' cannot be read: {error.strerror or error}") from error
+    if is_folder:
+        raise UsageError(f"grid '{source}' is a folder; give a TOML file in it")
+    if not exists and (SUITES / f"{source}.toml").is_file():
+        raise UsageError(f"'{source}' is a suite, not a grid; run it with --suite {source}")
+    if not exists:
+        nearest = did_you_mean(str(source), shipped, "give a TOML file, or a name of 'mibench list grids'")
+        raise UsageError(f"there is no grid '{source}'{nearest}")
+    return path
+
+
+def check_names(values: Mapping[str, Any], where: str = "") -> None:
+    """Check the names of all options, and that the tables are tables."""
+    for name, value in values.items():
+        if name in read.BUDGETS and isinstance(value, Mapping):
+            check_names(value, f" in [{name}]{where}")
+            continue
+        read.check_option_name(name, where=where, extra=_TABLES)
+        if name not in _TABLES:
+            continue
+        if not isinstance(value, list | tuple) or not all(isinstance(v, Mapping) for v in value):
+            raise UsageError(f"'{name}'{where} must be tables of options; write [[{name}]]")
+        for table in value:
+            for key in table:
+                read.check_option_name(key, where=f" in [[{name}]]{where}")
+
+
+def override(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a grid with some options replaced, in its ``include`` tables too.
+
+    ``mi`` and ``schedule`` replace each other, so do ``seed`` and ``seeds``. Other ``steps`` take the window and the
+    spacing with them, which were made for the old ones, and a ``budget`` all that it stands for.
+
+    Parameters
+    ----------
+    base
+        A grid, as from `load_grid`.
+    changes
+        Options; those that are None are not given.
+    """
+    given = {name: value for name, value in changes.items() if value is not None}
+    replaced = {other for name in given for other in _REPLACES.get(name, ())} - set(given)
+    grid = {**{name: value for name, value in base.items() if name not in replaced}, **given}
+    if "include" in base:
+        gone = replaced | set(given)
+        grid["include"] = [{k: v for k, v in table.items() if k not in gone} for table in base["include"]]
+    return grid
+
+
+def budgets_of(grid: Mapping[str, Any]) -> list[str]:
+    """Return the budgets that a grid file has options for: its own, and those that name a table."""
+    return [_OWN_BUDGET, *(name for name in read.BUDGETS if isinstance(grid.get(name), Mapping))]
+
+
+def at_budget(grid: Mapping[str, Any], budget: str | None = None) -> dict[str, Any]:
+    """Return a grid without its budgets' tables, with the options of one in the place of its own.
+
+    Parameters
+    ----------
+    grid
+        As from `load_grid`.
+    budget
+        A budget; ``standard`` or None takes the grid as it is. One that the file has no table for stands for its
+        usual steps and seeds; see `mibench.experiments.options.BUDGETS`.
+
+    Raises
+    ------
+    UsageError
+        For a budget that does not exist.
+    """
+    plain = {name: value for name, value in grid.items() if name not in read.BUDGETS}
+    if budget is None or (budget == _OWN_BUDGET and len(budgets_of(grid)) > 1):
+        return plain
+    read.budget(budget)
+    return override(plain, grid.get(budget, {"budget": budget}))
+
+
+def resolve(options: Mapping[str, Any]) -> list[RunSpec]:
+    """Turn a grid into its runs.
+
+    Parameters
+    ----------
+    options
+        Options of `mibench.experiments.options.OPTION_NAMES`; each a value or a list of values, of which the product is
+        taken. Those that are None are not given. Each table of ``include`` is a further grid, whose options
+        replace those of the base; where the base names no task or no estimator, it serves the tables alone. Runs
+        that match all options of a table of ``exclude`` are left out. Tables of budgets do not count; see `at_budget`.
+
+    Returns
+    -------
+    list of RunSpec
+        Without duplicates, in the order of the product.
+
+    Raises
+    ------
+    UsageError
+        For anything wrong with the grid; the message says what to do.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    check_names(given)
+    given = at_budget(given)
+    components = Components()
+    excluded = [_matcher(table) for table in given.get("exclude", ())]
+    specs: dict[str, RunSpec] = {}
+    for grid in products_of(given):
+        for spec in runs(grid, components):
+            if not any(matches(spec) for matches in excluded):
+                specs.setdefault(spec.run_id, spec)
+    if not specs:
+        raise UsageError("every run of the grid is excluded; take out an [[exclude]] table")
+    return list(specs.values())
+
+
+def products_of(grid: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the grids without tables that a grid is made of, runs to leave out not considered.
+
+    The base, unless it names no task or no estimator and so serves the tables of ``include`` alone, and the base with
+    the options of each of these.
+    """
+    base = {name: value for name, value in grid.items() if name not in _TABLES}
+    include = grid.get("include", ())
+    complete = {"task", "estimator"} <= base.keys()
+    return [*([base] if complete or not include else []), *(override(base, table) for table in include)]
+
+
+def _matcher(table: Mapping[str, Any]) -> Callable[[RunSpec], bool]:
+    """Turn a table of ``exclude`` into a test of runs: all options must match, each by any of its values."""
+    if not table:
+        raise UsageError("an [[exclude]] table is empty; name the options of the runs to leave out")
+    tests = [_option_matcher(name, value) for name, value in table.items() if value is not None]
+    return lambda spec: all(test(spec) for test in tests)
+
+
+def _option_matcher(name: str, value: Any) -> Callable[[RunSpec], bool]:
+    if name in ("seeds", "budget"):
+        raise UsageError(f"an [[exclude]] table cannot name {name}; use seed or steps")
+    if name == "schedule":
+        wanted = read.schedules(value)
+        return lambda spec: spec.schedule in wanted
+    values = read.as_list(name, value)
+    if name in REGISTRIES:
+        tests = [_name_matcher(name, text) for text in values]
+        return lambda spec: any(test(spec) for test in tests)
+    if name == "mi":
+        levels = [read.level(item) for item in values]
+        return lambda spec: dict(spec.task_params).get("mi") in levels
+    parsed = [read.READERS[name](item) for item in values]
+    return lambda spec: getattr(spec, name) in parsed
+
+
+def _name_matcher(option: str, text: Any) -> Callable[[RunSpec], bool]:
+    """``"smile"`` matches every SMILE, ``"smile:tau=5"`` those with that parameter."""
+    name, written = split_name(text)
+    registry = REGISTRIES[option]
+    wanted_id = registry.entry(name).id
+    component = registry.create(text)
+    wanted = {item for item in component.params() if item[0] in written}
+    field = f"{option}_params"
+    return lambda spec: getattr(spec, option) == wanted_id and wanted <= set(getattr(spec, field))

@@ -1,0 +1,164 @@
+"""Suites: versioned grids that rankings are made on.
+
+Notable: a suite is a grid file with a header, and all its names carry their versions (``nwj-v1``), so that its runs are
+the same ones whatever is registered later. A change of its runs is a new version of the suite. Importing this module
+does not import torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from mibench.core.errors import UnknownNameError, UsageError
+from mibench.core.registry import TASKS
+from mibench.experiments.grid import SUITES, at_budget, check_names, load_grid, override, read_toml, resolve, summary
+from mibench.experiments.options import as_list
+from mibench.experiments.specs import RunSpec
+
+if TYPE_CHECKING:
+    from mibench.core.task import Task
+
+_HEADER = "suite"
+_WITHOUT_CRITIC = "none-v1"  # what estimators that take a sample as a whole have for a critic
+_ANY_ESTIMATOR = "nwj"  # asks nothing of a task; stands in where a suite leaves the estimator to the user
+
+
+@dataclasses.dataclass(frozen=True)
+class Suite:
+    """A grid with a name and a version.
+
+    Parameters
+    ----------
+    name, version
+        ``"standard"`` and 1; together the ``id``, ``"standard-v1"``.
+    summary
+        One line on it.
+    path
+        The file that it was read from.
+    grid
+        Its options, as `mibench.experiments.grid.resolve` takes them.
+    """
+
+    name: str
+    version: int
+    summary: str
+    path: Path
+    grid: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        """The name with the version."""
+        return f"{self.name}-v{self.version}"
+
+    @property
+    def estimators(self) -> tuple[str, ...]:
+        """The estimators that the suite runs, as its file writes them; empty where they are left to the user."""
+        tables = [table for table in (self.grid, *self.grid.get("include", ())) if "estimator" in table]
+        return tuple(dict.fromkeys(name for table in tables for name in as_list("estimator", table["estimator"])))
+
+    def specs(self, changes: Mapping[str, Any] | None = None) -> list[RunSpec]:
+        """Return the suite's runs.
+
+        Where a suite has fixed samples, estimators that take a sample as a whole run on these alone: a batch is no
+        sample to judge them by.
+
+        Parameters
+        ----------
+        changes
+            Options that replace the suite's. With others than ``estimator`` it is no longer the suite that runs.
+
+        Raises
+        ------
+        UsageError
+            Where neither the suite nor ``changes`` names an estimator, and for options that do not fit.
+        """
+        specs = resolve(override(self.grid, changes or {}))
+        if not any(spec.samples for spec in specs):
+            return specs
+        return [spec for spec in specs if spec.samples or spec.critic != _WITHOUT_CRITIC]
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The suite's tasks in its order, one for each MI level and each stair of a staircase."""
+        specs = self.specs(None if self.estimators else {"estimator": _ANY_ESTIMATOR})
+        found = {
+            (spec.task, tuple(sorted({**dict(spec.task_params), **level}.items()))): None
+            for spec in specs
+            for level in ([{"mi": mi} for mi in spec.schedule] or [{}])
+        }
+        return tuple(TASKS.create(name, dict(params)) for name, params in found)
+
+
+def list_suites() -> list[str]:
+    """Return the names of all suites, sorted."""
+    return [path.stem for path in _files()]
+
+
+def shipped_suites() -> list[Suite]:
+    """Return all suites, sorted by name."""
+    return [read_suite(path) for path in _files()]
+
+
+def get_suite(name: str) -> Suite:
+    """Return a suite: ``get_suite("standard")``; ``"standard-v1"`` names the version, ``"my-suite.toml"`` a file.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name or version, and as `read_suite`.
+    """
+    if str(name).endswith(".toml"):
+        return read_suite(Path(name))
+    suites = {suite.name: suite for suite in shipped_suites()}
+    suites |= {suite.id: suite for suite in suites.values()}
+    if name not in suites:
+        raise UnknownNameError("suite", str(name), suites, f"there are {', '.join(list_suites())}")
+    return suites[name]
+
+
+def read_suite(path: Path) -> Suite:
+    """Read a suite from a grid file with the header ``suite.version = 1``.
+
+    Raises
+    ------
+    UsageError
+        As `mibench.experiments.grid.load_grid`, and for a header that is missing, or holds anything but a version.
+    """
+    label = f"suite '{path.stem}'"
+    values = read_toml(path, label)
+    header = values.pop(_HEADER, None)
+    if not isinstance(header, dict):
+        raise UsageError(f"{label} has no header; write suite.version = 1 above its options")
+    version = header.pop("version", None)
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise UsageError(f"the version of {label} must be a whole number of at least 1, not {version}")
+    if header:
+        raise UsageError(f"unknown entry '{next(iter(header))}' in the header of {label}; it takes version")
+    check_names(values, f" in {label}")
+    return Suite(path.stem, version, summary(path), path, MappingProxyType(values))
+
+
+def requested_runs(grid: str | Path | None, suite: str | None, options: Mapping[str, Any]) -> list[RunSpec]:
+    """Return the runs of a grid file or a suite, with options that replace its own, or of the options alone.
+
+    Raises
+    ------
+    UsageError
+        Where both are given, and as `mibench.experiments.grid.resolve`.
+    """
+    if grid is not None and suite is not None:
+        raise UsageError(f"grid '{grid}' and suite '{suite}' exclude each other; give one of them")
+    if suite is not None:
+        return get_suite(suite).specs(options)
+    if grid is None:
+        return resolve(options)
+    given = dict(options)
+    return resolve(override(at_budget(load_grid(grid), given.pop("budget", None)), given))
+
+
+def _files() -> list[Path]:
+    return sorted(SUITES.glob("*.toml"))

@@ -1,0 +1,9 @@
+"""Figures: one a file, a pure function of stored rows; those of papers' claims lie in `papers`.
+
+Imports ranking, claims and analysis; no torch. Start with `registry` (what a figure is), then `saturation`. A plug-in
+adds one by `register_figure`.
+"""
+
+from mibench.figures.registry import Drawing, register_figure
+
+__all__ = ["Drawing", "register_figure"]

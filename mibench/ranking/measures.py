@@ -1,0 +1,248 @@
+"""What the leaderboard says of a method beside its rank: bias, variance, saturation, violations, cost.
+
+Notable:
+
+- Every measure is taken in each cell over its seeds, then over the cells of a task, then over tasks, equally.
+- A run is **held** when it ended ok with a finite estimate. Any other (diverged, crashed, out of time) is **imputed**:
+  it counts at the cap in the error, and has no part in what describes estimates (bias, variance, saturation). The two
+  are to be read together: what is described is what the method does when it holds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from mibench.analysis.metrics import FINAL, Floats
+from mibench.experiments.specs import PARTS
+from mibench.ranking.matrix import Matrix
+from mibench.ranking.statistics import (
+    Bools,
+    Ints,
+    by_task_and_seed,
+    by_unit,
+    equal_mean,
+    finite_mean,
+    monotonicity,
+    normalised_error,
+)
+from mibench.store.columns import FAILURE_STATUSES
+
+VALUES: Mapping[str, str] = {"stream": FINAL, "dataset": "estimate_test"}
+"""The estimate that is ranked: the median over the window's training batches, or the value on the test part."""
+
+_MEANS: Mapping[str, str] = {"stream": "estimate_train", "dataset": "estimate_test"}
+"""The mean over batches, which is what a bound bounds."""
+
+_SPREADS: Mapping[str, str] = {"stream": "estimate_train_sd", "dataset": "estimate_fresh_sd"}
+"""Standard deviation between batches: those of the window, or fresh ones where the window's are trained on again."""
+
+_SLACK = 3.0
+"""Standard errors by which a run must pass the truth to count as a violation: a bound that is exactly at the truth
+passes it by so much in one run of 700."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Measures:
+    """Measures of the methods of a matrix; each property is (K,) where nothing else is said.
+
+    Parameters
+    ----------
+    matrix
+        Complete rows of one regime.
+    regime
+        ``"stream"`` or ``"dataset"``.
+    cap
+        The largest error of a run, and that of a run that was not held.
+    """
+
+    matrix: Matrix
+    regime: str
+    cap: float = 1.0
+
+    @functools.cached_property
+    def truth(self) -> Floats:
+        """True MI of every cell, nats: (C,)."""
+        return self.matrix.cells["mi_true"].to_numpy(np.float64)
+
+    @functools.cached_property
+    def tasks(self) -> Ints:
+        """Task of every cell, from 0: (C,)."""
+        return self.matrix.cells["task"].to_numpy(np.int64)
+
+    @functools.cached_property
+    def held(self) -> Bools:
+        """Runs that ended ok with a finite estimate: (K, C, S)."""
+        finite = np.isfinite(self.matrix.numbers(VALUES[self.regime]))
+        return finite & self.matrix.matches("status", "ok")
+
+    @functools.cached_property
+    def imputed(self) -> Bools:
+        """Runs that count at the cap: (K, C, S)."""
+        return (self.matrix.rows >= 0) & ~self.held
+
+    @functools.cached_property
+    def estimates(self) -> Floats:
+        """Estimates of the runs that held, nats; NaN elsewhere: (K, C, S)."""
+        return np.where(self.held, self.matrix.numbers(VALUES[self.regime]), math.nan)
+
+    @functools.cached_property
+    def errors(self) -> Floats:
+        """Normalised errors of all runs; NaN where a cell has fewer seeds than others: (K, C, S)."""
+        errors = normalised_error(self.estimates, self.truth[:, None], cap=self.cap)
+        return np.where(self.matrix.rows >= 0, errors, math.nan)
+
+    @functools.cached_property
+    def cell_errors(self) -> Floats:
+        """Mean errors by cell: (K, C)."""
+        return finite_mean(self.errors, axis=2)
+
+    @property
+    def task_errors(self) -> Floats:
+        """Mean errors by task: (K, T)."""
+        return by_unit(self.cell_errors, self.tasks)
+
+    @property
+    def seed_errors(self) -> Floats:
+        """Errors by task and seed, means over the cells of a task: (K, T, S)."""
+        return by_task_and_seed(self.errors, self.tasks)
+
+    @functools.cached_property
+    def cell_estimates(self) -> Floats:
+        """Mean estimates of the runs that held by cell, nats; NaN where none did: (K, C)."""
+        return finite_mean(self.estimates, axis=2)
+
+    def bias(self) -> Floats:
+        """Mean of estimate - truth over the runs that held, nats."""
+        return equal_mean(self.cell_estimates - self.truth, self.tasks)
+
+    def variance(self) -> Floats:
+        """Variance of the estimate between the seeds of a cell, nats²; of two runs that held, or more."""
+        count = self.held.sum(axis=2)
+        with np.errstate(over="ignore"):
+            squares = np.where(self.held, (self.estimates - self.cell_estimates[..., None]) ** 2, 0.0).sum(axis=2)
+        return equal_mean(np.where(count > 1, squares / np.maximum(count - 1, 1), math.nan), self.tasks)
+
+    def batch_variance(self) -> Floats:
+        """Variance of the estimate between the batches of a run that held, nats²."""
+        with np.errstate(over="ignore"):
+            squares = np.where(self.held, self.matrix.numbers(_SPREADS[self.regime]), math.nan) ** 2
+        return self._mean(squares)
+
+    def saturation(self) -> Floats:
+        """Estimate over the most that it can be: the least of true MI, the ceiling and what the sampler leaves.
+
+        1 is all that can be had. What the sampler leaves counts for the estimators that it caps.
+        """
+        capped = self.matrix.numbers("capped_by_sampler") == 1
+        ceiling = np.fmin(
+            self.matrix.numbers("ceiling"), np.where(capped, self.matrix.numbers("predicted_ceiling"), math.inf)
+        )
+        most = np.fmin(ceiling, self.truth[:, None])
+        return self._mean(np.where(most > 0, self.estimates, math.nan) / np.where(most > 0, most, 1.0))
+
+    def violations(self) -> Floats:
+        """Share of the runs whose mean estimate is on the wrong side of the truth; NaN for methods that are no bounds.
+
+        It must be so by more than `_SLACK` standard errors of the mean over batches and of the truth. Runs that
+        diverged count like others.
+        """
+        side = self.matrix.methods["kind"].map({"lower": 1.0, "upper": -1.0}).to_numpy(np.float64)[:, None, None]
+        per_batch = np.nan_to_num(self.matrix.numbers(_SPREADS[self.regime])) ** 2 / self._batches()
+        truth_error = np.nan_to_num(self.matrix.numbers("mi_se"))
+        slack = _SLACK * np.sqrt(per_batch + truth_error**2)
+        excess = side * (self.matrix.numbers(_MEANS[self.regime]) - self.truth[:, None])
+        passed = np.isfinite(excess) & (excess > slack)
+        return np.where(np.isnan(side[:, 0, 0]), math.nan, self.share(passed))
+
+    def _batches(self) -> Floats:
+        """Number of batches that a run's mean is taken over, at least 1."""
+        if self.regime == "stream":
+            count = self.matrix.numbers("window")
+        else:
+            count = self.matrix.numbers("samples") // PARTS // self.matrix.numbers("batch")
+        return np.fmax(count, 1.0)
+
+    def diverged(self) -> Floats:
+        """Share of the runs that diverged."""
+        return self.share(self.matrix.matches("status", "diverged"))
+
+    def failed(self) -> Floats:
+        """Share of the runs that crashed or ran out of time."""
+        return self.share(self.matrix.matches("status", *FAILURE_STATUSES))
+
+    def monotonicity(self) -> Floats:
+        """Kendall's tau between true MI and mean estimate; see `mibench.ranking.statistics.monotonicity`."""
+        families, settings = (self.matrix.cells[name].to_numpy(np.int64) for name in ("family", "setting"))
+        return monotonicity(self.cell_estimates, self.truth, families, settings)
+
+    def seconds(self) -> Floats:
+        """Seconds of a run, whatever the machine."""
+        return self._mean(self.matrix.numbers("seconds"))
+
+    def cost(self, reference: Mapping[str, Floats]) -> Floats:
+        """Seconds of a run relative to those of a reference method in the same cells, run in the same invocation.
+
+        Seconds of different machines, or of one that was busy at one time and idle at another, say nothing beside each
+        other. The geometric mean over tasks, so that being twice as slow here and twice as fast there makes 1.
+
+        Parameters
+        ----------
+        reference
+            By invocation the reference's mean seconds in each cell, from `seconds_by_session`.
+        """
+        ours = seconds_by_session(self.matrix)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios = [np.log(ours[session] / theirs) for session, theirs in reference.items() if session in ours]
+        if not ratios:
+            return np.full(len(self.matrix.methods), math.nan)
+        known = np.where(np.isfinite(ratios), ratios, math.nan)
+        return np.exp(equal_mean(finite_mean(known, axis=0), self.tasks))
+
+    def share(self, marked: Bools) -> Floats:
+        """Share of marked runs."""
+        return self._mean(np.where(self.matrix.rows >= 0, marked, math.nan))
+
+    def _mean(self, values: Floats) -> Floats:
+        return equal_mean(finite_mean(values, axis=2), self.tasks)
+
+
+def seconds_by_session(matrix: Matrix) -> dict[str, Floats]:
+    """Mean seconds of the runs of every method in every cell (K, C), by invocation; NaN where there are none."""
+    seconds = matrix.numbers("seconds")
+    sessions = sorted(matrix.runs["session_id"].unique())
+    return {
+        str(session): finite_mean(np.where(matrix.matches("session_id", session), seconds, math.nan), axis=2)
+        for session in sessions
+    }
+
+
+def table_of_cells(measures: Measures, track: str) -> pd.DataFrame:
+    """List the cells of every method, with those marked that hold imputed runs.
+
+    Returns
+    -------
+    DataFrame
+        A row per method and cell: ``track``, ``method``, ``cell``, ``family``, ``mi_true`` (nats), ``batch``,
+        ``setup`` (a number: cells that differ in their task alone have the same), ``runs``,
+        ``imputed`` (how many of them count at the cap), ``estimate`` (mean of the others, nats) and ``error``.
+    """
+    matrix = measures.matrix
+    methods, cells = matrix.rows.shape[:2]
+    values = {
+        "runs": (matrix.rows >= 0).sum(axis=2),
+        "imputed": measures.imputed.sum(axis=2),
+        "estimate": measures.cell_estimates,
+        "error": measures.cell_errors,
+    }
+    names = ["name", "family_name", "mi_true", "batch", "setup"]
+    described = matrix.cells[names].iloc[np.tile(np.arange(cells), methods)]
+    table = described.set_axis(["cell", "family", "mi_true", "batch", "setup"], axis=1).reset_index(drop=True)
+    table.insert(0, "track", track)
+    table.insert(1, "method", np.repeat(matrix.methods["method"].to_numpy(object), cells))
+    return table.assign(**{name: array.ravel() for name, array in values.items()})

@@ -1,0 +1,78 @@
+"""The rows that a leaderboard is made of: a results folder, or the published one, and a suite's share of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from mibench.analysis.cells import rows_of_suite
+from mibench.core.errors import UsageError
+from mibench.experiments.options import DEFAULTS
+from mibench.experiments.products import seeds_of
+from mibench.experiments.suite import get_suite
+from mibench.store.folders import load_runs, read_runs
+
+PUBLISHED = Path(__file__).parents[1] / "standard"
+"""The results folder that is published with mibench."""
+
+PUBLISHED_SUITE = "standard"
+"""The suite that is ranked where nothing is said."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RankingRows:
+    """Rows to rank.
+
+    Parameters
+    ----------
+    runs
+        Rows of the runs table.
+    seeds
+        The seeds that every cell must have; None leaves them to the rows.
+    note
+        A sentence about what no method has; empty where nothing is missing.
+    """
+
+    runs: pd.DataFrame
+    seeds: Sequence[int] | None
+    note: str
+
+
+def read_ranking_rows(results: Path | None = None, suite: str | None = None) -> RankingRows:
+    """Read the rows of a board.
+
+    Parameters
+    ----------
+    results
+        A results folder; by default the published one, and of it the standard suite.
+    suite
+        A suite whose rows are kept; by default all rows.
+
+    Raises
+    ------
+    UsageError
+        Where there are no rows, and for an unknown suite.
+    StoreError
+        As `mibench.load_runs`.
+    """
+    if results is None:
+        runs, suite = read_runs(PUBLISHED), suite or PUBLISHED_SUITE
+        if runs.empty:
+            raise UsageError(
+                "no rows are published with this version of mibench; rank your own with --results FOLDER, "
+                "as 'mibench run --suite NAME' makes them"
+            )
+    else:
+        runs = load_runs(results)
+    if suite is None:
+        return RankingRows(runs, None, "")
+    wanted = get_suite(suite)
+    found = rows_of_suite(runs, wanted.grid)
+    if found.runs.empty:
+        raise UsageError(
+            f"'{results or PUBLISHED}' holds no rows of suite '{suite}'; make some with 'mibench run --suite {suite}'"
+        )
+    return RankingRows(found.runs, seeds_of({**DEFAULTS, **wanted.grid}), found.note())

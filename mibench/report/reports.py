@@ -1,0 +1,295 @@
+"""Reports: stored rows -> figures with captions and the tables that they drew, four files a figure, and a page.
+
+Notable:
+
+- ``NAME.png`` and ``NAME.svg`` hold the figure, ``NAME.csv`` everything that it drew, ``NAME.md`` its caption and a
+  table to read. The same rows give the same bytes: no dates, no random ids.
+- ``index.html`` shows all of them, with the board and the runs (`mibench.report.page`).
+- A figure that the rows do not suit is left out with one sentence that says why, and stops no other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+
+from mibench.analysis.cells import GridRows, rows_of_grid
+from mibench.analysis.labels import COMPONENTS, plural, versioned, with_labels
+from mibench.claims.judgement import Claim, Judgement
+from mibench.core.errors import UnknownNameError, UsageError, did_you_mean
+from mibench.experiments.grid import natural_order
+from mibench.figures import style
+from mibench.figures.registry import FIGURES, Drawing, load_figures
+from mibench.report.files import ShortTable, short_table, write_files
+from mibench.report.page import PAGE, Source, write_page
+from mibench.store import folders as store
+from mibench.store.sessions import available_cores
+
+load_figures()
+
+_COLLECTIONS = ("all", "claims")
+_FEW = 4
+"""Figures that a process has at least: fewer are drawn before it has started."""
+
+_ALIASES = {"mi": "mi_true", "seeds": "seed"}
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportResult:
+    """What became of one report: its files, or the sentence that says why there are none."""
+
+    name: str
+    files: tuple[Path, ...] = ()
+    reason: str = ""
+    caption: str = ""
+    """Everything that is printed under the figure."""
+    missing: str = ""
+    """What the figure's grid lacks, in a sentence; empty where nothing is missing."""
+    judgement: Judgement | None = None
+    title: str = ""
+    explanation: str = ""
+    """The caption without claim, verdict and what is missing."""
+    grid: str = ""
+    """Grid whose rows were drawn; empty where all were."""
+    budget: str = ""
+    """Budget of these rows."""
+    table: ShortTable | None = dataclasses.field(default=None, compare=False, repr=False)
+
+
+def report(
+    names: Sequence[str] = ("all",),
+    *,
+    results: str | Path = "results",
+    output: str | Path = "reports",
+    where: Mapping[str, Sequence[object]] | None = None,
+    grid: str | None = None,
+) -> list[Path]:
+    """Draw reports of a results folder and return the files written, the page last.
+
+    Parameters
+    ----------
+    names, results, output, where, grid
+        As in `draw_reports`.
+
+    Raises
+    ------
+    UsageError
+        As `draw_reports`, and where the rows suit none of the reports.
+    """
+    done = draw_reports(names, results=results, output=output, where=where, grid=grid)
+    files = [file for result in done for file in result.files]
+    if not files:
+        raise UsageError("; ".join(dict.fromkeys(result.reason for result in done)))
+    return [*files, Path(output) / PAGE]
+
+
+def draw_reports(
+    names: Sequence[str] = ("all",),
+    *,
+    results: str | Path = "results",
+    output: str | Path = "reports",
+    where: Mapping[str, Sequence[object]] | None = None,
+    grid: str | None = None,
+) -> list[ReportResult]:
+    """Draw reports of a results folder, and write the page that shows them where there is one to show.
+
+    Parameters
+    ----------
+    names
+        Registered figures; ``"all"``, each on all rows (claims on those of their grids); or ``"claims"``, the figures
+        that have a grid, each on its grid's rows.
+    results
+        Folder of stored runs.
+    output
+        Folder that the files are written to; made where it does not exist.
+    where
+        Rows to keep, as in `select`.
+    grid
+        Shipped grid or TOML file: only its rows are kept, as by `mibench.analysis.cells.rows_of_grid`.
+
+    Raises
+    ------
+    UsageError
+        For names that do not exist, where no run is stored or none is selected, and where the files cannot be
+        written.
+    StoreError
+        For results that cannot be read.
+    """
+    wanted = resolve_names(names)
+    runs = store.load_runs(results)
+    if runs.empty:
+        raise UsageError(f"'{results}' holds no runs; make some with 'mibench run' first")
+    runs = select(runs, where or {})
+    if grid is not None:
+        runs = rows_of_grid(runs, grid).runs
+        if runs.empty:
+            raise UsageError(f"'{results}' holds no rows of grid '{grid}'; make them with 'mibench run {grid}'")
+    curves = pd.DataFrame(columns=["run_id"])
+    if any(FIGURES[name].needs_curves for name in wanted):
+        curves = store.load_curves(results, list(runs["run_id"].unique()))
+    done = render(runs, curves, names, output)
+    if any(result.files for result in done):
+        write_page(done, runs, Path(output), Source(results, where or {}, grid))
+    return done
+
+
+def render(
+    runs: pd.DataFrame, curves: pd.DataFrame, names: Sequence[str] = ("all",), output: str | Path = "reports"
+) -> list[ReportResult]:
+    """Draw reports of given rows.
+
+    Parameters
+    ----------
+    runs, curves
+        Rows of the two tables, in any order; `curves` may be empty where no figure needs it.
+    names, output
+        As in `draw_reports`.
+
+    Raises
+    ------
+    UsageError
+        For names that do not exist, and where the files cannot be written.
+    """
+    runs, curves = _ordered(runs), _ordered(curves)
+    home = set(FIGURES) if "claims" in names else set()
+    jobs = [(name, Path(output), name in home) for name in resolve_names(names)]
+    workers = min(len(jobs) // _FEW, available_cores())
+    if workers < 2 or sys.platform != "linux":  # elsewhere a fork is not safe, and a new process as slow as figures
+        return [_render_one(runs, curves, *job) for job in jobs]
+    fork = multiprocessing.get_context("fork")  # which shares the rows and what plug-ins have registered
+    with warnings.catch_warnings(), ProcessPoolExecutor(workers, fork, _share, (runs, curves)) as pool:
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads, none of which the figures use
+        return list(pool.map(_render_shared, jobs))
+
+
+_shared: tuple[pd.DataFrame, ...] = ()
+
+
+def _share(runs: pd.DataFrame, curves: pd.DataFrame) -> None:
+    """Keep the rows in a process that renders."""
+    global _shared
+    _shared = (runs, curves)
+
+
+def _render_shared(job: tuple[str, Path, bool]) -> ReportResult:
+    return _render_one(_shared[0], _shared[1], *job)
+
+
+def _render_one(runs: pd.DataFrame, curves: pd.DataFrame, name: str, folder: Path, at_home: bool) -> ReportResult:
+    """Draw a figure, where it is at home or has a claim from the rows of its grid, and write its files."""
+    entry = FIGURES[name]
+    rows, judgement, missing = None, None, ""
+    try:
+        if at_home or entry.claim is not None:
+            rows = _rows_of_grid(entry.grid, runs)
+            runs, curves, missing = rows.runs, curves[curves["run_id"].isin(rows.runs["run_id"])], rows.note()
+        drawing = Drawing(*entry.draw(runs, curves))
+        if entry.claim is not None:
+            judgement = entry.claim.judge(runs, curves)
+    except UsageError as error:
+        return ReportResult(entry.name, reason=str(error))
+    if rows is not None and missing:
+        style.say_incomplete(drawing.figure, rows.found, rows.expected)
+    caption = "\n".join(filter(None, [*_verdict(entry.claim, judgement), missing, drawing.caption]))
+    return ReportResult(
+        entry.name,
+        write_files(entry.name, drawing._replace(caption=caption), folder),
+        caption=caption,
+        missing=missing,
+        judgement=judgement,
+        title=str(drawing.figure.get_label()),
+        explanation=drawing.caption,
+        grid="" if rows is None else entry.grid,
+        budget="" if rows is None else rows.budget,
+        table=short_table(drawing),
+    )
+
+
+def _rows_of_grid(grid: str, runs: pd.DataFrame) -> GridRows:
+    rows = rows_of_grid(runs, grid)
+    if rows.found == 0:
+        raise UsageError(f"there are no rows of grid '{grid}'; make them with 'mibench run {grid}'")
+    return rows
+
+
+def _verdict(claim: Claim | None, judgement: Judgement | None) -> list[str]:
+    """Say above a caption what is claimed and what was found."""
+    if claim is None or judgement is None:
+        return []
+    said = f"Claim ({claim.source}): {claim.statement}"
+    return [said, f"Verdict: {judgement.verdict}. {judgement.finding}"]
+
+
+def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows in the order of their keys, so that nothing depends on the order they were stored in."""
+    keys = [c for c in ("run_id", "stair", "step") if c in table]
+    return table.sort_values(keys, kind="stable", ignore_index=True)
+
+
+def resolve_names(names: Sequence[str]) -> list[str]:
+    """Return registered figures for names that may hold ``"all"`` and ``"claims"``, each once, in the order given.
+
+    Raises
+    ------
+    UnknownNameError
+        For a name that no figure has.
+    """
+    found: dict[str, None] = {}
+    for name in names:
+        if name not in (*FIGURES, *_COLLECTIONS):
+            raise UnknownNameError("report", name, [*FIGURES, *_COLLECTIONS])
+        chosen = [n for n, entry in FIGURES.items() if name in (n, "all") or (name == "claims" and entry.grid)]
+        found.update(dict.fromkeys(sorted(chosen, key=natural_order) if name in _COLLECTIONS else chosen))
+    return list(found)
+
+
+def select(runs: pd.DataFrame, where: Mapping[str, Sequence[object]]) -> pd.DataFrame:
+    """Keep the rows whose columns have one of the given values.
+
+    Parameters
+    ----------
+    runs
+        Rows of the runs table.
+    where
+        Values by column (``mi`` stands for ``mi_true``). Numbers may be text. Tasks, estimators, critics and
+        negatives may be given as name, versioned id or as they stand in panel titles (``smile:tau=5``).
+
+    Raises
+    ------
+    UsageError
+        For a column that does not exist, and where no row is left.
+    """
+    kept = runs
+    for given, values in where.items():
+        column = _ALIASES.get(given, given)
+        if column not in runs:
+            raise UsageError(
+                f"runs have no column '{given}'{did_you_mean(given, runs.columns, 'see mibench.store.columns')}"
+            )
+        kept = kept[_matches(runs, column, {_plain(v) for v in values}).loc[kept.index]]
+    if kept.empty:
+        chosen = ", ".join(f"{k} {' or '.join(map(str, v))}" for k, v in where.items())
+        raise UsageError(f"none of {plural(len(runs), 'row')} has {chosen}; select others, see 'mibench results ls'")
+    return kept
+
+
+def _matches(runs: pd.DataFrame, column: str, values: set[object]) -> pd.Series:
+    hit = runs[column].map(_plain).isin(values)
+    if column in COMPONENTS:
+        hit |= versioned(runs, column).isin(values) | with_labels(runs)[f"{column}_label"].isin(values)
+    return hit.fillna(False).astype(bool)
+
+
+def _plain(value: object) -> object:
+    """Numbers and the text of numbers become equal; other text stays."""
+    try:
+        return float(value)  # type: ignore[arg-type]  # what is no number raises
+    except (TypeError, ValueError):
+        return value

@@ -1,0 +1,199 @@
+"""Engines: who runs the packs, and what becomes of a pack that fails.
+
+Notable: joblib schedules and never carries a failure. `supervise` always returns, with a small tuple of what failed;
+the work itself happens in worker processes. Results are stored where they are made, so a Dask cluster needs a results
+folder that all its machines share.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import joblib
+
+from mibench.core.errors import StoreWriteError, UsageError
+from mibench.running.failures import Failure, write_failure
+from mibench.running.hosts import Progress, Workers
+from mibench.running.plan import Pack
+from mibench.running.worker import Job
+from mibench.store.parquet import pack_stem
+
+ENGINES = ("local", "dask")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What all packs of an invocation have in common.
+
+    Parameters
+    ----------
+    folder
+        The results folder, an absolute path.
+    timeout
+        Seconds per run; ``inf`` for no limit.
+    """
+
+    folder: str
+    session_id: str
+    device: str
+    timeout: float
+    plugins: tuple[str, ...]
+    modules: tuple[str, ...]
+
+    def job(self, pack: Pack) -> Job:
+        """Return the job for a worker."""
+        return Job(
+            specs=tuple(spec.canonical for spec in pack),
+            plugins=self.plugins,
+            modules=self.modules,
+            device=self.device,
+            limit=self.timeout * len(pack),
+            folder=self.folder,
+            stem=pack_stem((spec.run_id for spec in pack), self.session_id),
+            session_id=self.session_id,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class PackOutcome:
+    """What became of a pack.
+
+    ``stopped_by`` is empty, or why no pack can go on: ``storage``, ``broken`` or ``stopped``, with its ``error``.
+    """
+
+    finished: int
+    failures: tuple[Failure, ...] = ()
+    stopped_by: str = ""
+    error: str = ""
+
+
+def supervise(workers: Workers, settings: Settings, pack: Pack, progress: Progress) -> PackOutcome:
+    """Train a pack; if it fails, train its runs one by one, so that a bad run does not take its neighbours.
+
+    A run that fails alone has failed. ``progress`` is called with steps x runs, and with a negative number where work
+    was lost; over the pack it adds up to all its steps.
+    """
+    outcome = _attempt(workers, settings, pack, progress)
+    if len(pack) == 1 or not outcome.failures:
+        return outcome
+    finished = 0
+    failures: list[Failure] = []
+    for spec in pack:
+        alone = _attempt(workers, settings, (spec,), progress)
+        finished += alone.finished
+        failures += alone.failures
+        if alone.stopped_by:
+            return dataclasses.replace(alone, finished=finished, failures=tuple(failures))
+    return PackOutcome(finished, tuple(failures))
+
+
+def _attempt(workers: Workers, settings: Settings, pack: Pack, progress: Progress) -> PackOutcome:
+    reported = 0
+
+    def count(steps: int) -> None:
+        nonlocal reported
+        reported += steps
+        progress(steps)
+
+    reply = workers.run(settings.job(pack), count)
+    if reply.status == "done":
+        progress(sum(spec.steps for spec in pack) - reported)
+        return PackOutcome(len(pack))
+    if reply.status not in ("crashed", "timeout"):
+        return PackOutcome(0, stopped_by=reply.status, error=reply.error)
+    again = len(pack) > 1
+    progress((0 if again else pack[0].steps) - reported)
+    return PackOutcome(0, tuple(Failure(spec, reply.status, reply.error) for spec in pack))
+
+
+def stored(outcome: PackOutcome, settings: Settings) -> PackOutcome:
+    """Write the rows of the runs that failed; a disk that is full stops the packs that follow."""
+    try:
+        for failure in outcome.failures:
+            write_failure(failure, settings.folder, session_id=settings.session_id, device=settings.device)
+    except StoreWriteError as error:
+        return dataclasses.replace(outcome, stopped_by="storage", error=str(error))
+    return outcome
+
+
+def run_local(packs: Sequence[Pack], settings: Settings, *, jobs: int, progress: Progress) -> Iterator[PackOutcome]:
+    """Run packs on this machine, ``jobs`` at a time; yields outcomes as they come.
+
+    After the first pack that cannot go on, the others end as ``stopped``.
+    """
+    with Workers() as workers:
+
+        def one(pack: Pack) -> PackOutcome:
+            outcome = stored(supervise(workers, settings, pack, progress), settings)
+            if outcome.stopped_by:
+                workers.hang_up()
+            return outcome
+
+        threads = min(jobs, max(len(packs), 1))
+        parallel = joblib.Parallel(n_jobs=threads, backend="threading", return_as="generator_unordered")
+        yield from parallel(joblib.delayed(one)(pack) for pack in packs)
+
+
+def run_dask(
+    packs: Sequence[Pack], settings: Settings, *, jobs: int, progress: Progress, scheduler: str | None
+) -> Iterator[PackOutcome]:
+    """Run packs on a Dask cluster; a worker process is started for each.
+
+    Parameters
+    ----------
+    jobs
+        Packs at a time on a cluster that is started here; a cluster given by address uses all it has.
+    scheduler
+        Address of a running scheduler (``tcp://host:8786``); by default a cluster on this machine.
+
+    Raises
+    ------
+    UsageError
+        Where the scheduler does not answer.
+    """
+    distributed: Any = importlib.import_module("distributed")
+    with contextlib.ExitStack() as stack:
+        if scheduler is None:  # threads suffice: the work is done in processes of their own
+            cluster = distributed.LocalCluster(
+                n_workers=1, threads_per_worker=jobs, processes=False, dashboard_address=None
+            )
+            scheduler = stack.enter_context(cluster)
+        try:
+            stack.enter_context(distributed.Client(scheduler))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"the Dask scheduler '{scheduler}' does not answer; check its address") from error
+        stack.enter_context(joblib.parallel_config(backend="dask"))
+        parallel = joblib.Parallel(n_jobs=-1, return_as="generator_unordered")
+        outcomes = parallel(joblib.delayed(_supervise_there)(settings, pack) for pack in packs)
+        stack.enter_context(contextlib.closing(outcomes))
+        for outcome, steps in outcomes:
+            progress(steps)
+            outcome = stored(outcome, settings)
+            yield outcome
+            if outcome.stopped_by:
+                return
+
+
+def _supervise_there(settings: Settings, pack: Pack) -> tuple[PackOutcome, int]:
+    with Workers() as workers:
+        outcome = supervise(workers, settings, pack, lambda steps: None)
+    return outcome, sum(spec.steps for spec in pack)
+
+
+def counted(report: Callable[[int, int], None] | None, total: int) -> Progress:
+    """Turn increments from several threads into calls of ``report(done, total)``, one at a time."""
+    done, lock = 0, threading.Lock()
+
+    def progress(steps: int) -> None:
+        nonlocal done
+        with lock:
+            done += steps
+            if report is not None:
+                report(done, total)
+
+    return progress

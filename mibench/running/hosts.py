@@ -1,0 +1,161 @@
+"""The runner's side of the workers: starting them, giving them jobs, stopping them.
+
+Notable: a worker gets this process's module search path as it is, so that it finds the same mibench and the same
+plug-ins, and a process group of its own: whatever kills the runner, the worker lives long enough to kill its child.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from mibench.running.worker import Job
+
+Progress = Callable[[int], None]
+
+_START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from mibench.running.worker import main; main()"
+# One thread per process, always: two threads beside a busy process are many times slower, and forking needs one.
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_PATIENCE = 10.0  # seconds that a worker is given to end by itself
+
+
+@dataclasses.dataclass(frozen=True)
+class Reply:
+    """How a job ended.
+
+    ``crashed`` and ``timeout`` are the run's doing. ``storage`` (nothing can be written), ``broken`` (workers do not
+    start) and ``stopped`` (the runner gave up) are not, and no row is made of them.
+    """
+
+    status: Literal["done", "crashed", "timeout", "storage", "broken", "stopped"]
+    error: str = ""
+
+
+class Host:
+    """One worker process."""
+
+    def __init__(self) -> None:
+        path = [entry or os.getcwd() for entry in sys.path]  # noqa: PTH109  # sys.path holds strings
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _START, json.dumps(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # it reports in its replies
+            env={**os.environ, **_ONE_THREAD},
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+        self._ready = False
+
+    def run(self, job: Job, progress: Progress) -> Reply:
+        """Do one job; blocks until it ended. A worker that does not answer any more is a crash of the job."""
+        assert self._process.stdin is not None
+        if not self._ready:
+            greeting = self._receive() or {"error": f"exit code {self._process.wait()}"}
+            if "ready" not in greeting:
+                return Reply("broken", greeting["error"])
+            self._ready = True
+        with contextlib.suppress(BrokenPipeError, ValueError):  # ValueError: `hang_up` has closed it
+            self._process.stdin.write(job.to_json().encode() + b"\n")
+            self._process.stdin.flush()
+        while (message := self._receive()) is not None:
+            if "done" in message:
+                return Reply("done")
+            if "failed" in message:
+                return Reply(message["failed"], message["error"])
+            progress(message["progress"])
+        return Reply("crashed", f"the worker ended with exit code {self._process.wait()}")
+
+    @property
+    def alive(self) -> bool:
+        """Whether the worker can take another job."""
+        return self._process.poll() is None
+
+    def hang_up(self) -> None:
+        """Close the worker's input: it kills its child and ends. Safe beside a `run` in another thread."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+
+    def stop(self) -> None:
+        """Hang up and wait until the worker is gone."""
+        self.hang_up()
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def _receive(self) -> dict[str, Any] | None:
+        """Return the worker's next message; None once it is gone."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        message: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
+        return message
+
+
+class Workers:
+    """As many workers as are asked for at once, each used again for the next job.
+
+    A context: no process of theirs outlives its block.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._hosts: set[Host] = set()
+        self._idle: list[Host] = []
+        self._stopped = False
+
+    def run(self, job: Job, progress: Progress) -> Reply:
+        """Do one job on an idle worker, or on a new one."""
+        host = self._take()
+        if host is None:
+            return Reply("stopped")
+        reply = host.run(job, progress)
+        with self._lock:
+            if self._stopped:
+                return reply if reply.status == "done" else Reply("stopped")
+            if host.alive:
+                self._idle.append(host)
+                return reply
+            self._hosts.discard(host)
+        host.stop()
+        return reply
+
+    def _take(self) -> Host | None:
+        with self._lock:
+            if self._stopped:
+                return None
+            if self._idle:
+                return self._idle.pop()
+            host = Host()
+            self._hosts.add(host)
+            return host
+
+    def hang_up(self) -> None:
+        """Let all jobs end now, as ``stopped``, and take no others."""
+        with self._lock:
+            self._stopped = True
+            hosts = list(self._hosts)
+        for host in hosts:
+            host.hang_up()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.hang_up()
+        for host in self._hosts:
+            host.stop()

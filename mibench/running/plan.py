@@ -1,0 +1,149 @@
+"""What is to be done: which runs of a grid are stored already, and which of the others are trained together.
+
+Notable: a run's numbers do not depend on its pack, so the planner is free. Packs are as large as the engine likes them,
+unless that left a worker idle; the long ones start first, so that the workers finish together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+
+from mibench.core.errors import UsageError
+from mibench.experiments.specs import RunSpec, parse_hidden
+from mibench.running.packs import pack_key, pack_size
+from mibench.store.folders import statuses
+
+Pack = tuple[RunSpec, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The runs of a grid by what is known of them, and the packs to train."""
+
+    done: Pack
+    new: Pack
+    failed: Pack
+    packs: tuple[Pack, ...]
+    retry_failed: bool = False
+
+    @property
+    def specs(self) -> Pack:
+        """All runs of the plan."""
+        return self.done + self.new + self.failed
+
+    @property
+    def todo(self) -> int:
+        """Number of runs to train."""
+        return sum(map(len, self.packs))
+
+    @property
+    def work(self) -> int:
+        """Steps x runs to train: the total of a progress bar."""
+        return sum(spec.steps for pack in self.packs for spec in pack)
+
+    def __str__(self) -> str:
+        """Return the line to show: ``480 runs: 312 done, 160 new, 8 failed before (--retry-failed)``."""
+        parts = [f"{len(self.done)} done", f"{len(self.new)} new"]
+        if self.failed:
+            hint = "tried again" if self.retry_failed else "--retry-failed"
+            parts.append(f"{len(self.failed)} failed before ({hint})")
+        count = len(self.specs)
+        return f"{count} run{'' if count == 1 else 's'}: {', '.join(parts)}"
+
+
+def make_plan(
+    specs: Sequence[RunSpec],
+    folder: str | Path,
+    *,
+    retry_failed: bool = False,
+    shard: tuple[int, int] | None = None,
+    jobs: int = 1,
+    device: str = "cpu",
+) -> Plan:
+    """Compare a grid with a results folder and pack what is missing.
+
+    Parameters
+    ----------
+    specs
+        The runs of the grid; each id once.
+    folder
+        The results folder; it need not exist.
+    retry_failed
+        Train again what is stored as crashed or timed out.
+    shard
+        ``(i, n)``, i from 1: only the i-th of n parts of the grid, for the i-th of n machines.
+    jobs
+        Workers: where possible there are at least as many packs.
+    device
+        ``"cpu"`` or ``"cuda"``; decides how large packs are.
+
+    Raises
+    ------
+    UsageError
+        For a shard that does not exist.
+    StoreError
+        Where the results folder holds a file that cannot be read.
+    """
+    specs = in_shard(specs, shard) if shard else specs
+    stored = statuses(folder)
+    groups: dict[str, list[RunSpec]] = {"done": [], "new": [], "failed": []}
+    for spec in specs:
+        status, rows = stored.get(spec.run_id, ("new", spec.stairs))
+        groups["new" if rows < spec.stairs else status].append(spec)
+    todo = groups["new"] + (groups["failed"] if retry_failed else [])
+    packs = pack(todo, jobs=jobs, device=device)
+    return Plan(tuple(groups["done"]), tuple(groups["new"]), tuple(groups["failed"]), packs, retry_failed=retry_failed)
+
+
+def in_shard(specs: Sequence[RunSpec], shard: tuple[int, int]) -> list[RunSpec]:
+    """Return the runs of part i of n; a run's part depends on its id and n only.
+
+    Raises
+    ------
+    UsageError
+        Where i is not in 1..n.
+    """
+    part, parts = shard
+    if not 1 <= part <= parts:
+        raise UsageError(f"shard {part}/{parts} does not exist; write I/N with I from 1 to N, for example 1/4")
+    return [spec for spec in specs if int(spec.run_id, 16) % parts == part - 1]
+
+
+def pack(specs: Sequence[RunSpec], *, jobs: int, device: str) -> tuple[Pack, ...]:
+    """Group runs that can be stacked into packs of nearly equal size, the most expensive pack first."""
+    groups: dict[Hashable, list[RunSpec]] = {}
+    for spec in specs:
+        groups.setdefault(pack_key(spec), []).append(spec)
+    members = list(groups.values())
+    counts = [math.ceil(len(runs) / pack_size(runs[0], device)) for runs in members]
+    while sum(counts) < jobs:
+        # The group with the longest packs gets one more, as long as a pack of it can be split.
+        lengths = [cost(runs) / n if n < len(runs) else 0.0 for runs, n in zip(members, counts, strict=True)]
+        if not lengths or max(lengths) == 0:
+            break
+        counts[lengths.index(max(lengths))] += 1
+    packs = [part for runs, n in zip(members, counts, strict=True) for part in _split(runs, n)]
+    return tuple(sorted(packs, key=cost, reverse=True))
+
+
+def _split(runs: Sequence[RunSpec], parts: int) -> list[Pack]:
+    """Split into parts whose sizes differ by at most one."""
+    bounds = [len(runs) * k // parts for k in range(parts + 1)]
+    return [tuple(runs[a:b]) for a, b in itertools.pairwise(bounds)]
+
+
+def cost(runs: Sequence[RunSpec]) -> float:
+    """Estimate a pack's time up to a factor: good for an order, not for a clock."""
+    return sum(spec.steps * _cost_of_step(spec) for spec in runs)
+
+
+def _cost_of_step(spec: RunSpec) -> float:
+    """Multiplications of a step: rows through the critic times its weights; pairs count where every pair is a row."""
+    depth, width = parse_hidden(spec.hidden) if spec.hidden else (1, 32)
+    every_pair = spec.critic.startswith("joint") and spec.negatives.startswith("all-pairs")
+    rows = spec.batch**2 if every_pair else 2 * spec.batch
+    return float(rows * depth * width**2)

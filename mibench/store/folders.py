@@ -1,0 +1,268 @@
+"""The results folder: many small Parquet files read as three tables.
+
+Layout: ``runs/<stem>.parquet`` and ``curves/<stem>.parquet`` for every finished pack, ``sessions/<session>.parquet``
+for every invocation. Notable:
+
+- A run may lie in several files: two invocations trained it at once, or it failed before it succeeded. Readers keep one
+  copy: results win over failures, then the later one. A run's curve comes from the file whose row was kept.
+- Files come and go while a folder is read (`compact` replaces many by one); readers then start over.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mibench.core.errors import StoreError, StoreWriteError, UsageError
+from mibench.store.columns import RESULT_STATUSES, TABLES
+from mibench.store.parquet import (
+    TEMPORARY_PREFIX,
+    curves_table,
+    file_of,
+    is_folder,
+    pack_stem,
+    read_table,
+    schema,
+    stems,
+    verify_command,
+    write_pack,
+    write_table,
+)
+
+__all__ = [
+    "check_writable",
+    "curves_table",
+    "load_curves",
+    "load_runs",
+    "load_sessions",
+    "pack_stem",
+    "read_all",
+    "read_results",
+    "read_runs",
+    "select",
+    "statuses",
+    "write_pack",
+    "write_session",
+]
+
+COMPACTED = "compact-"
+"""How the stems of files begin that `mibench.store.maintenance.compact` wrote."""
+
+_ATTEMPTS = 100
+_T = TypeVar("_T")
+
+
+def load_runs(folder: str | Path = "results") -> pd.DataFrame:
+    """Read the runs of a results folder: one row per run and stair, sorted by (run_id, stair).
+
+    Raises
+    ------
+    StoreError
+        Where the folder does not exist, or a file is truncated, foreign or of another schema.
+    """
+    return read_runs(_existing(folder))
+
+
+def read_runs(folder: str | Path) -> pd.DataFrame:
+    """As `load_runs`, without rows where there is no such folder."""
+    frame: pd.DataFrame = stable(folder, lambda: kept_runs(read_all(folder, "runs"))).to_pandas()
+    return frame
+
+
+def load_curves(folder: str | Path = "results", run_ids: Iterable[str] | None = None) -> pd.DataFrame:
+    """Read the training curves: long format, sorted by (run_id, step).
+
+    Parameters
+    ----------
+    run_ids
+        The runs to read; all by default.
+
+    Raises
+    ------
+    StoreError
+        As `load_runs`, and where the curves of a stored result are missing.
+    """
+    wanted = None if run_ids is None else set(map(str, run_ids))  # of a Series, `in` would ask the index
+    frame: pd.DataFrame = stable(folder, lambda: kept_curves(_existing(folder), wanted)).to_pandas()
+    return frame
+
+
+def load_sessions(folder: str | Path = "results") -> pd.DataFrame:
+    """Read the environments of all invocations, oldest first; raises as `load_runs`."""
+    tables = stable(folder, lambda: list(read_all(_existing(folder), "sessions").values()))
+    frame: pd.DataFrame = _concatenated("sessions", tables).to_pandas()
+    return frame.drop_duplicates("session_id").sort_values(["started_at", "session_id"], ignore_index=True)
+
+
+def read_results(folder: str | Path) -> tuple[dict[str, pa.Table], pa.Table]:
+    """Read a folder for compaction: its runs files by stem, and the curves to keep, from one consistent state."""
+
+    def read() -> tuple[dict[str, pa.Table], pa.Table]:
+        return read_all(folder, "runs"), kept_curves(folder, None)
+
+    return stable(folder, read)
+
+
+def statuses(folder: str | Path) -> dict[str, tuple[str, int]]:
+    """Return for every stored run whether it is ``"done"`` or ``"failed"``, and its number of rows.
+
+    A folder that does not exist holds no runs.
+    """
+    tables = stable(folder, lambda: read_all(folder, "runs", ["run_id", "stair", "status", "finished_at"]))
+    frame: pd.DataFrame = kept_runs(tables).to_pandas()
+    result = frame["status"].isin(RESULT_STATUSES)
+    found = result.groupby(frame["run_id"]).agg(["all", "size"])
+    return {str(run): ("done" if done else "failed", int(rows)) for run, done, rows in found.itertuples()}
+
+
+def select(tables: Mapping[str, pa.Table]) -> dict[str, str]:
+    """Choose for every run the file to take it from: results before failures, then the later one.
+
+    Parameters
+    ----------
+    tables
+        Runs tables by stem, with at least run_id, status and finished_at.
+
+    Returns
+    -------
+    dict
+        run id -> stem; ties go to the stem that sorts last, so that the choice does not depend on the reader.
+    """
+    frames = [
+        table.select(["run_id", "status", "finished_at"]).to_pandas().assign(stem=stem)
+        for stem, table in tables.items()
+        if table.num_rows
+    ]
+    if not frames:
+        return {}
+    rows = pd.concat(frames, ignore_index=True)
+    rows["result"] = rows["status"].isin(RESULT_STATUSES)
+    copies = rows.groupby(["run_id", "stem"], as_index=False).agg({"result": "all", "finished_at": "max"})
+    copies = copies.sort_values(["result", "finished_at", "stem"], na_position="first")
+    best = copies.drop_duplicates("run_id", keep="last")
+    return dict(zip(best["run_id"].astype(str), best["stem"].astype(str), strict=True))
+
+
+def kept_runs(tables: Mapping[str, pa.Table]) -> pa.Table:
+    """Concatenate runs tables, one copy of every run, sorted by (run_id, stair)."""
+    best = select(tables)
+    parts = [_of_runs(table, [run for run, owner in best.items() if owner == stem]) for stem, table in tables.items()]
+    return _sorted_unique(_concatenated("runs", parts), "stair")
+
+
+def kept_curves(folder: str | Path, run_ids: Collection[str] | None) -> pa.Table:
+    """Read the curves of the runs that `kept_runs` keeps, sorted by (run_id, step)."""
+    tables = read_all(folder, "runs", ["run_id", "status", "finished_at"])
+    owners: dict[str, list[str]] = {}
+    results = {run for table in tables.values() for run in _results_in(table)}
+    for run, stem in select(tables).items():
+        if run in results and (run_ids is None or run in run_ids):
+            owners.setdefault(stem, []).append(run)
+    parts = [_of_runs(read_table(file_of(folder, "curves", stem), "curves"), runs) for stem, runs in owners.items()]
+    return _sorted_unique(_concatenated("curves", parts), "step")
+
+
+def read_all(folder: str | Path, table: str, columns: Sequence[str] | None = None) -> dict[str, pa.Table]:
+    """Read all files of a table, by stem.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where a file vanished on the way; see `stable`.
+    """
+    return {stem: read_table(file_of(folder, table, stem), table, columns) for stem in stems(folder, table)}
+
+
+def stable(folder: str | Path, read: Callable[[], _T]) -> _T:
+    """Repeat a reading until no file was compacted away under it.
+
+    Raises
+    ------
+    StoreError
+        Where a file that should be there is missing.
+    """
+    for _ in range(_ATTEMPTS):
+        before = _listing(folder)
+        try:
+            result = read()
+        except FileNotFoundError as error:
+            if _listing(folder) == before:  # nobody took it: it is not there
+                raise StoreError(
+                    f"results folder '{folder}' is incomplete ({error}); run '{verify_command(folder)}'"
+                ) from error
+            continue
+        if _compacted(_listing(folder)) == _compacted(before):
+            return result
+    raise StoreError(f"results folder '{folder}' changes faster than it can be read; try again in a moment")
+
+
+def check_writable(folder: str | Path) -> None:
+    """Make sure that results can be stored, before any work is done.
+
+    Raises
+    ------
+    UsageError
+        Where the folder cannot be made or written to.
+    StoreWriteError
+        Where there is no room.
+    """
+    probe = Path(folder) / "runs" / f"{TEMPORARY_PREFIX}{os.getpid()}-{uuid.uuid4().hex}"
+    try:
+        probe.parent.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        kind = StoreWriteError if error.errno in (errno.ENOSPC, errno.EDQUOT) else UsageError
+        raise kind(
+            f"results folder '{folder}' cannot be written to ({error.strerror or error}); name another with --results"
+        ) from error
+
+
+def write_session(folder: str | Path, row: Mapping[str, object]) -> None:
+    """Store the environment of one invocation; raises `StoreWriteError`."""
+    table = pa.Table.from_pylist([dict(row)], schema=schema("sessions"))
+    write_table(file_of(folder, "sessions", str(row["session_id"])), table)
+
+
+def _existing(folder: str | Path) -> Path:
+    path = Path(folder)
+    if not is_folder(path):
+        raise StoreError(f"there is no results folder '{folder}'; name an existing one, or fill it with 'mibench run'")
+    return path
+
+
+def _listing(folder: str | Path) -> list[tuple[str, str]]:
+    return [(table, stem) for table in TABLES for stem in stems(folder, table)]
+
+
+def _compacted(listing: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(table, stem) for table, stem in listing if stem.startswith(COMPACTED)]
+
+
+def _results_in(table: pa.Table) -> list[str]:
+    mask = pc.is_in(table["status"], value_set=pa.array(RESULT_STATUSES, pa.string()))
+    runs: list[str] = table.filter(mask)["run_id"].to_pylist()
+    return runs
+
+
+def _of_runs(table: pa.Table, run_ids: Sequence[str]) -> pa.Table:
+    return table.filter(pc.is_in(table["run_id"], value_set=pa.array(run_ids, pa.string())))
+
+
+def _concatenated(table: str, parts: Sequence[pa.Table]) -> pa.Table:
+    return pa.concat_tables(parts) if parts else schema(table).empty_table()
+
+
+def _sorted_unique(table: pa.Table, second: str) -> pa.Table:
+    """Sort by (run_id, second) and drop rows that repeat both."""
+    keys: pd.DataFrame = table.select(["run_id", second]).to_pandas()
+    kept = keys.drop_duplicates().sort_values(["run_id", second], kind="stable").index
+    return table.take(pa.array(kept.to_numpy(), pa.int64()))

@@ -1,0 +1,253 @@
+"""One results file: its schema, writing it so that it is whole or absent, reading it with a sentence for what is wrong.
+
+Notable: a file is written under a temporary name, flushed, synced and renamed, so a file that exists is complete. The
+temporary names start with a dot, which Parquet readers skip: ``pandas.read_parquet("results/runs")`` works while runs
+are being written. This module needs pyarrow only: a worker's child imports it in milliseconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mibench.core.errors import StoreError, StoreWriteError
+from mibench.store.columns import SCHEMA_VERSION, TABLES, unknown_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TEMPORARY_PREFIX = ".tmp-"
+"""How the names of files begin that are being written, or were when their process was killed."""
+
+_MARKER = b"mibench_table"
+_VERSION = b"schema_version"
+_TYPES = {
+    "string": pa.string(),
+    "float64": pa.float64(),
+    "int64": pa.int64(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+}
+
+Rows: TypeAlias = "pa.Table | pd.DataFrame | Sequence[Mapping[str, Any]]"
+"""What can be written as a table: columns may be missing (null) and in any order."""
+
+
+def schema(table: str) -> pa.Schema:
+    """Return the Arrow schema of a table (``runs``, ``curves`` or ``sessions``), with mibench's marks."""
+    fields = [pa.field(c.name, _TYPES[c.type]) for c in TABLES[table]]
+    return pa.schema(fields, metadata={_MARKER: table.encode(), _VERSION: str(SCHEMA_VERSION).encode()})
+
+
+def as_table(table: str, rows: Rows) -> pa.Table:
+    """Bring rows into a table's schema; columns that are missing become null.
+
+    Raises
+    ------
+    KeyError
+        For a column that the table does not have.
+    """
+    wanted = schema(table)
+    if isinstance(rows, pa.Table):
+        names = rows.column_names
+    elif isinstance(rows, Sequence):
+        names = sorted({name for row in rows for name in row})
+    else:
+        names = list(rows.columns)
+        rows = pa.Table.from_pandas(rows, preserve_index=False)
+    if unknown := unknown_columns(table, names):
+        raise KeyError(f"{table} has no column {', '.join(unknown)}")
+    if not isinstance(rows, pa.Table):
+        return pa.Table.from_pylist(list(rows), schema=wanted)
+    columns = [rows[f.name].cast(f.type) if f.name in names else pa.nulls(rows.num_rows, f.type) for f in wanted]
+    return pa.table(columns, schema=wanted)
+
+
+def curves_table(curves: Mapping[str, Mapping[str, np.ndarray]]) -> pa.Table:
+    """Build the long table of curves from arrays.
+
+    Parameters
+    ----------
+    curves
+        For every run id its columns, arrays of one length (P,); NaN stays NaN.
+    """
+    parts = []
+    for run_id, columns in curves.items():
+        arrays = {name: pa.array(np.asarray(values)) for name, values in columns.items()}
+        points = len(next(iter(arrays.values()))) if arrays else 0
+        parts.append(as_table("curves", pa.table({**arrays, "run_id": pa.array([run_id] * points, pa.string())})))
+    return pa.concat_tables(parts) if parts else schema("curves").empty_table()
+
+
+def storable(text: str) -> str:
+    """Replace what is no valid Unicode, as in names of files and messages that quote them."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a table as a whole or not at all.
+
+    Raises
+    ------
+    StoreWriteError
+        Where it cannot be written, as on a full disk; a file that was there before is untouched.
+    """
+    write_bytes(path, encode(table))
+
+
+def encode(table: pa.Table) -> bytes:
+    """Return a table as the bytes of a Parquet file."""
+    sink = pa.BufferOutputStream()  # in memory, so that a full disk shows as a plain OSError of one write
+    pq.write_table(table, sink, compression="zstd")
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file under a unique temporary name, flush, sync, rename; raises as `write_table`."""
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{uuid.uuid4().hex}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise StoreWriteError(
+            f"'{path}' cannot be written ({error.strerror or error}); what was stored before is intact: "
+            "make room and give the same command again"
+        ) from error
+
+
+def write_pack(folder: str | Path, stem: str, runs: Rows, curves: Rows) -> None:
+    """Store the rows of one finished pack.
+
+    The curves are written first and the runs last: a runs file proves that the pack is complete. A pack without a
+    result has no curves and gets no curves file.
+
+    Parameters
+    ----------
+    folder
+        The results folder; made if it does not exist.
+    stem
+        Name of the two files without ``.parquet``; see `pack_stem`.
+
+    Raises
+    ------
+    StoreWriteError
+        Where a file cannot be written.
+    """
+    points = as_table("curves", curves)
+    if points.num_rows:
+        write_table(file_of(folder, "curves", stem), points)
+    write_table(file_of(folder, "runs", stem), as_table("runs", runs))
+
+
+def pack_stem(run_ids: Iterable[str], session_id: str, status: str = "") -> str:
+    """Name a pack's files by what they hold: two packs never share a name, however many invocations write.
+
+    Parameters
+    ----------
+    status
+        Of a run that failed; keeps its row from replacing a result that the same session wrote.
+    """
+    content = "\n".join([session_id, status, *sorted(run_ids)])
+    return hashlib.sha256(content.encode()).hexdigest()[:32]
+
+
+def file_of(folder: str | Path, table: str, stem: str) -> Path:
+    """Return the path of a pack's file: ``folder/table/stem.parquet``."""
+    return Path(folder) / table / f"{stem}.parquet"
+
+
+def stems(folder: str | Path, table: str) -> list[str]:
+    """List a table's files by stem, sorted, without the temporary ones; empty where there is no such folder.
+
+    Raises
+    ------
+    StoreError
+        Where the folder cannot be looked into, as with a name that is too long.
+    """
+    try:
+        found = list((Path(folder) / table).glob("*.parquet"))
+    except OSError as error:
+        raise StoreError(
+            f"results folder '{folder}' cannot be read ({error.strerror or error}); name another with --results"
+        ) from error
+    return sorted(path.stem for path in found if not path.name.startswith((".", "_")))
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether a path is a folder; one that cannot even be looked up, as with too long a name, is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def read_table(path: Path, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read one file of a table.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where the file is gone: another process may have compacted the folder.
+    StoreError
+        Where the file is truncated, foreign, of another table or of another schema version.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            _check(path, table, file.schema_arrow)
+            return file.read(columns=None if columns is None else list(columns))
+    except FileNotFoundError:
+        raise
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"'{path}' is truncated or no Parquet file; {_next_step(path)}") from error
+
+
+def _check(path: Path, table: str, found: pa.Schema) -> None:
+    marks = found.metadata or {}
+    try:
+        marker, version = marks[_MARKER].decode(), int(marks[_VERSION])
+    except (KeyError, ValueError) as error:
+        raise StoreError(f"'{path}' was not written by mibench; {_next_step(path)}") from error
+    if version != SCHEMA_VERSION:
+        age = "newer" if version > SCHEMA_VERSION else "older"
+        raise StoreError(
+            f"'{path}' has schema {version}, {age} than the {SCHEMA_VERSION} that this version of mibench reads; "
+            f"{_next_step(path)}"
+        )
+    if marker != table:
+        raise StoreError(f"'{path}' holds the table '{marker}', not '{table}'; {_next_step(path)}")
+    if not found.equals(schema(table)):
+        raise StoreError(f"'{path}' does not have the columns of schema {version}; {_next_step(path)}")
+
+
+def verify_command(folder: str | Path) -> str:
+    """Return the command that lists what is wrong in a results folder."""
+    return shlex.join(["mibench", "results", "verify", "--results", str(folder)])
+
+
+def _next_step(path: Path) -> str:
+    return f"run '{verify_command(path.parent.parent)}' for a list of such files, and move them away"
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
