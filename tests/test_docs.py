@@ -20,8 +20,9 @@ from mibench.conformance.estimators import CHECKS
 from mibench.conformance.tasks import CHECKS as TASK_CHECKS
 from mibench.core.registry import ESTIMATORS
 from mibench.testing import check_plugin
+from tests.support.paths import ROOT
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = ROOT / "docs"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,8 +12,9 @@ import mibench
 from mibench.cli.app import main
 from mibench.experiments.grid import resolve, shipped_grids
 from mibench.testing import check_plugin
+from tests.support.paths import ROOT
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:

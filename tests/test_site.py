@@ -20,8 +20,8 @@ from mibench.cli.app import app, main
 from mibench.core.registry import ESTIMATORS
 from mibench.store.columns import TABLES
 from mibench.testing import check_plugin
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 TEXTS = {path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
 COMMANDS = [

@@ -16,7 +16,6 @@ import pandas as pd
 import pytest
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
-from rows import make
 
 from mibench.analysis.labels import caption, component_id, listing, number, with_labels
 from mibench.core.errors import DuplicateNameError, UnknownNameError, UsageError
@@ -29,6 +28,7 @@ from mibench.report import reports as report
 from mibench.report.files import markdown_table
 from mibench.store.columns import CURVES, RUNS
 from mibench.store.parquet import write_pack
+from tests.support.rows import make
 
 SUFFIXES = ("png", "svg", "csv", "md")
 BOUNDS = ("nwj", "club")

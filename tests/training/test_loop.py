@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from equality import same
 
 from mibench.experiments.grid import resolve
 from mibench.experiments.specs import RunSpec
@@ -19,6 +18,7 @@ from mibench.store.columns import CURVES, RUNS
 from mibench.training.components import Run
 from mibench.training.loop import train_pack
 from mibench.training.pack import Pack
+from tests.support.equality import same
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from equality import same
 from torch import Tensor, nn
 
 from mibench.core.critic import Architecture, Critic
@@ -33,6 +32,7 @@ from mibench.running.packs import pack_key
 from mibench.testing import check_estimator
 from mibench.training.components import Run, build_scorers
 from mibench.training.loop import train_pack
+from tests.support.equality import same
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -12,6 +12,7 @@ from mibench.cli.app import main
 from mibench.conformance.estimators import _SHAPES, _adversarial
 from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS
 from mibench.testing import Finding, check_critic, check_estimator, check_negatives, check_plugin, check_task
+from tests.support.paths import SUPPORT
 
 pytestmark = pytest.mark.usefixtures("fresh_registries")
 
@@ -91,7 +92,7 @@ def test_built_in_negative_samplers_conform(name: str) -> None:
 
 
 def test_a_good_plug_in_passes_all_checks() -> None:
-    findings = check_plugin(Path(__file__).parent / "plugins" / "good.py")
+    findings = check_plugin(SUPPORT / "plugins" / "good.py")
     assert failures(findings) == []
     assert {f.subject.split()[0] for f in findings} == {"good.py", "task", "estimator", "critic", "negatives"}
 

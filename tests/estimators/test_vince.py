@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from equality import same
 from scipy import stats
 from torch import Tensor
 
@@ -36,6 +35,7 @@ from mibench.training.loop import train_pack
 from mibench.training.pack import Pack
 from mibench.training.rows import truth_columns
 from mibench.training.sources import Feed, StreamSource
+from tests.support.equality import same
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from equality import same
 from torch import Tensor
 
 import mibench
@@ -31,6 +30,7 @@ from mibench.training.loop import train_pack
 from mibench.training.pack import Pack
 from mibench.training.rows import spec_columns
 from mibench.training.sources import BesideSource, EpochSource
+from tests.support.equality import same
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from references import REFERENCES, Value, infonce, mean
 
 from mibench.core.lookup import get_estimator
 from mibench.experiments.grid import resolve
 from mibench.running.packs import pack_key
 from mibench.training.loop import train_pack
 from mibench.training.precision import configure_process
+from tests.support.references import REFERENCES, Value, infonce, mean
 
 BATCHES, N, DIM, MI = 2000, 16, 10, 2 * math.log(2)
 SAMPLERS = {"shuffle": 1, "derangement": 1, "independent:m=3": 3, "all-pairs": N - 1}

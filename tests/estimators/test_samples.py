@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from equality import same
 from numpy.typing import NDArray
 from scipy.special import digamma
 
@@ -26,6 +25,7 @@ from mibench.running.packs import pack_key
 from mibench.store.columns import RUNS
 from mibench.training.evaluation import SAMPLE_POOL
 from mibench.training.loop import train_pack
+from tests.support.equality import same
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

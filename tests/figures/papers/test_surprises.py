@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
@@ -11,8 +9,9 @@ from mibench.core.errors import UsageError
 from mibench.figures.registry import FIGURES, Drawing
 from mibench.report import reports as report
 from mibench.store.folders import load_curves, load_runs
+from tests.support.paths import ROOT
 
-ROWS = Path(__file__).parents[1] / "results" / "claims"
+ROWS = ROOT / "results" / "claims"
 
 
 @pytest.fixture(scope="module")

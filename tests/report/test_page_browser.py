@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rows import make
 
 from mibench.report import reports as report
 from mibench.store.parquet import write_pack
+from tests.support.paths import SUPPORT
+from tests.support.rows import make
 
-AXE = Path(__file__).parent / "assets" / "axe.min.js"
+AXE = SUPPORT / "assets" / "axe.min.js"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",

@@ -13,6 +13,7 @@ import pytest
 from mibench import __version__
 from mibench.cli.app import main
 from mibench.experiments.grid import shipped_grids
+from tests.support.paths import SUPPORT
 
 SMALL = ["--mi", "1", "--hidden", "1x8", "--batch", "16", "--steps", "20", "--seeds", "1"]
 TINY = [*SMALL, "--jobs", "1", "--device", "cpu"]
@@ -185,7 +186,7 @@ def test_info_says_all_about_a_name(capfd: pytest.CaptureFixture[str]) -> None:
 def test_check_passes_a_good_plug_in_and_fails_a_wrong_one(
     capfd: pytest.CaptureFixture[str], write_plugin: Callable[..., Path]
 ) -> None:
-    good = Path(__file__).parent / "plugins" / "good.py"
+    good = SUPPORT / "plugins" / "good.py"
     assert main(["check", str(good)]) == 0
     assert ", 0 failed" in capfd.readouterr().out
     assert main(["check", str(write_plugin())]) == 1  # the constant 0 cannot be trained

@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
-from rows import make
 
 from mibench.core.errors import UsageError
 from mibench.figures import panels as figures
@@ -23,6 +22,7 @@ from mibench.report import reports as report
 from mibench.report.page import Source
 from mibench.report.reports import ReportResult
 from mibench.store.parquet import write_pack
+from tests.support.rows import make
 
 HOSTILE = '</script><b onload="x">&amp;'
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from equality import same
 from torch import Tensor, nn
 
 from mibench.core.critic import Architecture, Critic
@@ -31,6 +30,7 @@ from mibench.training.components import Run
 from mibench.training.evaluation import evaluate_pairs, evaluate_pool
 from mibench.training.loop import train_pack
 from mibench.training.pack import Pack
+from tests.support.equality import same
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_ranking import rows
 
 import mibench
 from mibench.core.errors import UsageError
 from mibench.figures.registry import FIGURES, Drawing
 from mibench.report import reports as report
+from tests.support.boards import rows
 
 NAMES = ["leaderboard", "leaderboard-estimates", "leaderboard-parts", "leaderboard-wins"]
 

@@ -6,13 +6,13 @@ import math
 
 import pytest
 import torch
-from references import REFERENCES
 from torch import Tensor
 
 from mibench.core.errors import UsageError
 from mibench.core.estimator import Estimator, SampleEstimator
 from mibench.core.lookup import get_estimator, get_task, list_estimators
 from mibench.core.scores import Scores
+from tests.support.references import REFERENCES
 
 
 def random_scores(n: int, m: int, *leading: int, scale: float = 2.0, dtype: torch.dtype = torch.float64) -> Scores:

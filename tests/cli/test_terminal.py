@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
-from rows import make
 
 from mibench.cli.terminal import show_results
+from tests.support.rows import make
 
 
 @pytest.mark.parametrize(("own", "told"), [(math.inf, True), (math.log(2), False)])

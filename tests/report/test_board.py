@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from rows import make
 
 from mibench.report.board import CELL, board, table_of_runs
+from tests.support.rows import make
 
 
 def cell_of(estimates: list[float], sds: list[float], **columns: object) -> pd.DataFrame:

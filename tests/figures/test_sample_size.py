@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from rows import make
 
 from mibench.core.errors import UsageError
 from mibench.figures.sample_size import sample_size
+from tests.support.rows import make
 
 
 def fixed(estimators: tuple[str, ...] = ("nwj", "ksg")) -> pd.DataFrame:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,8 +18,9 @@ from mibench.running.recomputing import all_as_they_must, draw_runs, recompute
 from mibench.store.columns import FAILURE_STATUSES
 from mibench.store.folders import load_curves, load_runs, load_sessions
 from mibench.store.maintenance import verify
+from tests.support.paths import ROOT
 
-TABLE = Path(__file__).parents[1] / "reports" / "standard" / "leaderboard.csv"
+TABLE = ROOT / "reports" / "standard" / "leaderboard.csv"
 
 
 @pytest.fixture(scope="module")
