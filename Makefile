@@ -11,7 +11,7 @@ help:
 	@echo "make run    install, train a small grid, draw its figures"
 	@echo "make test   install, run the tests"
 	@echo "make docs   install, build the documentation into site/; a warning is an error"
-	@echo "make lint   ruff;  make types: mypy;  make wheel: build the wheel and try it;  make clean"
+	@echo "make lint   ruff, and the direction of imports;  make types: mypy;  make wheel: build the wheel and try it;  make clean"
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -31,6 +31,7 @@ test: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 
 types: $(STAMP)
 	$(BIN)/mypy
