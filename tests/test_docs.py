@@ -15,8 +15,9 @@ import pytest
 
 import mibench
 from mibench.cli.app import main
-from mibench.conformance.critics import CRITIC_CHECKS, NEGATIVE_CHECKS
+from mibench.conformance.critics import CRITIC_CHECKS
 from mibench.conformance.estimators import CHECKS
+from mibench.conformance.samplers import NEGATIVE_CHECKS
 from mibench.conformance.tasks import CHECKS as TASK_CHECKS
 from mibench.core.registry import ESTIMATORS
 from mibench.testing import check_plugin
