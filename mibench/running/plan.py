@@ -1,0 +1,105 @@
+"""What is to be done: which runs of a grid are stored already, and the packs of those that are not."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from mibench.core.errors import UsageError
+from mibench.experiments.specs import RunSpec
+from mibench.running.packs import Pack, pack
+from mibench.store.folders import statuses
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The runs of a grid by what is known of them, and the packs to train."""
+
+    done: Pack
+    new: Pack
+    failed: Pack
+    packs: tuple[Pack, ...]
+    retry_failed: bool = False
+
+    @property
+    def specs(self) -> Pack:
+        """All runs of the plan."""
+        return self.done + self.new + self.failed
+
+    @property
+    def todo(self) -> int:
+        """Number of runs to train."""
+        return sum(map(len, self.packs))
+
+    @property
+    def work(self) -> int:
+        """Steps x runs to train: the total of a progress bar."""
+        return sum(spec.steps for pack in self.packs for spec in pack)
+
+    def __str__(self) -> str:
+        """Return the line to show: ``480 runs: 312 done, 160 new, 8 failed before (--retry-failed)``."""
+        parts = [f"{len(self.done)} done", f"{len(self.new)} new"]
+        if self.failed:
+            hint = "tried again" if self.retry_failed else "--retry-failed"
+            parts.append(f"{len(self.failed)} failed before ({hint})")
+        count = len(self.specs)
+        return f"{count} run{'' if count == 1 else 's'}: {', '.join(parts)}"
+
+
+def make_plan(
+    specs: Sequence[RunSpec],
+    folder: str | Path,
+    *,
+    retry_failed: bool = False,
+    shard: tuple[int, int] | None = None,
+    jobs: int = 1,
+    device: str = "cpu",
+) -> Plan:
+    """Compare a grid with a results folder and pack what is missing.
+
+    Parameters
+    ----------
+    specs
+        The runs of the grid; each id once.
+    folder
+        The results folder; it need not exist.
+    retry_failed
+        Train again what is stored as crashed or timed out.
+    shard
+        ``(i, n)``, i from 1: only the i-th of n parts of the grid, for the i-th of n machines.
+    jobs
+        Workers: where possible there are at least as many packs.
+    device
+        ``"cpu"`` or ``"cuda"``; decides how large packs are.
+
+    Raises
+    ------
+    UsageError
+        For a shard that does not exist.
+    StoreError
+        Where the results folder holds a file that cannot be read.
+    """
+    specs = in_shard(specs, shard) if shard else specs
+    stored = statuses(folder)
+    groups: dict[str, list[RunSpec]] = {"done": [], "new": [], "failed": []}
+    for spec in specs:
+        status, rows = stored.get(spec.run_id, ("new", spec.stairs))
+        groups["new" if rows < spec.stairs else status].append(spec)
+    todo = groups["new"] + (groups["failed"] if retry_failed else [])
+    packs = pack(todo, jobs=jobs, device=device)
+    return Plan(tuple(groups["done"]), tuple(groups["new"]), tuple(groups["failed"]), packs, retry_failed=retry_failed)
+
+
+def in_shard(specs: Sequence[RunSpec], shard: tuple[int, int]) -> list[RunSpec]:
+    """Return the runs of part i of n; a run's part depends on its id and n only.
+
+    Raises
+    ------
+    UsageError
+        Where i is not in 1..n.
+    """
+    part, parts = shard
+    if not 1 <= part <= parts:
+        raise UsageError(f"shard {part}/{parts} does not exist; write I/N with I from 1 to N, for example 1/4")
+    return [spec for spec in specs if int(spec.run_id, 16) % parts == part - 1]
