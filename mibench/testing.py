@@ -11,17 +11,12 @@ Third parties run them with ``mibench check my_bound.py``, or in their own tests
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
-from mibench.conformance.critics import check_critic, check_negatives
+from mibench.conformance.critics import check_critic
 from mibench.conformance.estimators import check_estimator
 from mibench.conformance.findings import Finding
+from mibench.conformance.plugins import check_plugin
+from mibench.conformance.samplers import check_negatives
 from mibench.conformance.tasks import check_task
-from mibench.core.errors import DuplicateNameError, PluginError, UsageError
-from mibench.core.plugins import load_plugins, plugin_files
-from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS, Registry
 
 __all__ = [
     "Finding",
@@ -31,69 +26,3 @@ __all__ = [
     "check_plugin",
     "check_task",
 ]
-
-_CHECKERS: tuple[tuple[Registry[Any], Callable[[Any], list[Finding]]], ...] = (
-    (TASKS, check_task),
-    (ESTIMATORS, check_estimator),
-    (CRITICS, check_critic),
-    (NEGATIVES, check_negatives),
-)
-
-
-def check_plugin(path: str | Path) -> list[Finding]:
-    """Import a plug-in and check everything that it registers, with default parameters.
-
-    Parameters
-    ----------
-    path
-        A Python file, or a folder of them.
-
-    Returns
-    -------
-    list of Finding
-        The import first; a plug-in that cannot be imported, or claims a name that is taken, has that finding alone.
-
-    Raises
-    ------
-    UsageError
-        Where the path does not exist or is no plug-in.
-    """
-    given, files = Path(path).resolve(), plugin_files(path)
-    if files != [given]:
-        return [finding for file in files for finding in check_plugin(file)]
-    try:
-        load_plugins([path], strict=True)
-    except PluginError as error:
-        return [_import_finding(given, error)]
-    findings = [Finding(given.name, "import", True, "imported")]
-    for registry, check in _CHECKERS:
-        for entry in registry.entries(all_versions=True):
-            if entry.origin == str(given):
-                findings += _check_entry(registry, entry.id, check)
-    if len(findings) == 1:
-        sentence = "nothing is registered; decorate a class with @mibench.register_estimator or one of its siblings"
-        findings.append(Finding(given.name, "registration", False, sentence))
-    return findings
-
-
-def _import_finding(file: Path, error: PluginError) -> Finding:
-    if isinstance(error.__cause__, DuplicateNameError):
-        return Finding(file.name, "name", False, str(error.__cause__))
-    return Finding(file.name, "import", False, str(error))
-
-
-def _check_entry(registry: Registry[Any], name: str, check: Callable[[Any], list[Finding]]) -> list[Finding]:
-    try:
-        component = registry.create(name)
-    except UsageError as error:
-        sentence = f"{error}; give every parameter a default, so that the component can be checked and listed"
-        return [Finding(f"{registry.what} {name}", "defaults", False, sentence)]
-    except Exception as error:
-        base = {"critic": "mibench.ModuleCritic", "negative sampler": "mibench.NegativeSampler"}
-        sentence = (
-            f"it cannot be built with its defaults: {type(error).__name__}: {' '.join(str(error).split())}; derive it "
-            f"from {base.get(registry.what, f'mibench.{registry.what.capitalize()}')} and annotate every parameter "
-            "with a type and a default that it accepts"
-        )
-        return [Finding(f"{registry.what} {name}", "defaults", False, sentence)]
-    return check(component)

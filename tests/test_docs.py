@@ -15,8 +15,9 @@ import pytest
 
 import mibench
 from mibench.cli.app import main
-from mibench.conformance.critics import CRITIC_CHECKS, NEGATIVE_CHECKS
+from mibench.conformance.critics import CRITIC_CHECKS
 from mibench.conformance.estimators import CHECKS
+from mibench.conformance.samplers import NEGATIVE_CHECKS
 from mibench.conformance.tasks import CHECKS as TASK_CHECKS
 from mibench.core.registry import ESTIMATORS
 from mibench.testing import check_plugin
@@ -170,7 +171,7 @@ def test_the_entry_point_is_found(page: Page, tmp_path: Path, monkeypatch: pytes
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: example\nVersion: 1.0\n", encoding="utf-8")
     lines = [f"[{group}]", *(f"{name} = {target}" for name, target in points.items())]
     (info / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
-    out = _python(f"from mibench.cli import main; main(['list', '{group.removeprefix('mibench.')}'])", folder)
+    out = _python(f"from mibench.cli.app import main; main(['list', '{group.removeprefix('mibench.')}'])", folder)
     assert set(points) <= set(out.split())
     assert "broken" not in out
 

@@ -159,7 +159,7 @@ def compare(
 
 
 def _check(plugin: str | Path) -> None:
-    from mibench.testing import check_plugin
+    from mibench.conformance.plugins import check_plugin
 
     failed = [finding for finding in check_plugin(plugin) if not finding.passed]
     if failed:

@@ -1,23 +1,15 @@
-"""What is to be done: which runs of a grid are stored already, and which of the others are trained together.
-
-Notable: a run's numbers do not depend on its pack, so the planner is free. Packs are as large as the engine likes them,
-unless that left a worker idle; the long ones start first, so that the workers finish together.
-"""
+"""What is to be done: which runs of a grid are stored already, and the packs of those that are not."""
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mibench.core.errors import UsageError
-from mibench.experiments.specs import RunSpec, parse_hidden
-from mibench.running.packs import pack_key, pack_size
+from mibench.experiments.specs import RunSpec
+from mibench.running.packs import Pack, pack
 from mibench.store.folders import statuses
-
-Pack = tuple[RunSpec, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,39 +103,3 @@ def in_shard(specs: Sequence[RunSpec], shard: tuple[int, int]) -> list[RunSpec]:
     if not 1 <= part <= parts:
         raise UsageError(f"shard {part}/{parts} does not exist; write I/N with I from 1 to N, for example 1/4")
     return [spec for spec in specs if int(spec.run_id, 16) % parts == part - 1]
-
-
-def pack(specs: Sequence[RunSpec], *, jobs: int, device: str) -> tuple[Pack, ...]:
-    """Group runs that can be stacked into packs of nearly equal size, the most expensive pack first."""
-    groups: dict[Hashable, list[RunSpec]] = {}
-    for spec in specs:
-        groups.setdefault(pack_key(spec), []).append(spec)
-    members = list(groups.values())
-    counts = [math.ceil(len(runs) / pack_size(runs[0], device)) for runs in members]
-    while sum(counts) < jobs:
-        # The group with the longest packs gets one more, as long as a pack of it can be split.
-        lengths = [cost(runs) / n if n < len(runs) else 0.0 for runs, n in zip(members, counts, strict=True)]
-        if not lengths or max(lengths) == 0:
-            break
-        counts[lengths.index(max(lengths))] += 1
-    packs = [part for runs, n in zip(members, counts, strict=True) for part in _split(runs, n)]
-    return tuple(sorted(packs, key=cost, reverse=True))
-
-
-def _split(runs: Sequence[RunSpec], parts: int) -> list[Pack]:
-    """Split into parts whose sizes differ by at most one."""
-    bounds = [len(runs) * k // parts for k in range(parts + 1)]
-    return [tuple(runs[a:b]) for a, b in itertools.pairwise(bounds)]
-
-
-def cost(runs: Sequence[RunSpec]) -> float:
-    """Estimate a pack's time up to a factor: good for an order, not for a clock."""
-    return sum(spec.steps * _cost_of_step(spec) for spec in runs)
-
-
-def _cost_of_step(spec: RunSpec) -> float:
-    """Multiplications of a step: rows through the critic times its weights; pairs count where every pair is a row."""
-    depth, width = parse_hidden(spec.hidden) if spec.hidden else (1, 32)
-    every_pair = spec.critic.startswith("joint") and spec.negatives.startswith("all-pairs")
-    rows = spec.batch**2 if every_pair else 2 * spec.batch
-    return float(rows * depth * width**2)

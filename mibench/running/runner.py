@@ -19,8 +19,9 @@ from mibench.core.plugins import load_plugins, loaded_plugins
 from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS
 from mibench.experiments.specs import RunSpec
 from mibench.experiments.suite import requested_runs
-from mibench.running.engines import ENGINES, PackOutcome, Settings, counted, run_dask, run_local
+from mibench.running.engines import engine_names, find_engine
 from mibench.running.plan import Plan, make_plan
+from mibench.running.supervision import PackOutcome, Settings, counted
 from mibench.store.folders import check_writable, read_runs, write_session
 from mibench.store.sessions import describe_session
 
@@ -196,10 +197,7 @@ def execute(
         modules=modules,
     )
     progress = counted(on_progress, plan.work)
-    if engine == "dask":
-        outcomes = run_dask(plan.packs, settings, jobs=jobs, progress=progress, scheduler=scheduler)
-    else:
-        outcomes = run_local(plan.packs, settings, jobs=jobs, progress=progress)
+    outcomes = find_engine(engine)(plan.packs, settings, jobs=jobs, progress=progress, scheduler=scheduler)
     return _collect(plan, settings.session_id, outcomes)
 
 
@@ -243,8 +241,8 @@ def _check_options(jobs: int, timeout: float | None, engine: str, scheduler: str
         raise UsageError(f"jobs must be at least 1, not {jobs}; give a whole number of processes")
     if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
         raise UsageError(f"timeout must be a positive number of seconds, not {timeout}")
-    if engine not in ENGINES:
-        raise UsageError(f"unknown engine '{engine}'{did_you_mean(engine, ENGINES)}")
+    if engine not in engine_names():
+        raise UsageError(f"unknown engine '{engine}'{did_you_mean(engine, engine_names())}")
     if engine == "dask" and importlib.util.find_spec("distributed") is None:
         raise UsageError("engine 'dask' needs Dask; run: pip install 'mibench[dask]'")
     if scheduler is not None and engine != "dask":

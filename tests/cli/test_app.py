@@ -209,7 +209,7 @@ def test_help_and_version(capfd: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("command", ["--help", "list", "list --json", "run --help", "results --help"])
 def test_help_and_list_import_neither_torch_nor_pandas(command: str) -> None:
     code = (
-        f"import sys; from mibench.cli import main; main({command.split()!r}); "
+        f"import sys; from mibench.cli.app import main; main({command.split()!r}); "
         "sys.exit(bool({'torch', 'pandas'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0
@@ -234,7 +234,7 @@ def _cpu_seconds(command: list[str]) -> float:
 def test_completion_knows_names() -> None:
     code = (
         "import os, sys; os.environ.update(_MIBENCH_COMPLETE='complete_bash', COMP_WORDS='mibench run --estimator nw', "
-        "COMP_CWORD='3'); from mibench.cli import main; main([])"
+        "COMP_CWORD='3'); from mibench.cli.app import main; main([])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["nwj"]
@@ -254,11 +254,11 @@ def test_ctrl_c_exits_with_130_and_says_that_nothing_is_lost(
 def test_progress_without_a_terminal_is_a_line_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from mibench.cli import terminal
+    from mibench.cli.terminal.progress import progress_bar
 
     clock = iter([0.0, 10.0, 31.0, 40.0, 62.0, 100.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    with terminal.progress_bar() as progress:
+    with progress_bar() as progress:
         for done in (10, 31, 40, 62, 100):
             progress(done, 100)
     assert capfd.readouterr().err.splitlines() == [

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from mibench.cli.terminal import show_results
+from mibench.cli.terminal.rows import show_results
 from tests.support.rows import make
 
 

@@ -9,7 +9,7 @@ import torch
 
 import mibench
 from mibench.cli.app import main
-from mibench.conformance.estimators import _SHAPES, _adversarial
+from mibench.conformance.drawn_scores import SHAPES, hard_scores
 from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS
 from mibench.testing import Finding, check_critic, check_estimator, check_negatives, check_plugin, check_task
 from tests.support.paths import SUPPORT
@@ -67,10 +67,10 @@ def scoring_estimators() -> list[str]:
 @pytest.mark.parametrize("name", scoring_estimators())
 def test_built_in_ceilings_hold_to_the_last_bits(name: str) -> None:
     estimator = ESTIMATORS.create(name)
-    for n, m in _SHAPES:
+    for n, m in SHAPES:
         for dtype in (torch.float32, torch.float64):
             slack = 2 * torch.finfo(dtype).eps * max(1.0, estimator.ceiling(n, m + 1))
-            for case, scores in _adversarial(n, m, dtype):
+            for case, scores in hard_scores(n, m, dtype):
                 assert float(estimator.estimate(scores)) <= estimator.ceiling(n, m + 1) + slack, case
 
 

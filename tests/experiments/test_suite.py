@@ -241,5 +241,5 @@ def test_suites_are_listed_and_explained(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_listing_suites_does_not_import_torch() -> None:
-    code = "import sys; from mibench.cli import main; main(['list', 'suites']); sys.exit('torch' in sys.modules)"
+    code = "import sys; from mibench.cli.app import main; main(['list', 'suites']); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0

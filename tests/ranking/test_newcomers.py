@@ -11,9 +11,9 @@ import pytest
 
 import mibench
 from mibench.cli.app import main
-from mibench.cli.comparison import draw_newcomer
 from mibench.core.errors import UsageError
 from mibench.ranking.newcomers import Comparison, compare
+from mibench.report.comparison import draw_newcomer
 from mibench.store.folders import load_runs
 from mibench.store.parquet import stems, write_pack
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from mibench.core.errors import UsageError
 from mibench.experiments.specs import RunSpec
-from mibench.running.packs import pack_key, pack_size
-from mibench.running.plan import cost, in_shard, make_plan, pack
+from mibench.running.packs import cost, pack, pack_key, pack_size
+from mibench.running.plan import in_shard, make_plan
 from mibench.store.columns import empty_row
 from mibench.store.parquet import pack_stem, write_pack
 

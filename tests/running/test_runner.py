@@ -15,10 +15,10 @@ import pytest
 import mibench
 from mibench.core.errors import UsageError
 from mibench.experiments.grid import resolve
-from mibench.running.hosts import Host
+from mibench.running.messages import Job
 from mibench.running.plan import Plan, in_shard, make_plan
 from mibench.running.runner import execute, resolve_device, run
-from mibench.running.worker import Job
+from mibench.running.workers import Host
 from mibench.store.folders import load_curves, load_runs, load_sessions
 from mibench.store.maintenance import verify
 

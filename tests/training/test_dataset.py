@@ -14,7 +14,7 @@ from torch import Tensor
 
 import mibench
 from mibench.analysis.labels import with_labels
-from mibench.cli.terminal import show_results
+from mibench.cli.terminal.rows import show_results
 from mibench.core.errors import UsageError
 from mibench.core.estimator import SampleEstimator
 from mibench.experiments.grid import resolve

@@ -1,17 +1,14 @@
-"""What ``mibench compare`` says of a newcomer: sentences and tables on the terminal, a figure and a page."""
+"""The page of a newcomer: where it stands, its error in every cell among those of the others, and the boards."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.axes import Axes
 
-from mibench.analysis.labels import listing, plural
-from mibench.cli.terminal import say, show_table
+from mibench.analysis.labels import plural
 from mibench.figures import style
 from mibench.figures.registry import Drawing
 from mibench.ranking.columns import REFERENCE, TRACKS
@@ -23,8 +20,6 @@ from mibench.report.reports import ReportResult, render
 _FIGURE = "newcomer"
 _BOARDS = ("leaderboard", "leaderboard-parts", "leaderboard-wins")
 _NEWCOMER = "#D55E00"
-_EXTREMES = 3
-_NEIGHBOURS = 3
 
 _WHAT = (
     "Normalised error |estimate - truth| / max(truth, 1 nat) in every cell, mean over its seeds, each run at most 1; "
@@ -46,42 +41,10 @@ class _Commands(Source):
 
 def sentences(comparison: Comparison) -> list[str]:
     """Say where a newcomer stands, a sentence or two a track."""
-    said = [_sentence(comparison, standing) for standing in comparison.standings]
+    said = [standing_sentence(comparison, standing) for standing in comparison.standings]
     if comparison.failed:
         said.append(f"{plural(comparison.failed, 'run')} of {comparison.method} crashed or ran out of time.")
     return said
-
-
-def show_comparison(comparison: Comparison) -> None:
-    """Print rank, group and neighbours in every track, and where the newcomer is ahead and behind."""
-    for standing in comparison.standings:
-        say(f"\n{_sentence(comparison, standing)}")
-        _show_neighbours(standing)
-        for what, methods in (("behind", standing.better), ("ahead of", standing.worse), ("beside", standing.alike)):
-            if methods:
-                told = "not told apart from" if what == "beside" else f"told apart, {what}"
-                say(f"{told}: {listing(methods, 40)}")
-        cells = standing.cells
-        for what, some in (("most ahead", cells.head(_EXTREMES)), ("most behind", cells.tail(_EXTREMES)[::-1])):
-            say(f"{what}: {'; '.join(_cell(row) for _, row in some.iterrows())}")
-    if comparison.failed:
-        say(sentences(comparison)[-1])
-
-
-def comparison_json(comparison: Comparison) -> str:
-    """Write where a newcomer stands as JSON: its row, the methods around it and its cells, by track."""
-    standings = [
-        {
-            **json.loads(standing.row.to_json()),
-            "better": standing.better,
-            "worse": standing.worse,
-            "not_told_apart": standing.alike,
-            "by_cell": json.loads(standing.cells.to_json(orient="records")),
-        }
-        for standing in comparison.standings
-    ]
-    parts = {"method": comparison.method, "suite": comparison.suite, "failed": comparison.failed, "tracks": standings}
-    return json.dumps(parts, indent=2)
 
 
 def write_comparison_page(comparison: Comparison, folder: Path, command: str) -> Path:
@@ -148,7 +111,8 @@ def _draw_cells(ax: Axes, standing: Standing, others: pd.DataFrame, colour: str,
     ax.set_title(TRACKS[standing.board.track])
 
 
-def _sentence(comparison: Comparison, standing: Standing) -> str:
+def standing_sentence(comparison: Comparison, standing: Standing) -> str:
+    """Say where a newcomer stands in one track."""
     row = standing.row
     methods = plural(len(standing.board.table), "method")
     rank = f"rank {row['rank']} of {methods}"
@@ -167,30 +131,3 @@ def _sentence(comparison: Comparison, standing: Standing) -> str:
     if pd.notna(row["cost"]):
         parts.append(f"a run takes {row['cost']:.2g} times as long as one of {REFERENCE} on this machine")
     return "; ".join(parts) + "."
-
-
-def _show_neighbours(standing: Standing) -> None:
-    """Print the board's rows around the newcomer."""
-    table = standing.board.table
-    place = int((table["method"] == standing.row["method"]).to_numpy().argmax())
-    shown = table.iloc[max(place - _NEIGHBOURS, 0) : place + _NEIGHBOURS + 1]
-    rows: list[Sequence[str]] = [
-        [
-            ">" if row["method"] == standing.row["method"] else "",
-            str(row["rank"]),
-            row["group"],
-            row["method"],
-            f"{row['error']:.3f}",
-            "" if math.isnan(row["error_low"]) else f"{row['error_low']:.3f} to {row['error_high']:.3f}",
-            f"{row['bias']:+.2f}" if pd.notna(row["bias"]) else "",
-        ]
-        for _, row in shown.iterrows()
-    ]
-    columns = ("", "rank", "group", "method", "error", "95 % interval", "bias")
-    show_table(columns, rows, numbers=("rank", "error", "95 % interval", "bias"))
-
-
-def _cell(row: pd.Series) -> str:
-    return (
-        f"{row['cell']} ({row['error']:.2f}, median {row['median']:.2f}, best {row['best_method']} {row['best']:.2f})"
-    )

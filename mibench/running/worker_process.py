@@ -14,107 +14,21 @@ Notable:
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import datetime
-import faulthandler
 import importlib
-import json
 import os
-import resource
 import select
 import signal
-import sys
 import time
-import traceback
-from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
-from mibench.core.errors import StoreWriteError
-
-Message = dict[str, Any]
-"""What goes through the pipes: ``{"ready": pid}``, ``{"progress": steps}``, ``{"done": runs}`` or
-``{"failed": status, "error": text}`` with the status crashed, timeout, storage or broken."""
+from mibench.running.messages import Job, Message, Messages, send
+from mibench.running.pack_process import train_in_child
 
 _POLL = 0.25  # seconds between two looks at whether the child lives
-_ERROR_LENGTH = 8000  # characters kept of a traceback
 _OUTPUT_LENGTH = 2000  # bytes kept of what a child printed last
-_PR_SET_PDEATHSIG = 1
+
 # torch.optim imports torch._dynamo when the first optimiser is built, which takes as long as torch itself.
 _PRELOADED = ("torch", "torch._dynamo", "mibench.training.loop", "mibench.training.precision")
-
-
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """One pack to train and to store.
-
-    Parameters
-    ----------
-    specs
-        Canonical JSON of the runs.
-    plugins, modules
-        Files to load and modules to import first: where components that are not mibench's come from.
-    device
-        ``"cpu"`` or ``"cuda"``.
-    limit
-        Seconds until the child is killed; ``inf`` for none.
-    folder, stem, session_id
-        Where the rows go; an absolute path.
-    """
-
-    specs: tuple[str, ...]
-    plugins: tuple[str, ...]
-    modules: tuple[str, ...]
-    device: str
-    limit: float
-    folder: str
-    stem: str
-    session_id: str
-
-    def to_json(self) -> str:
-        """Write the job on one line."""
-        return json.dumps(dataclasses.asdict(self))
-
-    @classmethod
-    def from_message(cls, message: Message) -> Job:
-        """Read what `to_json` wrote."""
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in message.items()}
-        return cls(**values)
-
-
-class Messages:
-    """JSON lines from a file descriptor, read without blocking longer than one `os.read`."""
-
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
-        self.closed = False
-        self._rest = b""
-
-    def fileno(self) -> int:
-        """Return the descriptor, for `select`."""
-        return self.descriptor
-
-    def read(self) -> list[Message]:
-        """Return the messages that one read completes; sets `closed` at the end of the stream."""
-        data = os.read(self.descriptor, 65536)
-        self.closed = not data
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        return [json.loads(line) for line in lines]
-
-    def drain(self) -> list[Message]:
-        """Return all messages that are there; for a pipe whose writer is dead."""
-        os.set_blocking(self.descriptor, False)
-        found: list[Message] = []
-        with contextlib.suppress(BlockingIOError):
-            while not self.closed:
-                found += self.read()
-        return found
-
-
-def send(descriptor: int, message: Message) -> None:
-    """Write one message as a line."""
-    data = json.dumps(message).encode() + b"\n"
-    while data:
-        data = data[os.write(descriptor, data) :]
 
 
 def main() -> None:
@@ -232,81 +146,3 @@ class Child:
         self._reap(0)
         os.close(self._report.descriptor)
         os.close(self._output)
-
-
-def train_in_child(job: Job, report: int, output: int, worker: int) -> NoReturn:
-    """Train a pack, store it and report; never returns, whatever a plug-in does."""
-    try:
-        os.setpgid(0, 0)
-        _die_with(worker)
-        _redirect(output)
-        message = _outcome(job, lambda steps: send(report, {"progress": steps}))
-        with contextlib.suppress(OSError):
-            send(report, message)
-    finally:
-        os._exit(0)
-
-
-def _outcome(job: Job, progress: Callable[[int], None]) -> Message:
-    try:
-        return {"done": _train_and_store(job, progress)}
-    except StoreWriteError as error:
-        return {"failed": "storage", "error": str(error)}
-    except BaseException:  # a plug-in may raise anything, SystemExit included: failure is data
-        return {"failed": "crashed", "error": traceback.format_exc()[-_ERROR_LENGTH:]}
-
-
-def _train_and_store(job: Job, progress: Callable[[int], None]) -> int:
-    from mibench.core.plugins import load_plugins
-    from mibench.core.version import __version__
-    from mibench.experiments.specs import RunSpec
-    from mibench.store.parquet import curves_table, write_pack
-    from mibench.training.loop import train_pack
-    from mibench.training.precision import configure_process
-
-    load_plugins(job.plugins, strict=True)
-    for module in job.modules:
-        importlib.import_module(module)
-    configure_process(job.device)
-    specs = [RunSpec.from_json(text) for text in job.specs]
-    results = train_pack(specs, device=job.device, progress=progress)
-    facts = {
-        "session_id": job.session_id,
-        "mibench_version": __version__,
-        "finished_at": datetime.datetime.now(datetime.UTC),
-        "peak_rss_mb": _peak_memory(),
-    }
-    rows = [{**row, **facts} for result in results for row in result.rows]
-    curves = curves_table({result.spec.run_id: result.curve for result in results})
-    write_pack(job.folder, job.stem, rows, curves)
-    return len(results)
-
-
-def _peak_memory() -> float:
-    """Return the peak resident memory of this process, MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, kilobytes elsewhere
-
-
-def _redirect(output: int) -> None:
-    """Send what the child and its libraries print to the worker, which keeps the end of it."""
-    null = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((null, 0), (output, 1), (output, 2)):
-        os.dup2(source, target)
-    os.close(null)
-    os.close(output)
-    faulthandler.enable()  # a segmentation fault leaves a traceback in that output
-
-
-def _die_with(worker: int) -> None:
-    """Ask Linux to kill this process when the worker is killed; elsewhere only a worker that lives on can do it."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != worker:
-            os._exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -17,11 +17,13 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from mibench.running.worker import Job
+from mibench.running.messages import Job
 
 Progress = Callable[[int], None]
 
-_START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from mibench.running.worker import main; main()"
+_START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from mibench.running.worker_process import main; main()"
+)
 # One thread per process, always: two threads beside a busy process are many times slower, and forking needs one.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _PATIENCE = 10.0  # seconds that a worker is given to end by itself

@@ -1,29 +1,21 @@
-"""Engines: who runs the packs, and what becomes of a pack that fails.
+"""What engines share: a pack's job, what becomes of it where it fails, and the count of what is done.
 
-Notable: joblib schedules and never carries a failure. `supervise` always returns, with a small tuple of what failed;
-the work itself happens in worker processes. Results are stored where they are made, so a Dask cluster needs a results
-folder that all its machines share.
+Notable: `supervise` always returns, with a small tuple of what failed, and joblib never carries a failure; the work
+itself happens in worker processes. Results are stored where they are made.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import importlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable
 
-import joblib
-
-from mibench.core.errors import StoreWriteError, UsageError
+from mibench.core.errors import StoreWriteError
 from mibench.running.failures import Failure, write_failure
-from mibench.running.hosts import Progress, Workers
-from mibench.running.plan import Pack
-from mibench.running.worker import Job
+from mibench.running.messages import Job
+from mibench.running.packs import Pack
+from mibench.running.workers import Progress, Workers
 from mibench.store.parquet import pack_stem
-
-ENGINES = ("local", "dask")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,70 +111,6 @@ def stored(outcome: PackOutcome, settings: Settings) -> PackOutcome:
     except StoreWriteError as error:
         return dataclasses.replace(outcome, stopped_by="storage", error=str(error))
     return outcome
-
-
-def run_local(packs: Sequence[Pack], settings: Settings, *, jobs: int, progress: Progress) -> Iterator[PackOutcome]:
-    """Run packs on this machine, ``jobs`` at a time; yields outcomes as they come.
-
-    After the first pack that cannot go on, the others end as ``stopped``.
-    """
-    with Workers() as workers:
-
-        def one(pack: Pack) -> PackOutcome:
-            outcome = stored(supervise(workers, settings, pack, progress), settings)
-            if outcome.stopped_by:
-                workers.hang_up()
-            return outcome
-
-        threads = min(jobs, max(len(packs), 1))
-        parallel = joblib.Parallel(n_jobs=threads, backend="threading", return_as="generator_unordered")
-        yield from parallel(joblib.delayed(one)(pack) for pack in packs)
-
-
-def run_dask(
-    packs: Sequence[Pack], settings: Settings, *, jobs: int, progress: Progress, scheduler: str | None
-) -> Iterator[PackOutcome]:
-    """Run packs on a Dask cluster; a worker process is started for each.
-
-    Parameters
-    ----------
-    jobs
-        Packs at a time on a cluster that is started here; a cluster given by address uses all it has.
-    scheduler
-        Address of a running scheduler (``tcp://host:8786``); by default a cluster on this machine.
-
-    Raises
-    ------
-    UsageError
-        Where the scheduler does not answer.
-    """
-    distributed: Any = importlib.import_module("distributed")
-    with contextlib.ExitStack() as stack:
-        if scheduler is None:  # threads suffice: the work is done in processes of their own
-            cluster = distributed.LocalCluster(
-                n_workers=1, threads_per_worker=jobs, processes=False, dashboard_address=None
-            )
-            scheduler = stack.enter_context(cluster)
-        try:
-            stack.enter_context(distributed.Client(scheduler))
-        except (OSError, ValueError) as error:
-            raise UsageError(f"the Dask scheduler '{scheduler}' does not answer; check its address") from error
-        stack.enter_context(joblib.parallel_config(backend="dask"))
-        parallel = joblib.Parallel(n_jobs=-1, return_as="generator_unordered")
-        outcomes = parallel(joblib.delayed(_supervise_there)(settings, pack) for pack in packs)
-        stack.enter_context(contextlib.closing(outcomes))
-        for outcome, steps in outcomes:
-            progress(steps)
-            outcome = stored(outcome, settings)
-            yield outcome
-            if outcome.stopped_by:
-                return
-
-
-def _supervise_there(settings: Settings, pack: Pack) -> tuple[PackOutcome, int]:
-    with Workers() as workers:
-        outcome = supervise(workers, settings, pack, lambda steps: None)
-    return outcome, sum(spec.steps for spec in pack)
 
 
 def counted(report: Callable[[int, int], None] | None, total: int) -> Progress:

@@ -1,4 +1,4 @@
-"""How the command line prints a leaderboard: tables with sentences, JSON, CSV.
+"""A leaderboard: tables with sentences, JSON, CSV.
 
 Notable: a table on a terminal is what fits and is read; JSON holds everything, the cells included.
 """
@@ -11,7 +11,8 @@ from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mibench.analysis.labels import listing, plural
-from mibench.cli.terminal import say, show_table
+from mibench.cli.terminal.console import say, show_table
+from mibench.cli.terminal.numbers import span_text
 from mibench.report.files import csv_text
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _heading(board: Board) -> str:
 def _line(row: Mapping[Hashable, Any]) -> dict[str, str]:
     return {
         "rank": str(row["rank"]),
-        "could be": _span(row["best_rank"], row["worst_rank"]),
+        "could be": span_text(row["best_rank"], row["worst_rank"]),
         "group": row["group"],
         "method": row["method"],
         "error": f"{row['error']:.3f}{_IMPUTED if row['imputed_runs'] else ''}",
@@ -107,10 +108,6 @@ def _line(row: Mapping[Hashable, Any]) -> dict[str, str]:
         "cost": _number(row["cost"], ".2g"),
         "wins": _number(row["win_rate"], ".0%"),
     }
-
-
-def _span(low: int, high: int) -> str:
-    return str(low) if low == high else f"{low} to {high}"
 
 
 def _number(value: float, form: str) -> str:

@@ -1,0 +1,60 @@
+"""``mibench compare``: a newcomer among published rows."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mibench.cli import completion
+from mibench.cli.options import Jobs, Results, given_command
+from mibench.cli.registration import command
+from mibench.core.registry import ESTIMATORS
+
+
+@command("compare", place=70)
+def compare_command(
+    plugin: Annotated[Path | None, typer.Argument(help="The newcomer's file.")] = None,
+    estimator: Annotated[
+        str | None,
+        typer.Option(help="Its name, with parameters perhaps.", autocompletion=completion.in_registry(ESTIMATORS)),
+    ] = None,
+    suite: Annotated[
+        str, typer.Option(help="Suite to rank on, or its file.", autocompletion=completion.of_suite)
+    ] = "standard",
+    published: Annotated[
+        Path | None, typer.Option(help="Results folder of the others.  \\[default: the published one]")
+    ] = None,
+    results: Results = Path("results"),
+    output: Annotated[Path, typer.Option(help="Where the page goes.")] = Path("reports/compare"),
+    jobs: Jobs = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Rank a newcomer by running only it: its rank with interval and group, where it wins and loses, and a page."""
+    from mibench.cli.terminal.comparison import comparison_json, show_comparison
+    from mibench.cli.terminal.progress import progress_bar
+    from mibench.ranking.newcomers import compare
+    from mibench.report.comparison import write_comparison_page
+    from mibench.store.sessions import available_cores
+
+    with progress_bar() as progress:
+        comparison = compare(
+            plugin,
+            estimator=estimator,
+            suite=suite,
+            published=published,
+            results=results,
+            jobs=available_cores() if jobs is None else jobs,
+            on_plan=lambda plan: print(plan, flush=True, file=sys.stderr if as_json else sys.stdout),
+            on_progress=progress,
+        )
+    page = write_comparison_page(comparison, output, given_command())
+    if as_json:
+        print(comparison_json(comparison))
+    else:
+        show_comparison(comparison)
+        print(page)
+    if comparison.failed:
+        raise typer.Exit(1)

@@ -1,0 +1,47 @@
+"""``mibench leaderboard``: estimators by their error."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mibench.cli import completion
+from mibench.cli.registration import command
+from mibench.core.errors import UsageError
+from mibench.ranking.columns import REFERENCE
+
+
+@command("leaderboard", place=60)
+def leaderboard_command(
+    results: Annotated[Path | None, typer.Option(help="A results folder.  \\[default: the published one]")] = None,
+    suite: Annotated[
+        str | None, typer.Option(help="Only the rows of a suite.", autocompletion=completion.of_suite)
+    ] = None,
+    track: Annotated[str | None, typer.Option(help="lower, plug-in, upper or dataset.  \\[default: all]")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="A board for each family, regime (MI below and above log N) or sampler.")
+    ] = None,
+    reference: Annotated[str, typer.Option(help="Estimator whose cost is 1.")] = REFERENCE,
+    wins: Annotated[bool, typer.Option("--wins", help="Print who wins against whom as well.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, every cell included.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the boards as CSV.")] = False,
+) -> None:
+    """Rank estimators by their error, with intervals, and with groups that cannot be told apart."""
+    from mibench.cli.terminal.boards import ranking_csv, ranking_json, show_ranking
+    from mibench.ranking.boards import Options, rank_methods
+    from mibench.ranking.rows import read_ranking_rows
+
+    if as_json and as_csv:
+        raise UsageError("--json and --csv exclude each other; give one of them")
+    options = Options(track=track, by=by, reference=reference)
+    rows = read_ranking_rows(results, suite)
+    ranking = rank_methods(rows.runs, dataclasses.replace(options, seeds=rows.seeds))
+    if as_json:
+        print(ranking_json(ranking, note=rows.note))
+    elif as_csv:
+        print(ranking_csv(ranking), end="")
+    else:
+        show_ranking(ranking, wins=wins, note=rows.note)

@@ -1,0 +1,40 @@
+"""``mibench report``: figures and their page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mibench.cli import completion
+from mibench.cli.options import Many, Results
+from mibench.cli.registration import command
+from mibench.core.errors import UsageError
+
+
+@command("report", place=50)
+def report_command(
+    names: Annotated[Many, typer.Argument(help="Figures, all or claims.", autocompletion=completion.of_figure)] = None,
+    results: Results = Path("results"),
+    output: Annotated[Path, typer.Option(help="Where figures and tables go.")] = Path("reports"),
+    where: Annotated[Many, typer.Option(metavar="COLUMN=VALUE,...", help="Only these rows, as batch=64,128.")] = None,
+    grid: Annotated[
+        str | None, typer.Option(help="Only the rows of this grid.", autocompletion=completion.of_grid)
+    ] = None,
+) -> None:
+    """Draw figures from stored rows, each with its table and caption, and a page that shows them all."""
+    from mibench.experiments.options import read_conditions
+    from mibench.report.page import PAGE
+    from mibench.report.reports import draw_reports
+
+    conditions = read_conditions(where or ())
+    done = draw_reports(names or ["all"], results=results, output=output, where=conditions, grid=grid)
+    if not any(result.files for result in done):
+        raise UsageError("; ".join(dict.fromkeys(result.reason for result in done)))
+    for result in done:
+        if result.reason:
+            print(f"no {result.name}: {result.reason}")
+        for file in result.files:
+            print(file)
+    print(output / PAGE)

@@ -1,0 +1,123 @@
+"""``mibench run``: train what a grid or a suite lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mibench.cli import completion
+from mibench.cli.options import Jobs, Many, Plugins, Results, given_command
+from mibench.cli.registration import command
+from mibench.core.plugins import load_plugins
+from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS
+
+if TYPE_CHECKING:
+    from mibench.running.plan import Plan
+
+
+def _option(name: str, text: str, complete: Callable[[str], list[str]] | None = None) -> Any:
+    return typer.Option(
+        name, help=text, autocompletion=complete, rich_help_panel="Grid (repeat an option for a product)"
+    )
+
+
+@command("run", place=10)
+def run_command(
+    grid: Annotated[
+        str | None,
+        typer.Argument(help="TOML file or shipped grid; options replace its own.", autocompletion=completion.of_grid),
+    ] = None,
+    suite: Annotated[
+        str | None, typer.Option(help="A suite; with --estimator, that one on it.", autocompletion=completion.of_suite)
+    ] = None,
+    task: Annotated[
+        Many, _option("--task", "Task, for example gaussian20d:dim=10.", completion.in_registry(TASKS))
+    ] = None,
+    mi: Annotated[Many, _option("--mi", "True mutual information in nats, or as 2bits.")] = None,
+    schedule: Annotated[Many, _option("--schedule", "A staircase of MI levels: 2,4,6,8,10.")] = None,
+    estimator: Annotated[
+        Many, _option("--estimator", "Estimator, as nwj or smile:tau=5.", completion.in_registry(ESTIMATORS))
+    ] = None,
+    batch: Annotated[Many, _option("--batch", "Batch size N.  \\[default: 64]")] = None,
+    samples: Annotated[Many, _option("--samples", "Pairs in a fixed sample, to split and train on in epochs.")] = None,
+    critic: Annotated[Many, _option("--critic", "Critic.  \\[default: joint]", completion.in_registry(CRITICS))] = None,
+    hidden: Annotated[Many, _option("--hidden", "Hidden layers, depth x width.  \\[default: 2x256]")] = None,
+    activation: Annotated[Many, _option("--activation", "relu or elu.  \\[default: relu]")] = None,
+    dropout: Annotated[Many, _option("--dropout", "Dropout, one rate or one a layer: 0.5/0.3.  \\[default: 0]")] = None,
+    weight_decay: Annotated[Many, _option("--weight-decay", "The optimiser's L2 penalty.  \\[default: 0]")] = None,
+    precision: Annotated[
+        Many, _option("--precision", "Arithmetic.  \\[default: float32]", completion.of_precision)
+    ] = None,
+    negatives: Annotated[
+        Many,
+        _option("--negatives", "Negative sampler.  \\[default: the estimator's]", completion.in_registry(NEGATIVES)),
+    ] = None,
+    optimiser: Annotated[
+        Many, _option("--optimiser", "adam, sgd or sgd:momentum=0.9.  \\[default: adam]", completion.of_optimiser)
+    ] = None,
+    steps: Annotated[Many, _option("--steps", "Steps of training, stairs together.  \\[default: the budget's]")] = None,
+    lr: Annotated[Many, _option("--lr", "Learning rate.  \\[default: 5e-4]")] = None,
+    seeds: Annotated[str | None, _option("--seeds", "How many seeds: 0, 1, ...  \\[default: the budget's]")] = None,
+    seed: Annotated[Many, _option("--seed", "A seed by its number.")] = None,
+    window: Annotated[Many, _option("--window", "Last steps of a stair that estimates are taken over.")] = None,
+    every: Annotated[Many, _option("--every", "Steps between two points of a curve.")] = None,
+    patience: Annotated[Many, _option("--patience", "Points without gain that stop a run on a fixed sample.")] = None,
+    budget: Annotated[str | None, _option("--budget", "quick, standard or paper: steps and seeds.")] = None,
+    plugin: Plugins = None,
+    results: Results = Path("results"),
+    jobs: Jobs = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    timeout: Annotated[float, typer.Option(help="Seconds after which a run is killed.")] = 3600.0,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train failed runs again.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    shard: Annotated[str | None, typer.Option(help="Only part I of N of the grid: 3/40.")] = None,
+    engine: Annotated[str, typer.Option(help="local or dask.")] = "local",
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler.")] = None,
+) -> None:
+    """Train the runs of a grid that are not stored yet; the same command again goes on where it stopped."""
+    from mibench.cli.terminal.progress import progress_bar
+    from mibench.cli.terminal.rows import say_next, show_results
+    from mibench.experiments.options import OPTION_NAMES, read_shard
+    from mibench.experiments.suite import requested_runs
+    from mibench.running.runner import execute, rows_of
+    from mibench.store.columns import FAILURE_STATUSES
+    from mibench.store.sessions import available_cores
+
+    given = {name: value for name, value in locals().items() if name in OPTION_NAMES and value}
+    if schedule:
+        given["schedule"] = [one.split(",") for one in schedule]
+    load_plugins(plugin or (), strict=True)
+    part = read_shard(shard) if shard else None
+    specs = requested_runs(grid, suite, given)
+    with progress_bar() as progress:
+
+        def show_plan(plan: Plan) -> None:
+            print(plan, flush=True)
+            if not dry_run:
+                progress(0, plan.work)
+
+        outcome = execute(
+            specs,
+            results=results,
+            jobs=available_cores() if jobs is None else jobs,
+            device=device,
+            timeout=timeout,
+            retry_failed=retry_failed,
+            shard=part,
+            dry_run=dry_run,
+            engine=engine,
+            scheduler=scheduler,
+            command=given_command(),
+            on_plan=show_plan,
+            on_progress=progress,
+        )
+    if dry_run:
+        return
+    rows = rows_of(outcome.plan.specs, results)
+    show_results(rows)
+    say_next(rows, results)
+    if rows["status"].isin(FAILURE_STATUSES).any():
+        raise typer.Exit(1)

@@ -1,0 +1,68 @@
+"""Progress of training: on a terminal a bar; elsewhere (a file, a pipe, CI) a plain line now and then."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from mibench.cli.terminal.console import console
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_PLAIN_SECONDS = 30.0
+"""Seconds between two lines of progress where there is no terminal."""
+
+
+@contextlib.contextmanager
+def progress_bar() -> Iterator[Callable[[int, int], None]]:
+    """Show progress with an estimate of the time left; yields a function of the work done and its total."""
+    screen = console(stderr=True)
+    if not screen.is_terminal:
+        yield _plain_progress(screen)
+        return
+    import rich.progress as parts
+
+    progress = parts.Progress(
+        parts.TextColumn("training"),
+        parts.BarColumn(),
+        parts.TaskProgressColumn(),
+        parts.TimeElapsedColumn(),
+        parts.TextColumn("left"),
+        parts.TimeRemainingColumn(),
+        console=screen,
+    )
+    bar = progress.add_task("training", total=None)
+
+    def show(done: int, total: int) -> None:
+        if total:
+            progress.start()  # not before there is work, so that the plan's line comes first
+            progress.update(bar, completed=done, total=total)
+
+    try:
+        yield show
+    finally:
+        progress.stop()
+
+
+def _plain_progress(screen: Console) -> Callable[[int, int], None]:
+    start = last = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < _PLAIN_SECONDS or not 0 < done < total:
+            return
+        last = now
+        left = (now - start) * (total - done) / done
+        screen.print(f"{done / total:.0%} done after {_clock(now - start)}, about {_clock(left)} left")
+
+    return show
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,98 @@
+"""The process of one pack, forked by a worker: trains, stores, reports, ends.
+
+Notable: failure is data. Whatever a plug-in does, the worker gets a message or an exit code, never an exception.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import faulthandler
+import importlib
+import os
+import resource
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from typing import NoReturn
+
+from mibench.core.errors import StoreWriteError
+from mibench.running.messages import Job, Message, send
+
+_ERROR_LENGTH = 8000  # characters kept of a traceback
+_PR_SET_PDEATHSIG = 1
+
+
+def train_in_child(job: Job, report: int, output: int, worker: int) -> NoReturn:
+    """Train a pack, store it and report; never returns, whatever a plug-in does."""
+    try:
+        os.setpgid(0, 0)
+        _die_with(worker)
+        _redirect(output)
+        message = _outcome(job, lambda steps: send(report, {"progress": steps}))
+        with contextlib.suppress(OSError):
+            send(report, message)
+    finally:
+        os._exit(0)
+
+
+def _outcome(job: Job, progress: Callable[[int], None]) -> Message:
+    try:
+        return {"done": _train_and_store(job, progress)}
+    except StoreWriteError as error:
+        return {"failed": "storage", "error": str(error)}
+    except BaseException:  # a plug-in may raise anything, SystemExit included: failure is data
+        return {"failed": "crashed", "error": traceback.format_exc()[-_ERROR_LENGTH:]}
+
+
+def _train_and_store(job: Job, progress: Callable[[int], None]) -> int:
+    from mibench.core.plugins import load_plugins
+    from mibench.core.version import __version__
+    from mibench.experiments.specs import RunSpec
+    from mibench.store.parquet import curves_table, write_pack
+    from mibench.training.loop import train_pack
+    from mibench.training.precision import configure_process
+
+    load_plugins(job.plugins, strict=True)
+    for module in job.modules:
+        importlib.import_module(module)
+    configure_process(job.device)
+    specs = [RunSpec.from_json(text) for text in job.specs]
+    results = train_pack(specs, device=job.device, progress=progress)
+    facts = {
+        "session_id": job.session_id,
+        "mibench_version": __version__,
+        "finished_at": datetime.datetime.now(datetime.UTC),
+        "peak_rss_mb": _peak_memory(),
+    }
+    rows = [{**row, **facts} for result in results for row in result.rows]
+    curves = curves_table({result.spec.run_id: result.curve for result in results})
+    write_pack(job.folder, job.stem, rows, curves)
+    return len(results)
+
+
+def _peak_memory() -> float:
+    """Return the peak resident memory of this process, MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, kilobytes elsewhere
+
+
+def _redirect(output: int) -> None:
+    """Send what the child and its libraries print to the worker, which keeps the end of it."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((null, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    os.close(null)
+    os.close(output)
+    faulthandler.enable()  # a segmentation fault leaves a traceback in that output
+
+
+def _die_with(worker: int) -> None:
+    """Ask Linux to kill this process when the worker is killed; elsewhere only a worker that lives on can do it."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != worker:
+            os._exit(1)
