@@ -5,6 +5,7 @@ MibenchError
 │   ├── UnknownNameError       a name that no registry holds, with the nearest ones
 │   ├── DuplicateNameError     two components claim one versioned name
 │   └── PluginError            a plug-in that cannot be imported
+├── WorkersKilledError         worker processes that are killed whenever they start; exit code 1
 └── StoreError                 a results file that is truncated, foreign or of another schema; exit code 2
     └── StoreWriteError        a result that cannot be written (a full disk); exit code 1
 """
@@ -52,6 +53,12 @@ class DuplicateNameError(UsageError):
 
 class PluginError(UsageError):
     """A plug-in that cannot be imported."""
+
+
+class WorkersKilledError(MibenchError):
+    """Worker processes are killed again and again before they take work; what was stored before is intact."""
+
+    exit_code: ClassVar[int] = 1
 
 
 class StoreError(MibenchError):

@@ -21,11 +21,14 @@ class Failure:
     ----------
     error
         Traceback, signal or limit.
+    memory
+        Peak resident memory of the process that trained it, MB; None where nothing is known of it.
     """
 
     spec: RunSpec
     status: Status
     error: str
+    memory: float | None = None
 
 
 def write_failure(failure: Failure, folder: str | Path, *, session_id: str, device: str) -> None:
@@ -37,6 +40,7 @@ def write_failure(failure: Failure, folder: str | Path, *, session_id: str, devi
         "finished_at": datetime.datetime.now(datetime.UTC),
         "status": failure.status,
         "error": storable(failure.error),
+        "peak_rss_mb": failure.memory,
     }
     rows = [{**columns, **facts} for columns in _spec_columns(failure.spec)]
     stem = pack_stem([failure.spec.run_id], session_id, failure.status)

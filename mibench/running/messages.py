@@ -9,8 +9,9 @@ import os
 from typing import Any
 
 Message = dict[str, Any]
-"""What goes through the pipes: ``{"ready": pid}``, ``{"progress": steps}``, ``{"done": runs}`` or
-``{"failed": status, "error": text}`` with the status crashed, timeout, storage or broken."""
+"""What goes through the pipes: ``{"ready": pid}``, ``{"progress": steps, "memory": peak}``, ``{"done": runs}`` or
+``{"failed": status, "error": text}`` with the status crashed, timeout, storage, killed, unstarted or broken, and with
+``memory``, the child's peak resident memory (MB), where it is known."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,7 +30,7 @@ def train_in_child(job: Job, report: int, output: int, worker: int) -> NoReturn:
         os.setpgid(0, 0)
         _die_with(worker)
         _redirect(output)
-        message = _outcome(job, lambda steps: send(report, {"progress": steps}))
+        message = _outcome(job, lambda steps: send(report, {"progress": steps, "memory": peak_memory()}))
         with contextlib.suppress(OSError):
             send(report, message)
     finally:
@@ -43,7 +43,7 @@ def _outcome(job: Job, progress: Callable[[int], None]) -> Message:
     except StoreWriteError as error:
         return {"failed": "storage", "error": str(error)}
     except BaseException:  # a plug-in may raise anything, SystemExit included: failure is data
-        return {"failed": "crashed", "error": traceback.format_exc()[-_ERROR_LENGTH:]}
+        return {"failed": "crashed", "error": traceback.format_exc()[-_ERROR_LENGTH:], "memory": peak_memory()}
 
 
 def _train_and_store(job: Job, progress: Callable[[int], None]) -> int:
@@ -64,7 +64,7 @@ def _train_and_store(job: Job, progress: Callable[[int], None]) -> int:
         "session_id": job.session_id,
         "mibench_version": __version__,
         "finished_at": datetime.datetime.now(datetime.UTC),
-        "peak_rss_mb": _peak_memory(),
+        "peak_rss_mb": peak_memory(),
     }
     rows = [{**row, **facts} for result in results for row in result.rows]
     curves = curves_table({result.spec.run_id: result.curve for result in results})
@@ -72,9 +72,9 @@ def _train_and_store(job: Job, progress: Callable[[int], None]) -> int:
     return len(results)
 
 
-def _peak_memory() -> float:
-    """Return the peak resident memory of this process, MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak_memory(usage: resource.struct_rusage | None = None) -> float:
+    """Return the peak resident memory of this process, or of one that has ended, MB."""
+    peak = (usage or resource.getrusage(resource.RUSAGE_SELF)).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, kilobytes elsewhere
 
 

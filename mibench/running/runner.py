@@ -14,14 +14,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mibench.core.errors import MibenchError, StoreWriteError, UsageError, did_you_mean
+from mibench.core.errors import MibenchError, StoreWriteError, UsageError, WorkersKilledError, did_you_mean
 from mibench.core.plugins import load_plugins, loaded_plugins
 from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS
 from mibench.experiments.specs import RunSpec
 from mibench.experiments.suite import requested_runs
+from mibench.running import supervision
 from mibench.running.engines import engine_names, find_engine
 from mibench.running.plan import Plan, make_plan
-from mibench.running.supervision import PackOutcome, Settings, counted
+from mibench.running.supervision import MEMORY, PackOutcome, Settings, counted
 from mibench.store.folders import check_writable, read_runs, write_session
 from mibench.store.sessions import describe_session
 
@@ -118,6 +119,8 @@ def run(
         Where a stored file cannot be read.
     StoreWriteError
         Where a result cannot be stored; what was stored before is intact.
+    WorkersKilledError
+        Where worker processes are killed whenever they start; likewise.
     """
     load_plugins([plugins] if isinstance(plugins, str | Path) else plugins, strict=True)
     specs = requested_runs(grid, suite, options)
@@ -213,6 +216,12 @@ def _collect(plan: Plan, session_id: str, outcomes: Iterator[PackOutcome]) -> Ou
         return Outcome(plan, session_id, finished, failed)
     if stop.stopped_by == "storage":
         raise StoreWriteError(stop.error)
+    if stop.stopped_by == "unstarted":
+        tries = f"{len(supervision.PAUSES) + 1} times"
+        raise WorkersKilledError(
+            f"worker processes do not live long enough to begin ({stop.error}, {tries}); {MEMORY}; "
+            f"{len(plan.done) + finished} of {len(plan.specs)} runs are stored, and the same command goes on"
+        )
     raise MibenchError(f"the worker processes do not start ({stop.error}); check the installation of mibench and torch")
 
 

@@ -14,8 +14,14 @@ from mibench.core.errors import StoreWriteError
 from mibench.running.failures import Failure, write_failure
 from mibench.running.messages import Job
 from mibench.running.packs import Pack
-from mibench.running.workers import Progress, Workers
+from mibench.running.workers import Progress, Reply, Workers
 from mibench.store.parquet import pack_stem
+
+PAUSES = (0.5, 2.0, 5.0)
+"""Seconds before a pack whose worker was killed is tried again, attempt by attempt: memory may come free."""
+
+MEMORY = "a signal that nobody sent is the system's, for want of memory: use fewer --jobs, or smaller runs"
+"""What is likely behind workers that are killed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +61,8 @@ class Settings:
 class PackOutcome:
     """What became of a pack.
 
-    ``stopped_by`` is empty, or why no pack can go on: ``storage``, ``broken`` or ``stopped``, with its ``error``.
+    ``stopped_by`` is empty, or why no pack can go on: ``storage``, ``broken``, ``unstarted`` or ``stopped``, with its
+    ``error``.
     """
 
     finished: int
@@ -85,6 +92,21 @@ def supervise(workers: Workers, settings: Settings, pack: Pack, progress: Progre
 
 
 def _attempt(workers: Workers, settings: Settings, pack: Pack, progress: Progress) -> PackOutcome:
+    reply, reported = _reply(workers, settings, pack, progress)
+    if reply.status == "done":
+        progress(sum(spec.steps for spec in pack) - reported)
+        return PackOutcome(len(pack))
+    if reply.status == "killed":  # whenever it was tried: it is the run's doing, or more than the machine holds
+        reply = dataclasses.replace(reply, status="crashed", error=f"{reply.error}, {len(PAUSES) + 1} times; {MEMORY}")
+    if reply.status not in ("crashed", "timeout"):
+        return PackOutcome(0, stopped_by=reply.status, error=reply.error)
+    again = len(pack) > 1
+    progress((0 if again else pack[0].steps) - reported)
+    return PackOutcome(0, tuple(Failure(spec, reply.status, reply.error, reply.memory) for spec in pack))
+
+
+def _reply(workers: Workers, settings: Settings, pack: Pack, progress: Progress) -> tuple[Reply, int]:
+    """Have a pack trained, by another worker after a pause where one was killed; also what of its progress was told."""
     reported = 0
 
     def count(steps: int) -> None:
@@ -92,15 +114,13 @@ def _attempt(workers: Workers, settings: Settings, pack: Pack, progress: Progres
         reported += steps
         progress(steps)
 
-    reply = workers.run(settings.job(pack), count)
-    if reply.status == "done":
-        progress(sum(spec.steps for spec in pack) - reported)
-        return PackOutcome(len(pack))
-    if reply.status not in ("crashed", "timeout"):
-        return PackOutcome(0, stopped_by=reply.status, error=reply.error)
-    again = len(pack) > 1
-    progress((0 if again else pack[0].steps) - reported)
-    return PackOutcome(0, tuple(Failure(spec, reply.status, reply.error) for spec in pack))
+    for pause in (*PAUSES, None):
+        reply = workers.run(settings.job(pack), count)
+        if reply.status not in ("killed", "unstarted") or pause is None:
+            break
+        count(-reported)
+        workers.pause(pause)
+    return reply, reported
 
 
 def stored(outcome: PackOutcome, settings: Settings) -> PackOutcome:

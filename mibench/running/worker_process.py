@@ -22,7 +22,7 @@ import time
 from typing import Any
 
 from mibench.running.messages import Job, Message, Messages, send
-from mibench.running.pack_process import train_in_child
+from mibench.running.pack_process import peak_memory, train_in_child
 
 _POLL = 0.25  # seconds between two looks at whether the child lives
 _OUTPUT_LENGTH = 2000  # bytes kept of what a child printed last
@@ -42,7 +42,7 @@ def main() -> None:
         send(replies, _prepare())
         while not requests.closed:
             for message in requests.read():
-                reply = Child(Job.from_message(message), requests, replies).outcome()
+                reply = _outcome(Job.from_message(message), requests, replies)
                 if reply is not None:
                     send(replies, reply)
     os._exit(0)  # taking torch down in good order takes half a second
@@ -54,8 +54,24 @@ def _prepare() -> Message:
         for module in _PRELOADED:
             importlib.import_module(module)
     except Exception as error:
-        return {"failed": "broken", "error": f"{type(error).__name__}: {error}"}
+        status = "unstarted" if _lacks_memory(error) else "broken"
+        return {"failed": status, "error": f"{type(error).__name__}: {error}"}
     return {"ready": os.getpid()}
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Whether an import failed for want of memory, which a library that is loaded says in words of its own."""
+    texts = ("Cannot allocate memory", "failed to map segment")
+    return isinstance(error, MemoryError) or any(text in str(error) for text in texts)
+
+
+def _outcome(job: Job, requests: Messages, replies: int) -> Message | None:
+    """Train one pack in a child; None where the runner is gone."""
+    try:
+        child = Child(job, requests, replies)
+    except OSError as error:  # no memory for a fork, or too many processes: not the pack's doing
+        return {"failed": "killed", "error": f"the worker cannot start a process: {error.strerror}"}
+    return child.outcome()
 
 
 class Child:
@@ -78,6 +94,7 @@ class Child:
         self._report, self._output = Messages(report), output
         self._output_closed, self._last_words = False, b""
         self._exit: int | None = None
+        self._memory: float | None = None
 
     def outcome(self) -> Message | None:
         """Wait for the pack's end and return the last message; None where the runner is gone."""
@@ -91,6 +108,7 @@ class Child:
         while True:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
+                self._kill()  # before it is said, so that its memory is known
                 return self._failed("timeout", f"no result after {self._job.limit:g} seconds")
             messages = self._wait(min(remaining, _POLL))
             if self._requests.closed:
@@ -124,9 +142,9 @@ class Child:
     def _reap(self, options: int) -> bool:
         """Collect the child's exit status; whether it is dead."""
         if self._exit is None:
-            pid, status = os.waitpid(self._pid, options)
+            pid, status, usage = os.wait4(self._pid, options)
             if pid:
-                self._exit = os.waitstatus_to_exitcode(status)
+                self._exit, self._memory = os.waitstatus_to_exitcode(status), peak_memory(usage)
         return self._exit is not None
 
     def _cause_of_death(self) -> str:
@@ -137,12 +155,17 @@ class Child:
 
     def _failed(self, status: str, error: str) -> Message:
         tail = self._last_words.decode(errors="replace").strip()
-        return {"failed": status, "error": f"{error}; last output:\n{tail}" if tail else error}
+        message = {"failed": status, "error": f"{error}; last output:\n{tail}" if tail else error}
+        return message if self._memory is None else {**message, "memory": self._memory}
 
     def _end(self) -> None:
         """Kill what is left of the process group, and forget it."""
+        self._kill()
+        os.close(self._report.descriptor)
+        os.close(self._output)
+
+    def _kill(self) -> None:
+        """Kill what is left of the process group, and collect the child."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._pid, signal.SIGKILL)
         self._reap(0)
-        os.close(self._report.descriptor)
-        os.close(self._output)

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -33,12 +34,24 @@ _PATIENCE = 10.0  # seconds that a worker is given to end by itself
 class Reply:
     """How a job ended.
 
-    ``crashed`` and ``timeout`` are the run's doing. ``storage`` (nothing can be written), ``broken`` (workers do not
-    start) and ``stopped`` (the runner gave up) are not, and no row is made of them.
+    ``crashed`` and ``timeout`` are the run's doing. ``killed`` (a signal ended the worker in the midst of the job) and
+    ``unstarted`` (before it took the job, or there was no memory to start it) may be anybody's, and another attempt is
+    due. ``storage`` (nothing can be written), ``broken`` (workers do not start, whenever they are tried) and
+    ``stopped`` (the runner gave up) are not the run's, and no row is made of them.
+
+    Parameters
+    ----------
+    status
+        As above.
+    error
+        Traceback, signal, limit or cause.
+    memory
+        Peak resident memory of the process that trained, MB; None where nothing is known of it.
     """
 
-    status: Literal["done", "crashed", "timeout", "storage", "broken", "stopped"]
+    status: Literal["done", "crashed", "timeout", "killed", "unstarted", "storage", "broken", "stopped"]
     error: str = ""
+    memory: float | None = None
 
 
 class Host:
@@ -61,20 +74,31 @@ class Host:
         """Do one job; blocks until it ended. A worker that does not answer any more is a crash of the job."""
         assert self._process.stdin is not None
         if not self._ready:
-            greeting = self._receive() or {"error": f"exit code {self._process.wait()}"}
+            greeting = self._receive()
+            if greeting is None:
+                return self._death("unstarted", "broken")
             if "ready" not in greeting:
-                return Reply("broken", greeting["error"])
+                return Reply(greeting["failed"], greeting["error"])
             self._ready = True
         with contextlib.suppress(BrokenPipeError, ValueError):  # ValueError: `hang_up` has closed it
             self._process.stdin.write(job.to_json().encode() + b"\n")
             self._process.stdin.flush()
+        memory: float | None = None
         while (message := self._receive()) is not None:
+            memory = message.get("memory", memory)
             if "done" in message:
                 return Reply("done")
             if "failed" in message:
-                return Reply(message["failed"], message["error"])
+                return Reply(message["failed"], message["error"], memory)
             progress(message["progress"])
-        return Reply("crashed", f"the worker ended with exit code {self._process.wait()}")
+        return dataclasses.replace(self._death("killed", "crashed"), memory=memory)
+
+    def _death(self, by_signal: Literal["killed", "unstarted"], by_itself: Literal["crashed", "broken"]) -> Reply:
+        """Say how the worker ended: a signal comes from elsewhere, an exit code from within."""
+        code = self._process.wait()
+        if code >= 0:
+            return Reply(by_itself, f"exit code {code}")
+        return Reply(by_signal, f"the worker was killed by signal {-code} ({signal.strsignal(-code)})")
 
     @property
     def alive(self) -> bool:
@@ -117,6 +141,7 @@ class Workers:
         self._hosts: set[Host] = set()
         self._idle: list[Host] = []
         self._stopped = False
+        self._hung_up = threading.Event()
 
     def run(self, job: Job, progress: Progress) -> Reply:
         """Do one job on an idle worker, or on a new one."""
@@ -134,6 +159,10 @@ class Workers:
         host.stop()
         return reply
 
+    def pause(self, seconds: float) -> None:
+        """Wait, but no longer than until all jobs are to end."""
+        self._hung_up.wait(seconds)
+
     def _take(self) -> Host | None:
         with self._lock:
             if self._stopped:
@@ -149,6 +178,7 @@ class Workers:
         with self._lock:
             self._stopped = True
             hosts = list(self._hosts)
+        self._hung_up.set()
         for host in hosts:
             host.hang_up()
 

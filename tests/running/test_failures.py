@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +16,14 @@ import pytest
 
 from mibench.core.errors import MibenchError
 from mibench.experiments.grid import resolve
+from mibench.running import supervision
 from mibench.running.plan import Plan
 from mibench.running.runner import execute, run
 from mibench.store.columns import TABLES
 from mibench.store.folders import load_curves, load_runs
 from mibench.store.maintenance import verify
 from mibench.store.parquet import stems
+from tests.support.processes import MARK, Script, needs_proc, processes_with, wait_until
 
 GRID: dict[str, Any] = {
     "task": "gaussian20d:dim=2",
@@ -36,8 +36,6 @@ GRID: dict[str, Any] = {
     "seeds": 1,
 }
 pytestmark = pytest.mark.usefixtures("fresh_registries")  # plug-ins are loaded
-MARK = "MIBENCH_TEST_MARK"
-needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
 
 BAD_PLUGIN = """
 import os, signal, sys, time
@@ -82,50 +80,6 @@ def _(self, scores):
 def _(self, scores):
     return scores.pos.mean(-1) * float("nan")
 """
-
-
-class Script:
-    """A Python process with a process group of its own, whose descendants can be found by a mark."""
-
-    def __init__(self, code: str, folder: Path) -> None:
-        self.mark = uuid.uuid4().hex
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            cwd=folder,
-            env={**os.environ, MARK: self.mark},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-
-    def finish(self) -> tuple[str, str]:
-        return self.process.communicate(timeout=120)
-
-    def relatives(self) -> list[int]:
-        return processes_with(self.mark)
-
-    def wait_for(self, condition: Callable[[], bool]) -> None:
-        wait_until(lambda: condition() or self.process.poll() is not None)
-        assert condition(), self.finish()
-
-
-def processes_with(mark: str) -> list[int]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            state = (path / "stat").read_text().rpartition(") ")[2][0]
-            if state != "Z" and f"{MARK}={mark}".encode() in (path / "environ").read_bytes():
-                found.append(int(path.name))
-        except OSError:
-            continue  # gone meanwhile, or not ours
-    return found
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
 
 
 def code_for(grid: dict[str, Any], **options: Any) -> str:
@@ -187,7 +141,10 @@ def test_an_interrupted_grid_is_continued(tmp_path: Path, uninterrupted: Path, h
 
 
 @needs_proc
-def test_bad_runs_are_rows_and_take_nobody_with_them(tmp_path: Path, mark: str) -> None:
+def test_bad_runs_are_rows_and_take_nobody_with_them(
+    tmp_path: Path, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "PAUSES", (0.1,))
     plugin = tmp_path / "bad.py"
     plugin.write_text(BAD_PLUGIN)
     bad = {
@@ -195,7 +152,10 @@ def test_bad_runs_are_rows_and_take_nobody_with_them(tmp_path: Path, mark: str) 
         "bad-leaves": ("crashed", "SystemExit: 3"),
         "bad-exits": ("crashed", "exit code 7"),
         "bad-dies": ("crashed", "killed by signal 9 (Killed); last output:\nlast words"),
-        "bad-kills-its-worker": ("crashed", "the worker ended with exit code -9"),
+        "bad-kills-its-worker": (
+            "crashed",
+            "the worker was killed by signal 9 (Killed), 2 times; a signal",
+        ),
         "bad-hangs": ("timeout", "no result after 4 seconds"),
         "bad-turns-nan": ("diverged", None),
     }
@@ -218,6 +178,8 @@ def test_bad_runs_are_rows_and_take_nobody_with_them(tmp_path: Path, mark: str) 
     for column in ("mi_true", "task_version", "batch", "hidden", "ceiling", "dim_x", "spec", "session_id"):
         assert failed[column].notna().all()
     assert failed["estimate_train"].isna().all()
+    ended = failed[~failed["estimator"].isin(["bad-kills-its-worker"])]  # which takes with it who would know
+    assert (ended["peak_rss_mb"] > 50).all()
     assert verify(tmp_path / "r") == []
 
 
