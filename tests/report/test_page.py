@@ -20,7 +20,7 @@ from mibench.figures import panels as figures
 from mibench.figures.registry import FIGURES
 from mibench.report import reports as report
 from mibench.report.page import Source
-from mibench.report.reports import ReportResult
+from mibench.report.result import ReportResult
 from mibench.store.parquet import write_pack
 from tests.support.rows import make
 

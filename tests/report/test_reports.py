@@ -21,9 +21,9 @@ from mibench.analysis.labels import caption, component_id, listing, number, with
 from mibench.core.errors import DuplicateNameError, UnknownNameError, UsageError
 from mibench.figures import panels as figures
 from mibench.figures import style
-from mibench.figures.palette import ESTIMATOR_COLOURS, estimator_sign
 from mibench.figures.panels import MAX_PANELS
 from mibench.figures.registry import FIGURES, Drawing
+from mibench.figures.style.palette import ESTIMATOR_COLOURS, estimator_sign
 from mibench.report import reports as report
 from mibench.report.files import markdown_table
 from mibench.store.columns import CURVES, RUNS
