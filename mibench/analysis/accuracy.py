@@ -127,6 +127,7 @@ def bias_variance(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """
     rows = []
     for key, cell in runs.groupby(list(by), dropna=False, sort=True):
+        where: dict[str, Any] = dict(zip(by, key, strict=True))
         done = finished(cell)
         used = np.isfinite(numbers(done, "estimate_train")) & np.isfinite(numbers(done, "estimate_train_sd"))
         kept = window_errors(done[used])
@@ -137,7 +138,7 @@ def bias_variance(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
             )
         rows.append(
             {
-                **dict(zip(by, key, strict=True)),
+                **where,
                 **_ends("bias", interval(errors)),
                 "bias_sd": float(errors.std(ddof=1)) if errors.size > 1 else math.nan,
                 "variance": variance,

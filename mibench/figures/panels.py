@@ -118,7 +118,7 @@ def arrange(items: Sequence[Facet]) -> tuple[list[list[Facet]], str]:
     return [kept[i : i + across] for i in range(0, len(kept), across)], note
 
 
-def name_axes(panels: Sequence[Sequence[Axes]], layout: Sequence[Sequence[Facet]], x: str, y: str) -> None:
+def name_axes(panels: Iterable[Sequence[Axes]], layout: Sequence[Sequence[Facet]], x: str, y: str) -> None:
     """Name the axes at the left edge and at the lowest panel of every column, and remove panels without a facet."""
     for i, (axes, row) in enumerate(zip(panels, layout, strict=True)):
         axes[0].set_ylabel(y)

@@ -23,6 +23,7 @@ MARKS: tuple[dict[str, Any], ...] = (
     {"marker": "^"},
     {"marker": "D"},
 )
+"""Looks of the markers of series, in order."""
 
 
 def final_rows(runs: pd.DataFrame, name: str) -> pd.DataFrame:

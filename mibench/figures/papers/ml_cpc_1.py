@@ -20,7 +20,7 @@ from mibench.claims.judgement import Claim
 from mibench.claims.ml_cpc import judge_bounds
 from mibench.figures import style
 from mibench.figures.axes import sizes_axis
-from mibench.figures.papers.ml_cpc_panels import ESTIMATE, ESTIMATORS, LINEAR, Z, exact_cells
+from mibench.figures.papers.ml_cpc_panels import ESTIMATE, ESTIMATORS, LINEAR, REACH, exact_cells
 from mibench.figures.registry import Drawing, register_figure
 from mibench.figures.sentences import outside_sentence
 from mibench.figures.style.palette import ESTIMATOR_COLOURS
@@ -61,7 +61,7 @@ def draw_bounds(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     cells = exact_cells(runs, "ml-cpc-1")
     families = [family for family in ESTIMATORS if family in set(cells["family"])]
     colours = style.level_colours(cells["alpha"])
-    reach = cells["drawn"] + Z * cells["se"]
+    reach = cells["drawn"] + REACH * cells["se"]
     limits = style.view(reach, np.append(cells["expected"], [cells["mi_true"].max(), reach.max()]))
     with style.theme():
         what = _WHAT.format(batches=listing(sorted(map(int, cells["batches"].unique()))))
@@ -102,7 +102,7 @@ def _draw_estimates(ax: Axes, panel: pd.DataFrame, colours: Mapping[float, str],
         colour = colours[float(str(alpha))]
         exact = line.drop_duplicates("batch")
         ax.plot(exact["batch"], style.drawable(exact["expected"], limits), color=colour, linewidth=1.3, zorder=3)
-        reach = Z * line["se"]
+        reach = REACH * line["se"]
         ax.vlines(line["batch"], line["drawn"] - reach, line["drawn"] + reach, color=colour, linewidth=1.0, zorder=4)
         _dots(ax, line, "drawn", colour)
     ax.set_ylim(limits)

@@ -14,7 +14,7 @@ from mibench.claims.judgement import Claim
 from mibench.claims.ml_cpc import judge_trade_off, trade_off
 from mibench.figures import style
 from mibench.figures.axes import sizes_axis
-from mibench.figures.papers.ml_cpc_panels import ESTIMATE, LINEAR, Z, exact_cells
+from mibench.figures.papers.ml_cpc_panels import ESTIMATE, LINEAR, REACH, exact_cells
 from mibench.figures.registry import Drawing, register_figure
 
 _SERIES = {"CPC": "infonce", "ML-CPC": "alpha-ml-cpc"}
@@ -98,7 +98,7 @@ def _draw_moments(axes: Sequence[Axes], panel: pd.DataFrame, look: dict[str, Any
     for ax, values, seen in zip(axes, (-exact["bias"], exact["variance"], exact["mse"]), drawn, strict=True):
         ax.plot(exact["batch"], values.where(values > 0), zorder=3, **line)
         ax.plot(panel["batch"], seen.where(seen > 0), zorder=5, **dots)
-    reach = Z * panel["se"]
+    reach = REACH * panel["se"]
     ends = (missed - reach).clip(lower=floor), (missed + reach).clip(lower=floor)  # past zero there is no logarithm
     axes[0].vlines(panel["batch"], *ends, color=look["color"], linewidth=1.0, zorder=4)
 

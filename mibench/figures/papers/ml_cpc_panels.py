@@ -1,4 +1,4 @@
-"""What the figures of multi-label CPC share: names of its two families, and exact cells beside drawn ones."""
+"""What the figures of multi-label CPC share: names of its two families, and exact moments beside drawn ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from mibench.claims.ml_cpc import exact_moments
 from mibench.core.errors import UsageError
 
 ESTIMATORS = {"CPC": "alpha-cpc", "ML-CPC": "alpha-ml-cpc"}
-Z = 1.96
+"""Estimator that each family is named after."""
+
+REACH = 1.96
+"""Standard errors that a 95 % interval over drawn batches reaches to either side."""
+
 LINEAR = 1e-3
 """Nats around the truth that figure 1 shows linearly."""
 
