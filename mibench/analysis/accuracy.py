@@ -93,6 +93,21 @@ def _ends(name: str, found: tuple[float, float, float]) -> dict[str, float]:
 # --- bias and variance ----------------------------------------------------------------------------------------
 
 
+def window_errors(runs: pd.DataFrame) -> pd.DataFrame:
+    """Bias, variance and mean squared error of a batch's value in the window, of every row by itself.
+
+    Returns
+    -------
+    DataFrame
+        With the index of `runs`: `bias` = window's mean estimate - truth (nats), `variance` between the window's
+        batches and `mse` = bias^2 + variance (nats squared); NaN or infinite where the row's values are.
+    """
+    bias = numbers(runs, "estimate_train") - numbers(runs, "mi_true")
+    with np.errstate(over="ignore"):  # squares of runaway values are infinite
+        variance = numbers(runs, "estimate_train_sd") ** 2
+        return pd.DataFrame({"bias": bias, "variance": variance, "mse": bias**2 + variance}, index=runs.index)
+
+
 def bias_variance(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Bias, variance and mean squared error of a batch's value in the window.
 
@@ -114,18 +129,17 @@ def bias_variance(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     for key, cell in runs.groupby(list(by), dropna=False, sort=True):
         where: dict[str, Any] = dict(zip(by, key, strict=True))
         done = finished(cell)
-        values, spread = numbers(done, "estimate_train"), numbers(done, "estimate_train_sd")
-        used = np.isfinite(values) & np.isfinite(spread)
-        errors = values[used] - float(where["mi_true"])
-        found = interval(errors)
-        with np.errstate(over="ignore"):  # squares of runaway values are infinite
-            squares, variances = errors**2, spread[used] ** 2
-            variance = float(np.mean(variances)) if used.any() else math.nan
-            mse = float(np.mean(squares + variances)) if used.any() else math.nan
+        used = np.isfinite(numbers(done, "estimate_train")) & np.isfinite(numbers(done, "estimate_train_sd"))
+        kept = window_errors(done[used])
+        errors = kept["bias"].to_numpy()
+        with np.errstate(over="ignore"):
+            variance, mse = (
+                float(np.mean(kept[name].to_numpy())) if used.any() else math.nan for name in ("variance", "mse")
+            )
         rows.append(
             {
                 **where,
-                **_ends("bias", found),
+                **_ends("bias", interval(errors)),
                 "bias_sd": float(errors.std(ddof=1)) if errors.size > 1 else math.nan,
                 "variance": variance,
                 "mse": mse,

@@ -1,4 +1,8 @@
-"""Divergence: which runs ran away, how far, and the share that has not by a step."""
+"""Divergence: which runs ran away, when and how far, and the share that has not by a step.
+
+Notable: a run that ends without diverging is censored there, so that runs of unequal length may be mixed. What makes a
+run diverge is decided when it is trained and stored with it.
+"""
 
 from __future__ import annotations
 

@@ -1,12 +1,11 @@
-"""Statistics of stored rows: summaries, sandwiches, saturation, divergence. Pure functions of DataFrames.
+"""What all statistics of stored rows begin with: final estimates, rows with a result, and means over seeds.
 
 Notable:
 
-- No torch, no files, no printing; every aggregate is taken in float64.
-- A value that is not finite is never averaged away: it is left out of means, counted beside them, and no
-  value is made up where nothing finite is left.
-- Intervals are Student t intervals over runs. Where there are too few runs for one the columns hold NaN, and
-  a `note` column says why in fits.
+- Every aggregate is taken in float64.
+- A value that is not finite is never averaged away: it is left out of means, counted beside them, and no value is made
+  up where nothing finite is left.
+- Intervals are Student t intervals over runs; where there are too few runs for one, its ends are NaN.
 """
 
 from __future__ import annotations
@@ -113,12 +112,6 @@ def mean_interval(values: Floats, confidence: float) -> tuple[float, float, floa
 def t_quantile(freedom: float, confidence: float) -> float:
     """Two-sided quantile of Student's t distribution."""
     return float(stdtrit(freedom, (1 + confidence) / 2))
-
-
-_END = {"mean": "", "low": "_low", "high": "_high"}
-"""Columns of `summarise` that a sandwich carries over for both of its ends, and the suffixes that they get."""
-
-FIT_COLUMNS = ["n_runs", "n_levels", "levels", "intercept", "slope", "slope_low", "slope_high", "note"]
 
 
 def is_staircase(runs: pd.DataFrame) -> pd.Series:

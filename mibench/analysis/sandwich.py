@@ -1,4 +1,7 @@
-"""Lower against upper bounds: the narrowest interval that they leave for the truth."""
+"""Lower against upper bounds: the narrowest interval that they leave for the truth.
+
+Notable: the ends are means over seeds; a cell without a finite one on a side has no interval, and none is made up.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from mibench.analysis.metrics import _END
+_END = {"mean": "", "low": "_low", "high": "_high"}
+"""Columns of `summarise` that are carried over for both ends, and the suffixes that they get."""
 
 
 def sandwich(means: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -21,8 +25,8 @@ def sandwich(means: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     Parameters
     ----------
     means
-        Rows of `summarise`, with the columns `estimator_label` and `kind`; what is neither a lower nor an upper
-        bound, and means that are not finite, do not count.
+        Rows of `mibench.analysis.metrics.summarise`, with the columns `estimator_label` and `kind`; what is neither a
+        lower nor an upper bound, and means that are not finite, do not count.
     by
         Columns that make a cell; `mi_true` must be one of them.
 

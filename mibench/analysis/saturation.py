@@ -1,4 +1,7 @@
-"""Saturation: how the estimate moves with log N, and straight lines through points."""
+"""Saturation: how the estimate moves with log N, by a straight line through the runs.
+
+Notable: where there are too few runs for a slope or its interval these are NaN, and `note` says why.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from mibench.analysis.metrics import FINAL, FIT_COLUMNS, Floats, numbers, t_quantile
+from mibench.analysis.metrics import FINAL, Floats, numbers, t_quantile
+
+_COLUMNS = ["n_runs", "n_levels", "levels", "intercept", "slope", "slope_low", "slope_high", "note"]
 
 
 def fit_saturation(
@@ -53,7 +58,7 @@ def fit_saturation(
                 **least_squares(np.log(batch), values[used], confidence),
             }
         )
-    return pd.DataFrame(rows, columns=[*by, *FIT_COLUMNS])
+    return pd.DataFrame(rows, columns=[*by, *_COLUMNS])
 
 
 def least_squares(x: Floats, y: Floats, confidence: float) -> dict[str, float | str]:
@@ -61,7 +66,7 @@ def least_squares(x: Floats, y: Floats, confidence: float) -> dict[str, float | 
     fit: dict[str, float | str] = dict.fromkeys(("intercept", "slope", "slope_low", "slope_high"), math.nan)
     if np.unique(x).size < 2:
         return {**fit, "note": "no slope: it needs runs at two batch sizes or more"}
-    scale = float(np.abs(y).max()) or 1.0  # as above
+    scale = float(np.abs(y).max()) or 1.0  # squares of 1e300 would overflow
     centred, heights = x - x.mean(), y / scale - (y / scale).mean()
     spread = float(centred @ centred)
     slope = float(centred @ heights) / spread

@@ -1,4 +1,4 @@
-"""The seeds' smoothing of training curves: epochs, and a weighted average over their neighbours.
+"""Gosch's smoothing of training curves: epochs, and a weighted average over their neighbours.
 
 Notable: a value that is not finite is never averaged away; no value is made up where nothing finite is left.
 """
@@ -10,10 +10,11 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from mibench.analysis.metrics import Floats
+
 CURVE = "estimate_train_median"
 """The curve that is drawn: the median over the training batches since the point before."""
 
-Floats = npt.NDArray[np.float64]
 REACH = 10
 """Epochs on either side that the smoothing averages over."""
 
@@ -36,8 +37,8 @@ def epoch_steps(batch: int, steps: int | None = None) -> int:
 
     Source: Gosch (2020), appendix C.1.
     """
-    seeds = max(round(51200 / batch), 100)
-    return seeds if steps is None else max(1, min(seeds, steps // MIN_EPOCHS))
+    published = max(round(51200 / batch), 100)
+    return published if steps is None else max(1, min(published, steps // MIN_EPOCHS))
 
 
 def epoch_means(steps: npt.ArrayLike, values: npt.ArrayLike, epoch: int, start: int = 0) -> tuple[Floats, Floats]:
@@ -105,7 +106,7 @@ def smooth(values: npt.ArrayLike, reach: int = REACH) -> Floats:
 
 
 def smooth_curve(steps: npt.ArrayLike, values: npt.ArrayLike, *, batch: int, start: int = 0) -> tuple[Floats, Floats]:
-    """Smooth one run's curve, or one stair of it, by the seeds' rule.
+    """Smooth one run's curve, or one stair of it, by Gosch's rule.
 
     Parameters
     ----------

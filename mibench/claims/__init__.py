@@ -1,4 +1,4 @@
-"""What papers claim, and whether the rows say so: one paper a file, pure functions from rows to verdicts.
+"""What papers claim, and whether the rows say so: a file a paper, of Gosch (2020) four that bear its name.
 
-Imports analysis; no torch. Start with `judgement`, then `gosch`.
+Pure functions from rows to verdicts. Imports analysis; no torch. Start with `judgement`, then `gosch`.
 """

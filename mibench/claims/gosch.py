@@ -7,69 +7,28 @@ claims turn on. Critics without and with regularisation are apart, too.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from mibench.analysis.comparisons import (
-    Answer,
-    Interval,
-    above,
-    difference,
-    finite,
-    interval,
-    slope_of,
-    verdict_of,
-    within,
-)
+from mibench.analysis.comparisons import Answer, above, interval, slope_of, verdict_of, within
 from mibench.analysis.labels import listing, number, plural, sampler_order
-from mibench.analysis.metrics import FINAL, finished, numbers
-from mibench.analysis.saturation import fit_saturation, least_squares
+from mibench.analysis.metrics import FINAL, finished
+from mibench.analysis.saturation import fit_saturation
+from mibench.claims.gosch_levels import (
+    ESTIMATORS,
+    INTERVALS,
+    ROUND,
+    by_level,
+    fall_of,
+    median_text,
+    values_of,
+    written_fall,
+)
 from mibench.claims.judgement import Judgement, open_judgement
 
 NEAR = 0.3
 """Nats from log N within which a final median counts as saturated: a few per cent of log N at N = 64 and above."""
-
-ROUND = 1.0
-"""Nats: the standard deviation of a single batch's NWJ value at the optimum under a permutation."""
-
-FALLING = 3
-"""Levels from the highest estimate on that the slope of a fall needs: of two, the first was chosen as the highest."""
-
-ESTIMATORS = {"dv": "DV", "mine": "MINE", "nwj": "NWJ", "js-nwj": "NWJ of a JS critic", "js": "JS plug-in"}
-"""What the findings call the estimators."""
-
-INTERVALS = "Intervals: 95 %, over runs."
-"""How findings say what their intervals are."""
-
-
-class Fall(NamedTuple):
-    """Whether estimates fall with the true MI from their highest on."""
-
-    answer: Answer
-    peak: float
-    """Level with the highest mean."""
-
-    at_peak: Interval
-    at_end: Interval
-    drop: Interval
-    """The estimate at the peak less that at the highest level."""
-
-    slope: Interval
-    """Of a line from the peak on; NaN below `FALLING` levels."""
-
-
-def values_of(rows: pd.DataFrame, column: str = FINAL) -> np.ndarray:
-    """A column's finite values."""
-    return finite(numbers(rows, column))
-
-
-def by_level(rows: pd.DataFrame, column: str = FINAL) -> dict[float, np.ndarray]:
-    """Finite values by level of true MI, in order; levels without one are left out."""
-    groups = rows.groupby("mi_true", sort=True)
-    found = {float(str(level)): values_of(cell, column) for level, cell in groups}
-    return {level: values for level, values in found.items() if values.size}
 
 
 def regularised(rows: pd.DataFrame) -> pd.Series:
@@ -77,9 +36,6 @@ def regularised(rows: pd.DataFrame) -> pd.Series:
     dropout = rows["dropout"].fillna("0").astype(str).map(lambda text: any(float(rate) for rate in text.split("/")))
     decay: pd.Series = rows["weight_decay"].fillna(0).astype("float64") > 0
     return dropout.astype(bool) | decay
-
-
-# --- figure 1 -------------------------------------------------------------------------------------------------
 
 
 def divergence_by_side(runs: pd.DataFrame) -> pd.DataFrame:
@@ -152,14 +108,6 @@ def _readings(runs: pd.DataFrame, estimator: str, negatives: str) -> str:
     return f"{listing(median_text(v) for v in levels.values())} at {listing(levels)} nats"
 
 
-def median_text(values: np.ndarray) -> str:
-    """Write the median of values."""
-    return f"{np.median(values):.2f}".replace("-", "−")
-
-
-# --- figure 2 -------------------------------------------------------------------------------------------------
-
-
 def highest_level(runs: pd.DataFrame) -> pd.DataFrame:
     """The rows with a result at the highest true MI."""
     rows = finished(runs)
@@ -202,42 +150,6 @@ def _optimum(part: pd.DataFrame) -> str:
     if not (part["fixed_points"].astype("float64") > 0).all() or best.isna().any():
         return ""
     return f", where the best NWJ value under this sampler is {listing(f'{value:.2f}' for value in best)}"
-
-
-# --- figures 3, 12: Jensen-Shannon ----------------------------------------------------------------------------
-
-
-def fall_of(rows: pd.DataFrame) -> Fall | None:
-    """Whether final estimates fall with the true MI, of one series; None where there are fewer than three levels.
-
-    Shown where the highest mean lies above that of the highest level, by the interval of their difference; contrary
-    where the mean is highest there. The slope of a line through all runs from the highest mean on is told beside it,
-    where it spans `FALLING` levels or more; it decides nothing, since the same rows chose where it begins.
-    """
-    levels = by_level(rows)
-    if len(levels) < FALLING:
-        return None
-    peak = max(levels, key=lambda level: float(levels[level].mean()))
-    end = max(levels)
-    later = [level for level in levels if level >= peak]
-    slope = Interval(math.nan, math.nan, math.nan)
-    if len(later) >= FALLING:
-        x = np.repeat(later, [levels[level].size for level in later])
-        slope = slope_of(least_squares(x, np.concatenate([levels[level] for level in later]), 0.95))
-    drop = difference(levels[peak], levels[end])
-    answer = "contrary" if peak == end else above(drop)
-    return Fall(answer, peak, interval(levels[peak]), interval(levels[end]), drop, slope)
-
-
-def written_fall(fall: Fall, end: float) -> str:
-    """Say where estimates are highest, and what they are at the highest level."""
-    if fall.peak == end:
-        return f"rises up to {end:g} nats ({fall.at_end.mean:.2f})"
-    text = f"{fall.at_peak.mean:.2f} at {fall.peak:g} nats and {fall.at_end.mean:.2f} at {end:g}"
-    text += f" (difference {fall.drop.written(signed=True)}"
-    if math.isfinite(fall.slope.low):
-        text += f"; slope from there on {fall.slope.written(3)}"
-    return text + ")"
 
 
 def judge_jensen_shannon(runs: pd.DataFrame, curves: pd.DataFrame) -> Judgement:

@@ -15,7 +15,16 @@ from mibench.analysis.comparisons import Answer, above, difference, interval, ve
 from mibench.analysis.labels import listing, number, plural, sampler_order
 from mibench.analysis.metrics import FINAL, finished
 from mibench.analysis.smoothing import CURVE, smooth_curve
-from mibench.claims.gosch import ESTIMATORS, INTERVALS, ROUND, by_level, fall_of, median_text, values_of, written_fall
+from mibench.claims.gosch_levels import (
+    ESTIMATORS,
+    INTERVALS,
+    ROUND,
+    by_level,
+    fall_of,
+    median_text,
+    values_of,
+    written_fall,
+)
 from mibench.claims.judgement import Judgement, open_judgement
 from mibench.experiments.specs import parse_hidden
 

@@ -1,7 +1,8 @@
-"""Claims of the papers: what each says, the grid that tests it, and the verdict that its rows give.
+"""What a claim is, and what a judgement of it: the types that the papers' modules and their figures share.
 
-Notable: a claim is a figure whose rows are those of a grid of the same name (``mibench run gosch-2`` makes what
-``mibench report gosch-2`` draws), and a judge, which is a pure function of these rows. No torch, no files.
+Notable: a claim belongs to a figure whose rows are those of a grid of the same name (``mibench run gosch-2`` makes what
+``mibench report gosch-2`` draws); its judge is a pure function of these rows. Intervals and what they decide are those
+of `mibench.analysis.comparisons`.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from mibench.analysis.accuracy import window_errors
 from mibench.analysis.comparisons import Answer, Interval, above, both, slope_of, verdict_of
 from mibench.analysis.labels import listing, plural, with_labels
 from mibench.analysis.metrics import finished
@@ -25,7 +26,7 @@ NAMES = {"dv": "DV", "nwj": "NWJ", "infonce": "InfoNCE"}
 
 
 def bias_and_variance(runs: pd.DataFrame) -> pd.DataFrame:
-    """Bias, variance and mean squared error of single training batches, a row per stair.
+    """Means over seeds of `mibench.analysis.accuracy.window_errors`, a row per stair; unlike there none is left out.
 
     Returns
     -------
@@ -34,11 +35,10 @@ def bias_and_variance(runs: pd.DataFrame) -> pd.DataFrame:
         `mse` = bias squared + variance (nats squared), each the mean over seeds; NaN where a seed's is not finite.
     """
     rows = finished(with_labels(runs))
-    bias, sd = (rows[name].astype("float64") for name in ("bias", "estimate_train_sd"))
-    rows = rows.assign(bias=bias, variance=sd**2, mse=bias**2 + sd**2)
+    errors = window_errors(rows)
+    values = list(errors.columns)
+    rows[values] = errors.where(np.isfinite(errors))
     keys = [*PANEL, "estimator", "estimator_label", "batch", "mi_true"]
-    values = ["bias", "variance", "mse"]
-    rows[values] = rows[values].where(np.isfinite(rows[values]))
     groups = rows.groupby(keys, sort=True)
     table = groups[values].mean().where(groups[values].count().eq(groups.size(), axis=0))
     table.insert(0, "seeds", groups["seed"].nunique())

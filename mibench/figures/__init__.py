@@ -1,7 +1,7 @@
-"""Figures: one a file, a pure function of stored rows; those of papers' claims lie in `papers`.
+"""Figures: one a file, a pure function of stored rows; of papers' claims in `papers`, of the board in `boards`.
 
-Imports ranking, claims and analysis; no torch. Start with `registry` (what a figure is), then `saturation`. A plug-in
-adds one by `register_figure`.
+Imports ranking, claims and analysis; no torch. Start with `registry` (what a figure is), then `saturation`; what they
+look like is `style`'s. A plug-in adds one by `register_figure`.
 """
 
 from mibench.figures.registry import Drawing, register_figure

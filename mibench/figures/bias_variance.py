@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,6 +11,7 @@ from mibench.analysis.labels import caption, listing, sampler_order, with_labels
 from mibench.analysis.metrics import finished
 from mibench.core.errors import UsageError
 from mibench.figures import style
+from mibench.figures.axes import name_batches
 from mibench.figures.error_panels import (
     ESTIMATE,
     WHAT,
@@ -28,7 +27,6 @@ from mibench.figures.registry import Drawing, register_figure
 
 _PANEL = ["task_label", "mi_true", "setup", "negatives_label"]
 _CELL = [*_PANEL, "batch", "estimator", "estimator_label"]
-_CEILING: tuple[float, tuple[float, ...]] = (0, (1, 1.6))
 
 _CAPPED = (
     "Dotted: the ceiling log(N/k) that the sampler leaves to estimators of the NWJ form ({names}), minus the truth, "
@@ -63,7 +61,7 @@ def bias_variance_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
         text = caption(chosen, WHAT, _capped(cells), " ".join(filter(None, notes)), estimate=ESTIMATE)
         legend = error_legend(cells, colours)
         if cells["ceiling"].notna().any():
-            legend["sampler's ceiling log(N/k) − I"] = style.handle(style.INK, _CEILING, 1.2)
+            legend["sampler's ceiling log(N/k) − I"] = style.handle(style.INK, style.DOTTED, 1.2)
         sheet = style.Sheet(
             len(panels),
             3,
@@ -78,7 +76,8 @@ def bias_variance_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
             panel = cells[(cells[_PANEL] == pd.Series(key, _PANEL)).all(axis=1)]
             draw_errors(list(axes), panel, "log_n", colours)
             _draw_ceiling(axes[0], panel)
-            _name_batches(list(axes), panel)
+            for ax in axes:
+                name_batches(ax, panel["batch"])
             task, level, setup, sampler = key
             axes[0].set_title(f"{sampler} · {task}, I = {level:g} nats" + (f"\n{setup}" if setup else ""))
         for ax in sheet.axes[-1]:
@@ -96,15 +95,7 @@ def _ceilings(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _draw_ceiling(ax: Axes, panel: pd.DataFrame) -> None:
     held = panel.groupby("log_n")["ceiling"].mean().dropna()
-    ax.plot(held.index.to_numpy(), held.to_numpy(), color=style.INK, linestyle=_CEILING, linewidth=1.2, zorder=4)
-
-
-def _name_batches(axes: list[Axes], panel: pd.DataFrame) -> None:
-    """Ticks at the batch sizes: log N, and N below."""
-    batches = sorted(int(b) for b in panel["batch"].unique())
-    shown = batches[:: math.ceil(len(batches) / 6)]
-    for ax in axes:
-        ax.set_xticks(np.log(shown), [f"{math.log(b):.2f}\n{b:,}" for b in shown])
+    ax.plot(held.index.to_numpy(), held.to_numpy(), color=style.INK, linestyle=style.DOTTED, linewidth=1.2, zorder=4)
 
 
 def _capped(cells: pd.DataFrame) -> str:

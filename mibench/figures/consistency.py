@@ -19,10 +19,10 @@ from mibench.analysis.metrics import finished
 from mibench.core.errors import UsageError
 from mibench.figures import style
 from mibench.figures.lines import draw_means
-from mibench.figures.palette import estimator_sign
 from mibench.figures.panels import estimator_colours, first_panels
 from mibench.figures.registry import Drawing, register_figure
 from mibench.figures.sentences import outside_sentence
+from mibench.figures.style.palette import estimator_sign
 
 _TASK = "digits-rows"
 _TESTS = {
@@ -34,7 +34,6 @@ _PANEL = ["grey", "setup", "negatives_label", "batch"]
 _SERIES = ["estimator", "estimator_label"]
 _KEY = ["grey", "setup", "negatives", "batch"]
 _NAMES = {"estimator_label": "estimator", "negatives_label": "negatives", "n_runs": "pairs of runs"}
-_IDEAL = (0, (5, 3))
 
 _WHAT = (
     "Ratios of final estimates of the information between an image and its top rows, against the rows shown. Left: the "
@@ -119,7 +118,7 @@ def _draw_panel(ax: Axes, cell: pd.DataFrame, colours: dict[str, str]) -> None:
     ideal = cell.groupby("rows")["ideal"].first()
     at, level = ideal.index.to_numpy(np.float64), ideal.to_numpy(np.float64)
     wide = (np.append(at[0] - 0.3, [*at, at[-1] + 0.3]), np.append(level[0], [*level, level[-1]]))
-    ax.plot(*wide, color=style.INK, linestyle=_IDEAL, linewidth=1.2, zorder=2)
+    ax.plot(*wide, color=style.INK, linestyle=style.DASHED, linewidth=1.2, zorder=2)
     names = sorted(cell["estimator_label"].unique())
     lanes = dict(zip(names, np.linspace(-0.18, 0.18, len(names)) if len(names) > 1 else [0.0], strict=True))
     for (name, label), line in cell.groupby(_SERIES):
@@ -135,7 +134,7 @@ def _legend(shown: list[Any], colours: dict[str, str]) -> dict[str, Line2D]:
     for name, label in pairs:
         marker, dash = estimator_sign(name)
         samples[label] = style.handle(colours[label], dash, 1.3, marker=marker, markersize=4.5)
-    return {**samples, "ideal": style.handle(style.INK, _IDEAL, 1.2)}
+    return {**samples, "ideal": style.handle(style.INK, style.DASHED, 1.2)}
 
 
 def _caption(rows: pd.DataFrame, shown: list[Any], note: str) -> str:

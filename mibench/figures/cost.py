@@ -14,10 +14,10 @@ from mibench.analysis.labels import caption, plural, with_labels
 from mibench.analysis.metrics import final_estimates
 from mibench.core.errors import UsageError
 from mibench.figures import style
-from mibench.figures.palette import estimator_sign
 from mibench.figures.panels import constant_runs, estimator_colours, estimator_names, first_panels
 from mibench.figures.registry import Drawing, register_figure
 from mibench.figures.sentences import fixed_sample_clause
+from mibench.figures.style.palette import estimator_sign
 
 _PANEL = ["task_label", "mi_true", "n", "pairs"]
 """What cells must share for their costs to be compared; ``n`` and ``pairs`` are 0 where the other is the size."""

@@ -10,16 +10,18 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator, StrMethodFormatter
+from matplotlib.ticker import FuncFormatter
 
 from mibench.analysis.divergence import divergence_by_run, not_diverged, summarise_divergence
 from mibench.analysis.labels import caption, listing, number, plural, sampler_order, with_labels
 from mibench.analysis.metrics import finished, is_staircase
 from mibench.core.errors import UsageError
 from mibench.figures import style
-from mibench.figures.palette import LineStyle, estimator_sign
+from mibench.figures.axes import not_diverged_axes
 from mibench.figures.panels import estimator_colours
 from mibench.figures.registry import Drawing, register_figure
+from mibench.figures.sentences import diverged_clause
+from mibench.figures.style.palette import LineStyle, estimator_sign
 
 _CELL = ["task_label", "estimator", "estimator_label", "setup", "negatives_label", "batch", "seed", "status"]
 _LINEAR = 2.0
@@ -108,12 +110,7 @@ def _draw_when(ax: Axes, panel: pd.DataFrame, hue: str, colours: dict[Any, str],
     for key, line in lines.items():
         share = line["share"] - lowered.get(key, 0.0)
         ax.step(line["step"], share, where="post", color=colours[key], linestyle=dashes[key], linewidth=1.6)
-    ax.set_ylim(-0.06, 1.06)
-    ax.set_xlim(0, float(panel["followed"].max()) or 1.0)
-    ax.set_ylabel("share not diverged")
-    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:.0%}"))
-    ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], integer=True))
-    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    not_diverged_axes(ax, float(panel["followed"].max()), ticks=5, room=0.06)
 
 
 def _limits(table: pd.DataFrame) -> tuple[float, float]:
@@ -180,7 +177,7 @@ def _legend(colours: dict[Any, str], dashes: dict[Any, LineStyle], by_level: boo
 def _caption(rows: pd.DataFrame, table: pd.DataFrame, by_level: bool) -> str:
     diverged = table[table["diverged"]]
     reasons = diverged["divergence"].fillna("unstated").value_counts().sort_index()
-    found = f"{plural(len(diverged), 'run')} of {len(table):,} diverged"
+    found = diverged_clause(table)
     if len(diverged):
         found += f" ({', '.join(f'{count:,} by {reason}' for reason, count in reasons.items())}), the first at step "
         half = math.ceil(diverged["diverged_at"].median())

@@ -15,9 +15,9 @@ from mibench.analysis.labels import plural
 from mibench.analysis.metrics import finished, numbers
 from mibench.core.errors import UsageError
 from mibench.figures import style
-from mibench.figures.palette import estimator_sign
 from mibench.figures.panels import estimator_names
 from mibench.figures.sentences import outside_sentence
+from mibench.figures.style.palette import estimator_sign
 
 QUANTITIES = {"bias": "bias, nats", "variance": "variance, nats²", "mse": "mean squared error, nats²"}
 """Columns of the panels and their axis labels."""

@@ -1,4 +1,4 @@
-"""Lines of means with their intervals, and smoothed curves."""
+"""Lines that figures share: means over seeds with their intervals, and a run's curve raw and smoothed."""
 
 from __future__ import annotations
 

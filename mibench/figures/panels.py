@@ -1,13 +1,18 @@
-"""Panels: which runs a figure draws, how they are shared out among panels, titles and colours."""
+"""Panels: which runs a figure draws, how they are shared out among panels, and the panels' titles and colours.
+
+Notable: colours of estimators are chosen among all runs of a report, so that figures of different rows agree.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import pandas as pd
+from matplotlib.axes import Axes
 
 from mibench.analysis.labels import sampler_order, with_labels
 from mibench.analysis.metrics import finished, is_staircase
@@ -89,6 +94,14 @@ def facets(runs: pd.DataFrame, *, together: bool = False) -> list[Facet]:
     return sorted(found, key=lambda f: (f.task, f.estimator, f.setup, sampler_order(f.negatives), f.batch))
 
 
+def by_row(layout: Iterable[Iterable[Facet]]) -> dict[tuple[str, str, str, str], list[Facet]]:
+    """Gather facets by `Facet.row_key`: those of one view."""
+    groups: dict[tuple[str, str, str, str], list[Facet]] = {}
+    for facet in itertools.chain.from_iterable(layout):
+        groups.setdefault(facet.row_key, []).append(facet)
+    return groups
+
+
 def arrange(items: Sequence[Facet]) -> tuple[list[list[Facet]], str]:
     """Lay panels out in rows of up to five batch sizes, or in rows of four where there is one batch size.
 
@@ -100,12 +113,20 @@ def arrange(items: Sequence[Facet]) -> tuple[list[list[Facet]], str]:
     kept, note = first_panels(items)
     batches = {item.batch for item in kept}
     if 1 < len(batches) <= 5:
-        rows: dict[tuple[str, str, str, str], list[Facet]] = {}
-        for item in kept:
-            rows.setdefault(item.row_key, []).append(item)
-        return list(rows.values()), note
+        return list(by_row([kept]).values()), note
     across = len(kept) if len(kept) <= 3 else 4 if len(kept) != 9 else 3
     return [kept[i : i + across] for i in range(0, len(kept), across)], note
+
+
+def name_axes(panels: Iterable[Sequence[Axes]], layout: Sequence[Sequence[Facet]], x: str, y: str) -> None:
+    """Name the axes at the left edge and at the lowest panel of every column, and remove panels without a facet."""
+    for i, (axes, row) in enumerate(zip(panels, layout, strict=True)):
+        axes[0].set_ylabel(y)
+        for j, ax in enumerate(axes):
+            if j >= len(row):
+                ax.remove()
+            elif i + 1 == len(layout) or j >= len(layout[i + 1]):
+                ax.set_xlabel(x)
 
 
 def first_panels(keys: Sequence[_Key], across: int = 1) -> tuple[list[_Key], str]:

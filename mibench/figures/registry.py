@@ -1,4 +1,4 @@
-"""The figures' contract and registry, and what several figures share: selecting rows, facets, curves.
+"""What a figure is, and the registry of all of them.
 
 A figure is a pure function ``(runs, curves) -> (figure, table, caption)``: the two stored tables in, and out a
 matplotlib figure that carries its caption, the table that it drew, and the caption as text. It raises `UsageError`
@@ -50,13 +50,6 @@ class Draw(Protocol):
         """Draw rows of the runs and curves tables."""
 
 
-def load_figures() -> None:
-    """Import every module of this room, which registers its figures."""
-    room = importlib.import_module("mibench.figures")
-    for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
-        importlib.import_module(module.name)
-
-
 @dataclasses.dataclass(frozen=True)
 class FigureEntry:
     """A registered figure."""
@@ -71,6 +64,13 @@ class FigureEntry:
 
 FIGURES: dict[str, FigureEntry] = {}
 """All figures, in the order of registration."""
+
+
+def load_figures() -> None:
+    """Import every module of this room, which registers its figures."""
+    room = importlib.import_module("mibench.figures")
+    for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
+        importlib.import_module(module.name)
 
 
 def register_figure(

@@ -14,9 +14,9 @@ from mibench.core.errors import UsageError
 from mibench.figures import style
 from mibench.figures.guests import guests_sentence, place_guests
 from mibench.figures.lines import draw_means
-from mibench.figures.palette import estimator_sign
 from mibench.figures.panels import estimator_colours, estimator_names, first_panels
 from mibench.figures.registry import Drawing, register_figure
+from mibench.figures.style.palette import estimator_sign
 
 _VALUE = "estimate_test"
 _ACROSS = 3
@@ -60,7 +60,7 @@ def sample_size(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
             caption=text,
             gap=0.75,
             title_lines=2,
-            legend={**legend, "true MI": style.handle(style.INK, (0, (5, 3)), 1.2)},
+            legend={**legend, "true MI": style.handle(style.INK, style.DASHED, 1.2)},
         )
         axes = sheet.axes.ravel()
         for ax, (key, panel) in zip(axes, shown, strict=False):
@@ -86,7 +86,7 @@ def _title(key: Any) -> str:
 
 def _draw_panel(ax: Axes, panel: pd.DataFrame, truth: float, looks: dict[str, tuple[str, str, object]]) -> None:
     limits = style.view(panel["mean"], [truth])
-    ax.axhline(truth, color=style.INK, linestyle=(0, (5, 3)), linewidth=1.2, zorder=2)
+    ax.axhline(truth, color=style.INK, linestyle=style.DASHED, linewidth=1.2, zorder=2)
     for label, line in panel.groupby("estimator_label", sort=True):
         colour, marker, dash = looks[str(label)]
         look = {"color": colour, "marker": marker, "linestyle": dash, "markersize": 4.5}

@@ -22,10 +22,10 @@ from mibench.analysis.sandwich import sandwich
 from mibench.core.errors import UsageError
 from mibench.figures import style
 from mibench.figures.guests import guests_sentence, place_guests
-from mibench.figures.palette import estimator_sign
-from mibench.figures.panels import Facet, arrange, estimator_colours, facets, panel_title
+from mibench.figures.panels import Facet, arrange, by_row, estimator_colours, facets, name_axes, panel_title
 from mibench.figures.registry import Drawing, register_figure
 from mibench.figures.sentences import fixed_sample_clause, outside_sentence
+from mibench.figures.style.palette import estimator_sign
 
 _PANEL = ["task_label", "setup", "negatives_label", "batch"]
 _LEVEL = [*_PANEL, "mi_true"]
@@ -87,15 +87,10 @@ def draw_sandwich(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
             legend=_legend(means, shown, levels, colours),
             title_lines=1 + any(facet.setup for facet in shown),
         )
-        for i, (axes, row) in enumerate(zip(sheet.axes, layout, strict=True)):
+        for axes, row in zip(sheet.axes, layout, strict=True):
             for ax, facet in zip(axes, row, strict=False):
                 _draw_panel(ax, facet, _of(means, [facet]), _of(levels, [facet]), views[facet.row_key], colours)
-            axes[0].set_ylabel("median estimate of the last\ntraining batches, nats")
-            for j, ax in enumerate(axes):
-                if j >= len(row):
-                    ax.remove()
-                elif i + 1 == len(layout) or j >= len(layout[i + 1]):
-                    ax.set_xlabel("true MI, nats")
+        name_axes(sheet.axes, layout, "true MI, nats", "median estimate of the last\ntraining batches, nats")
     return Drawing(sheet.figure, _table(means, levels), text, levels.rename(columns=_NAMES))
 
 
@@ -158,11 +153,8 @@ def _views(
     layout: Sequence[Sequence[Facet]], means: pd.DataFrame, levels: pd.DataFrame
 ) -> dict[tuple[str, str, str, str], tuple[float, float]]:
     """Limits of the y axis, equal for all batch sizes of one row; outliers and far bounds do not stretch it."""
-    groups: dict[tuple[str, str, str, str], list[Facet]] = {}
-    for facet in (f for row in layout for f in row):
-        groups.setdefault(facet.row_key, []).append(facet)
     views = {}
-    for key, group in groups.items():
+    for key, group in by_row(layout).items():
         drawn = _of(means, group)
         top = _of(levels, group)["upper"].clip(lower=0)
         views[key] = style.view(drawn[["mean", "low", "high"]], drawn["mi_true"], top)

@@ -18,6 +18,7 @@ from mibench.analysis.metrics import FINAL, final_estimates, finished
 from mibench.analysis.saturation import fit_saturation
 from mibench.core.errors import UsageError
 from mibench.figures import style
+from mibench.figures.axes import name_batches
 from mibench.figures.panels import constant_runs, estimator_colours, first_panels
 from mibench.figures.registry import Drawing, register_figure
 from mibench.figures.sentences import fixed_sample_clause, outside_sentence
@@ -172,8 +173,7 @@ def _draw_panel(ax: Axes, rows: pd.DataFrame, fits: pd.DataFrame, colours: dict[
         texts.append(f"{level:g}: {_interval(fit)}")
         shades.append(colour)
     _label_ends(ax, places, texts, shades)
-    shown = batches if len(batches) <= 6 else batches[:: math.ceil(len(batches) / 6)]
-    ax.set_xticks(np.log(shown), [f"{math.log(b):.2f}\n{b:,}" for b in shown])
+    name_batches(ax, batches)
     ax.set_xlim(window)
     ax.set_ylim(limits)
 

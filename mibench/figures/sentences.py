@@ -1,4 +1,4 @@
-"""Sentences that captions share: what was left out, smoothed or outside the view."""
+"""Sentences that captions share: what diverged, how curves are smoothed, and what lies outside the view."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ def diverged_sentence(runs: pd.DataFrame) -> str:
     """State how many of the runs drawn diverged; empty where none did."""
     count = runs.loc[runs["status"] == "diverged", "run_id"].nunique()
     return f"{plural(count, 'diverged run')} {'is' if count == 1 else 'are'} among them." if count else ""
+
+
+def diverged_clause(table: pd.DataFrame) -> str:
+    """State how many of the runs of `mibench.analysis.divergence.divergence_by_run` diverged, to be gone on from."""
+    return f"{plural(int(table['diverged'].sum()), 'run')} of {len(table):,} diverged"
 
 
 def fixed_sample_clause(runs: pd.DataFrame) -> str:

@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from mibench.analysis.divergence import divergence_by_run, not_diverged
 from mibench.analysis.labels import caption, plural, sampler_order, with_labels
 from mibench.analysis.metrics import finished
 from mibench.core.errors import UsageError
 from mibench.figures import style
-from mibench.figures.palette import estimator_sign
+from mibench.figures.axes import not_diverged_axes
 from mibench.figures.panels import estimator_colours, estimator_names, first_panels
 from mibench.figures.registry import Drawing, register_figure
+from mibench.figures.sentences import diverged_clause
+from mibench.figures.style.palette import estimator_sign
 
 _PANEL = ["negatives_label", "batch"]
 
@@ -52,8 +53,8 @@ def survival(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     across = min(len(panels), 3)
     drawn = []
     with style.theme():
-        diverged, nonfinite = int(table["diverged"].sum()), int((~np.isfinite(table["excess"])).sum())
-        count = f"{plural(diverged, 'run')} of {len(table):,} diverged; {plural(nonfinite, 'final value')} not finite."
+        nonfinite = int((~np.isfinite(table["excess"])).sum())
+        count = f"{diverged_clause(table)}; {plural(nonfinite, 'final value')} not finite."
         text = caption(rows, _WHAT, " ".join(filter(None, [note, count])), estimate=_ESTIMATE)
         sheet = style.Sheet(
             -(-len(panels) // across),
@@ -99,10 +100,5 @@ def _draw_panel(ax: Axes, panel: pd.DataFrame, colours: dict[str, str]) -> pd.Da
         shades.append(colour)
     for at, text, colour in zip(style.spread(ends, 0.08, 0.0, 1.0), texts, shades, strict=True):
         ax.annotate(text, (1.03, at), xycoords=("axes fraction", "data"), va="center", fontsize=7.5, color=colour)
-    ax.set_ylim(-0.04, 1.04)
-    ax.set_xlim(0, float(panel["followed"].max()) or 1.0)
-    ax.set_ylabel("share not diverged")
-    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:.0%}"))
-    ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], integer=True))
-    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    not_diverged_axes(ax, float(panel["followed"].max()), ticks=4, room=0.04)
     return pd.concat(drawn, ignore_index=True)

@@ -11,9 +11,9 @@ from mibench.analysis.labels import caption, plural, sampler_order, with_labels
 from mibench.analysis.metrics import finished
 from mibench.core.errors import UsageError
 from mibench.figures import style
-from mibench.figures.palette import estimator_sign
 from mibench.figures.panels import estimator_colours
 from mibench.figures.registry import Drawing, register_figure
+from mibench.figures.style.palette import estimator_sign
 
 _CELL = ["negatives_label", "estimator", "estimator_label", "kind"]
 

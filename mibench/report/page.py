@@ -25,7 +25,7 @@ import shlex
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import jinja2
@@ -38,10 +38,8 @@ from mibench.claims.judgement import Claim
 from mibench.experiments.grid import shipped_grids
 from mibench.figures.registry import FIGURES
 from mibench.report.files import DPI, ShortTable, cell_text, numeric_columns, write_file
+from mibench.report.result import ReportResult
 from mibench.report.tables import browser_tables
-
-if TYPE_CHECKING:
-    from mibench.report.reports import ReportResult
 
 PAGE = "index.html"
 

@@ -10,7 +10,6 @@ Notable:
 
 from __future__ import annotations
 
-import dataclasses
 import multiprocessing
 import sys
 import warnings
@@ -27,8 +26,10 @@ from mibench.core.errors import UnknownNameError, UsageError, did_you_mean
 from mibench.experiments.grid import natural_order
 from mibench.figures import style
 from mibench.figures.registry import FIGURES, Drawing, load_figures
-from mibench.report.files import ShortTable, short_table, write_files
+from mibench.figures.shared import shared
+from mibench.report.files import short_table, write_files
 from mibench.report.page import PAGE, Source, write_page
+from mibench.report.result import ReportResult
 from mibench.store import folders as store
 from mibench.store.sessions import available_cores
 
@@ -39,28 +40,6 @@ _FEW = 4
 """Figures that a process has at least: fewer are drawn before it has started."""
 
 _ALIASES = {"mi": "mi_true", "seeds": "seed"}
-
-
-@dataclasses.dataclass(frozen=True)
-class ReportResult:
-    """What became of one report: its files, or the sentence that says why there are none."""
-
-    name: str
-    files: tuple[Path, ...] = ()
-    reason: str = ""
-    caption: str = ""
-    """Everything that is printed under the figure."""
-    missing: str = ""
-    """What the figure's grid lacks, in a sentence; empty where nothing is missing."""
-    judgement: Judgement | None = None
-    title: str = ""
-    explanation: str = ""
-    """The caption without claim, verdict and what is missing."""
-    grid: str = ""
-    """Grid whose rows were drawn; empty where all were."""
-    budget: str = ""
-    """Budget of these rows."""
-    table: ShortTable | None = dataclasses.field(default=None, compare=False, repr=False)
 
 
 def report(
@@ -161,12 +140,13 @@ def render(
     home = set(FIGURES) if "claims" in names else set()
     jobs = [(name, Path(output), name in home) for name in resolve_names(names)]
     workers = min(len(jobs) // _FEW, available_cores())
-    if workers < 2 or sys.platform != "linux":  # elsewhere a fork is not safe, and a new process as slow as figures
-        return [_render_one(runs, curves, *job) for job in jobs]
-    fork = multiprocessing.get_context("fork")  # which shares the rows and what plug-ins have registered
-    with warnings.catch_warnings(), ProcessPoolExecutor(workers, fork, _share, (runs, curves)) as pool:
-        warnings.simplefilter("ignore", DeprecationWarning)  # of threads, none of which the figures use
-        return list(pool.map(_render_shared, jobs))
+    with shared():  # of workers each has a copy of the block, as of everything else that a fork shares
+        if workers < 2 or sys.platform != "linux":  # elsewhere a fork is not safe, and a new process as slow as figures
+            return [_render_one(runs, curves, *job) for job in jobs]
+        fork = multiprocessing.get_context("fork")  # which shares the rows and what plug-ins have registered
+        with warnings.catch_warnings(), ProcessPoolExecutor(workers, fork, _share, (runs, curves)) as pool:
+            warnings.simplefilter("ignore", DeprecationWarning)  # of threads, none of which the figures use
+            return list(pool.map(_render_shared, jobs))
 
 
 _shared: tuple[pd.DataFrame, ...] = ()

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mibench.claims.gosch import fall_of, judge_divergence, judge_jensen_shannon, judge_saturation
+from mibench.claims.gosch import judge_divergence, judge_jensen_shannon, judge_saturation
 from mibench.claims.gosch_all_pairs import judge_capacity, judge_js_all_pairs, judge_mine_all_pairs, judge_nwj_all_pairs
+from mibench.claims.gosch_levels import fall_of
 from mibench.store.columns import CURVES, empty_row
 
 NO_CURVES = pd.DataFrame(columns=[c.name for c in CURVES])

@@ -21,7 +21,8 @@ def stairs(estimator: str, biases: tuple[float, ...], sds: tuple[float, ...]) ->
             "runs", run_id=estimator, stair=stair, task="gaussian20d", task_version=1, task_params="{}",
             estimator=estimator, estimator_version=1, estimator_params="{}", critic="joint", critic_version=1,
             critic_params="{}", negatives="all-pairs", negatives_version=1, negatives_params="{}", hidden="2x64",
-            batch=64, seed=0, status="ok", mi_true=level, bias=bias, estimate_train_sd=sd, schedule="[2,4,6,8,10]",
+            batch=64, seed=0, status="ok", mi_true=level, estimate_train=level + bias, estimate_train_sd=sd,
+            schedule="[2,4,6,8,10]",
         )
         for stair, (level, bias, sd) in enumerate(zip(LEVELS, biases, sds, strict=True))
     ]  # fmt: skip

@@ -16,8 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from mibench.core.errors import UsageError
-from mibench.figures import panels as figures
-from mibench.figures import style
+from mibench.figures import panels, style
 from mibench.figures.consistency import draw_consistency
 from mibench.figures.registry import Drawing
 from mibench.report import reports as report
@@ -78,7 +77,7 @@ def test_every_setting_has_a_row_of_three_panels(monkeypatch: pytest.MonkeyPatch
     assert [title[0] for title in titles[::3]] == [f"black and white · derangement · N = {n}" for n in (64, 128)]
     assert [title[1].split(":")[0] for title in titles[:3]] == ["baseline", "data processing", "additivity"]
     assert set(table["batch"]) == {64, 128}
-    monkeypatch.setattr(figures, "MAX_PANELS", 3)
+    monkeypatch.setattr(panels, "MAX_PANELS", 3)
     cut, _, caption, _ = draw(make(("nwj",), seeds=1, batches=(64, 128)))
     assert len(cut.axes) == 3
     assert "Only the first 1 of 2 rows of panels are drawn" in caption

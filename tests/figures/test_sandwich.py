@@ -21,9 +21,9 @@ from mibench.analysis.sandwich import sandwich
 from mibench.core import registry
 from mibench.core.errors import UsageError
 from mibench.figures import style
-from mibench.figures.palette import ESTIMATOR_COLOURS, estimator_sign
 from mibench.figures.registry import Drawing
 from mibench.figures.sandwich import draw_sandwich
+from mibench.figures.style.palette import ESTIMATOR_COLOURS, estimator_sign
 from mibench.store.columns import empty_row
 
 KINDS = {"infonce": "lower", "nwj": "lower", "club": "upper", "l1out": "upper", "smile": "plug-in"}

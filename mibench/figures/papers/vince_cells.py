@@ -9,14 +9,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from mibench.analysis.metrics import summarise
-from mibench.claims.spirals import OUTCOMES, REPORTED_ACCURACY, REPORTED_ETA
+from mibench.claims.vince import OUTCOMES, REPORTED_ACCURACY, REPORTED_ETA
 from mibench.figures import style
-from mibench.figures.palette import ESTIMATOR_COLOURS
+from mibench.figures.style.palette import ESTIMATOR_COLOURS
 
 CELL = ["geometry", "eta"]
 PROBE, RAW, OBJECTIVE = "#4477AA", "#8A8A8A", ESTIMATOR_COLOURS["infonce"]
 REPORTED = "#AA3377"
-TRUTH = (0, (5, 3))
 _ACCURACIES = (0.35, 0.85)
 _APART = 0.12
 """How far a cell's dots, one a run, stand from its mean; cells are 1 apart."""
@@ -29,7 +28,9 @@ def draw_probe(ax: Axes, table: pd.DataFrame) -> pd.DataFrame:
     for outcome, shade, side in (("x_linear", RAW, -0.16), ("code_linear", PROBE, 0.16)):
         _draw_cells(ax, table, outcome, places, shade, side, limits, hollow=outcome == "x_linear")
     for place, arms in zip(places.values(), table.groupby(CELL, sort=False)["arms"].first(), strict=True):
-        ax.hlines(1 / arms, place - 0.5, place + 0.5, color=style.INK, linewidth=1.0, linestyle=TRUTH, zorder=1.5)
+        ax.hlines(
+            1 / arms, place - 0.5, place + 0.5, color=style.INK, linewidth=1.0, linestyle=style.DASHED, zorder=1.5
+        )
     stars = [place for (_, eta), place in places.items() if eta == REPORTED_ETA]
     ax.scatter(stars, [REPORTED_ACCURACY] * len(stars), marker="*", s=60, color=REPORTED, linewidth=0, zorder=6)
     _finish_cells(ax, places, limits, "(d) held-out accuracy of a linear probe", "accuracy")
@@ -50,7 +51,7 @@ def draw_objective(ax: Axes, table: pd.DataFrame) -> pd.DataFrame:
     for _, truth in table.groupby("geometry", sort=False):
         levels = truth.groupby(CELL)["truth"].first()
         at = [places[key] for key in levels.index]
-        ax.plot(at, levels, color=style.INK, linestyle=TRUTH, linewidth=1.2, marker="_", markersize=9, zorder=2)
+        ax.plot(at, levels, color=style.INK, linestyle=style.DASHED, linewidth=1.2, marker="_", markersize=9, zorder=2)
     _finish_cells(ax, places, limits, "(e) objective on a large pool, and the true MI", "objective, nats")
     series = (("objective", table["objective"]), ("true MI", table["truth"]))
     return pd.concat([drawn_part("objective", table, name, table["eta"], values) for name, values in series])

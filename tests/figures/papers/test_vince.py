@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from mibench.claims.spirals import find_peak, judge_spirals, spiral_runs
+from mibench.claims.vince import find_peak, judge_spirals, spiral_runs
 from mibench.core.errors import UsageError
-from mibench.figures.papers.spirals import vince_1
+from mibench.figures.papers.vince import vince_1
 from mibench.figures.registry import FIGURES
 from mibench.report import reports as report
 from mibench.store.columns import CURVES, empty_row

@@ -1,4 +1,4 @@
-"""The figure of double spirals, after figure 1 of Wu et al. (2020): views, codes, objective and probe by noise width.
+"""Wu et al. (2020, VINCE), figure 1: views, codes, objective and probe of double spirals by the width of the noise.
 
 Notable: views and codes are those of the held-out points that a run keeps, of one seed; all else is of all seeds.
 """
@@ -22,17 +22,16 @@ from mibench.analysis.labels import caption, listing, plural
 from mibench.analysis.metrics import Floats, finished, summarise
 from mibench.analysis.smoothing import CURVE
 from mibench.claims.judgement import Claim
-from mibench.claims.spirals import OUTCOMES, REPORTED_ACCURACY, WITHOUT_INFORMATION, judge_spirals, spiral_runs
+from mibench.claims.vince import OUTCOMES, REPORTED_ACCURACY, WITHOUT_INFORMATION, judge_spirals, spiral_runs
 from mibench.core.errors import UsageError
 from mibench.figures import style
 from mibench.figures.lines import draw_curve
-from mibench.figures.papers.spiral_cells import (
+from mibench.figures.papers.vince_cells import (
     CELL,
     OBJECTIVE,
     PROBE,
     RAW,
     REPORTED,
-    TRUTH,
     draw_objective,
     draw_probe,
     drawn_part,
@@ -222,7 +221,7 @@ def _draw_training(
     limits = _training_limits(table, curves)
     for ax, (geometry, cell) in zip(axes, table.groupby("geometry", sort=False), strict=True):
         for eta, truth in cell.groupby("eta")["truth"].first().items():
-            ax.axhline(truth, color=colours[float(str(eta))], linewidth=1.0, linestyle=TRUTH, zorder=1.6)
+            ax.axhline(truth, color=colours[float(str(eta))], linewidth=1.0, linestyle=style.DASHED, zorder=1.6)
         batches = settings["batch"].astype(int).to_dict()
         for _, run in cell[cell["run_id"].isin(by_run)].iterrows():
             curve, batch = by_run[run["run_id"]], batches[run["run_id"]]
@@ -242,7 +241,7 @@ def _draw_training(
 def _draw_ceiling(ax: Axes, cell: pd.DataFrame, limits: tuple[float, float]) -> None:
     """Draw the largest value that the objective can take on a training batch, where it is in view."""
     for ceiling in cell.loc[cell["ceiling"] <= limits[1], "ceiling"].unique():
-        ax.axhline(ceiling, color=style.INK, linestyle=(0, (1, 1.6)), linewidth=1.1, zorder=2.5)
+        ax.axhline(ceiling, color=style.INK, linestyle=style.DOTTED, linewidth=1.1, zorder=2.5)
         ax.annotate(
             f"log {math.exp(ceiling):,.0f} = {ceiling:.2f}",
             (1, ceiling),
@@ -282,7 +281,7 @@ def _legend(table: pd.DataFrame, colours: dict[float, str]) -> dict[str, Line2D]
         "probe of the raw coordinates": style.handle(RAW, marker="o", markersize=5, markerfacecolor="white"),
         f"reported: {REPORTED_ACCURACY:.2f}": style.handle(REPORTED, width=0.0, marker="*", markersize=9),
         "objective": style.handle(OBJECTIVE, marker="o", markersize=5),
-        "true MI, chance": style.handle(style.INK, TRUTH, 1.2),
+        "true MI, chance": style.handle(style.INK, style.DASHED, 1.2),
     }
 
 

@@ -1,4 +1,4 @@
-"""SMILE (Song and Ermon, 2020), figures 1 and 2: staircases of true MI, and bias and variance over their stairs."""
+"""SMILE (Song and Ermon, 2020), figure 2: bias and variance of the bounds over the stairs of a staircase."""
 
 from __future__ import annotations
 
@@ -7,28 +7,13 @@ import pandas as pd
 
 from mibench.analysis.labels import caption, plural, with_labels
 from mibench.claims.judgement import Claim
-from mibench.claims.smile import PANEL, bias_and_variance, judge_smile, judge_trade
+from mibench.claims.smile import PANEL, bias_and_variance, judge_trade
 from mibench.figures import style
-from mibench.figures.curves import staircases
+from mibench.figures.error_panels import QUANTITIES
 from mibench.figures.panels import estimator_colours, staircase_runs
 from mibench.figures.registry import Drawing, register_figure
 
-_QUANTITIES = {"bias": "bias, nats", "variance": "variance, nats²", "mse": "mean squared error, nats²"}
 _ESTIMATE = "bias and variance are those of single training batches of the window at the end of a stair."
-
-
-@register_figure(
-    "smile-1",
-    needs_curves=True,
-    claim=Claim(
-        "Song and Ermon (2020, SMILE), figure 1",
-        "at high MI SMILE has less bias than InfoNCE and less variance than DV and NWJ.",
-        judge_smile,
-    ),
-)
-def draw_staircases(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
-    """Draw every estimator up a staircase of MI levels, a column of panels per task and critic."""
-    return staircases(runs, curves, "smile-1", "SMILE and other bounds up a staircase", by_estimator=True)
 
 
 @register_figure(
@@ -52,7 +37,7 @@ def draw_bias_and_variance(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     table = bias_and_variance(staircase_runs(runs))
     colours = estimator_colours(runs, rows)
     panels = list(table.groupby(PANEL, sort=True))
-    missing = int(table[[*_QUANTITIES]].isna().any(axis=1).sum())
+    missing = int(table[[*QUANTITIES]].isna().any(axis=1).sum())
     what = (
         "Bias (negative: below the truth), variance and mean squared error of single training batches against the true "
         "MI, by task and critic (columns); dotted: log N. Means over seeds; variance and error on logarithmic axes, "
@@ -68,7 +53,7 @@ def draw_bias_and_variance(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
             3, len(panels), panel=(3.3, 2.2), title="Bias and variance of the bounds", caption=text, legend=legend
         )
         for j, (key, panel) in enumerate(panels):
-            for ax, name in zip(sheet.axes[:, j], _QUANTITIES, strict=True):
+            for ax, name in zip(sheet.axes[:, j], QUANTITIES, strict=True):
                 for label, line in panel.groupby("estimator_label", sort=True):
                     values = style.drawable(line[name], limits) if name == "bias" else line[name].clip(1e-6, 1e9)
                     ax.plot(line["mi_true"], values, color=colours[str(label)], marker="o", markersize=3.5)
@@ -80,6 +65,6 @@ def draw_bias_and_variance(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
                     ax.set_yscale("log")
             sheet.axes[0, j].set_title(", ".join(map(str, key)), color=style.INK)
             sheet.axes[-1, j].set_xlabel("true MI, nats")
-        for ax, title in zip(sheet.axes[:, 0], _QUANTITIES.values(), strict=True):
+        for ax, title in zip(sheet.axes[:, 0], QUANTITIES.values(), strict=True):
             ax.set_ylabel(title)
     return Drawing(sheet.figure, table, text, table)

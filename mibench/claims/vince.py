@@ -1,4 +1,4 @@
-"""What runs on double spirals say of figure 1 of Wu et al. (2020): their table, and the judgement of the claim.
+"""Claim of VINCE (Wu et al., 2020), figure 1, on double spirals: the table of its rows, and the verdict they give.
 
 Notable: the paper gives neither turns nor radius, so that a geometry is judged by itself. An accuracy says nothing of
 a code until it is compared with that of the raw coordinates, which is paired: both probes see the same points.

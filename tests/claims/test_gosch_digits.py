@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mibench.claims.digits import LN_10, decoder_codes, judge_bracket, judge_decoders, judge_noise
+from mibench.claims.gosch_digits import LN_10, decoder_codes, judge_bracket, judge_decoders, judge_noise
 from mibench.core.errors import UsageError
-from mibench.figures.papers.digits import codes_of_decoders, noise_of_bounds, noise_of_plug_ins
+from mibench.figures.papers.gosch_5 import codes_of_decoders
+from mibench.figures.papers.gosch_noise import noise_of_bounds, noise_of_plug_ins
 from mibench.store.columns import empty_row
 
 NONE = pd.DataFrame(columns=["run_id"])

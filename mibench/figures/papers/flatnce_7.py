@@ -12,7 +12,7 @@ from mibench.claims.judgement import Claim
 from mibench.core.errors import UsageError
 from mibench.figures import style
 from mibench.figures.lines import draw_means
-from mibench.figures.papers.loss_panels import (
+from mibench.figures.papers.flatnce_panels import (
     BAND,
     ESTIMATE,
     loss_samples,
@@ -24,13 +24,13 @@ from mibench.figures.papers.loss_panels import (
 from mibench.figures.registry import Drawing, register_figure
 from mibench.figures.sentences import diverged_sentence
 
-_WHAT_TARGETS = (
+_WHAT = (
     "ESS scheduling: an inverse temperature on the scores of the cosine critic holds the effective sample size at a "
     "target. Left: mean ESS at the end of training against its target (diagonal). Right: value of the critic on a "
     "large pool of {pool} fresh pairs (filled) and on training batches (hollow). Mean over seeds with its 95 % "
     "interval (Student t). Shaded: targets that the paper calls moderate."
 )
-_WHY_TARGETS = (
+_WHY = (
     "How to read it: the claim asks for the highest filled markers in the shaded part. A target sets the temperature, "
     "so that a high one keeps the scores flat and limits what any pool can show of a critic."
 )
@@ -61,10 +61,10 @@ def draw_scheduling(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     table = one_table(parts)
     truth = rows["mi_true"].unique()
     with style.theme():
-        what = _WHAT_TARGETS.format(pool=pool_sizes(rows))
-        text = caption(runs, what, _WHY_TARGETS, diverged_sentence(runs), estimate=ESTIMATE)
+        what = _WHAT.format(pool=pool_sizes(rows))
+        text = caption(runs, what, _WHY, diverged_sentence(runs), estimate=ESTIMATE)
         title = "What is learnt at a held effective sample size"
-        legend = _legend_targets(rows)
+        legend = _legend(rows)
         sheet = style.Sheet(1, 2, panel=(4.0, 3.1), title=title, caption=text, left=0.75, legend=legend)
         held, learnt = sheet.axes[0]
         top = 1.1 * float(rows["target"].max())
@@ -94,7 +94,7 @@ def _draw_targets(ax: Axes, means: pd.DataFrame, *, apart: float = 0.0, hollow: 
         draw_means(ax, line["target"] + (apart if loss == LOSSES[1] else -apart), line, **look)
 
 
-def _legend_targets(rows: pd.DataFrame) -> dict[str, Line2D]:
+def _legend(rows: pd.DataFrame) -> dict[str, Line2D]:
     losses = loss_samples(rows)
     hollow = {
         f"{loss}, batch": Line2D([], [], **{**style.estimator_look(loss), "markerfacecolor": "white"})

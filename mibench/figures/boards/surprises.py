@@ -1,4 +1,4 @@
-"""The board's surprises: what one change of the standard setting does to them."""
+"""Surprises of the leaderboard: what one change of the standard setting does to them."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def board_surprises(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
         for ax, panel in zip(sheet.axes.ravel(), panels, strict=True):
             of_panel = panel.rows.assign(colour=panel.rows["estimator_label"].map(colours))
             panel.draw(ax, of_panel, curves, panel.limits)
-            ax.axhline(float(of_panel["mi_true"].iloc[0]), color=style.INK, linestyle=(0, (5, 3)), linewidth=0.9)
+            ax.axhline(float(of_panel["mi_true"].iloc[0]), color=style.INK, linestyle=style.DASHED, linewidth=0.9)
             ax.set_ylim(*panel.limits)
             ax.set_title(panel.title)
             if of_panel["batch"].nunique() == 1:

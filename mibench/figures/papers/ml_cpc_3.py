@@ -16,11 +16,11 @@ from mibench.claims.ml_cpc import judge_staircase, trained_cells, with_alpha
 from mibench.core.errors import UsageError
 from mibench.figures import style
 from mibench.figures.curve_panels import Points, by_stair, draw_run, draw_staircase, drawn_values, steps_axis
-from mibench.figures.palette import ESTIMATOR_COLOURS
+from mibench.figures.papers.ml_cpc_panels import ESTIMATORS
 from mibench.figures.registry import Drawing, register_figure
 from mibench.figures.sentences import outside_sentence, smoothing_sentence
+from mibench.figures.style.palette import ESTIMATOR_COLOURS
 
-_FAMILIES = {"CPC": "alpha-cpc", "ML-CPC": "alpha-ml-cpc"}
 _CRITICS = ("separable", "joint")
 _REFERENCE = {
     ("CPC", 1.0): 4.7, ("CPC", 0.5): 5.4, ("CPC", 0.1): 6.9, ("CPC", 0.01): 9.0, ("CPC", 0.001): 11.1,
@@ -60,7 +60,7 @@ def draw_staircases(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     """
     rows = _with_curves(runs, curves)
     critics = sorted(rows["critic"].unique(), key=lambda name: (name not in _CRITICS[:1], name))
-    families = [family for family in _FAMILIES if family in set(rows["family"])]
+    families = [family for family in ESTIMATORS if family in set(rows["family"])]
     colours = style.level_colours(rows["alpha"])
     points = by_stair(curves)
     limits = style.view(drawn_values(rows, curves), np.append(rows["mi_true"].unique(), _ends(runs)))
@@ -80,7 +80,7 @@ def draw_staircases(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
             for ax, family in zip(axes, families, strict=True):
                 panel = rows[(rows["critic"] == critic) & (rows["family"] == family)]
                 tables.append(_draw_panel(ax, panel, points, colours, limits))
-                ax.set_title(_title(family, critic, panel), color=ESTIMATOR_COLOURS[_FAMILIES[family]])
+                ax.set_title(_title(family, critic, panel), color=ESTIMATOR_COLOURS[ESTIMATORS[family]])
             axes[0].set_ylabel("estimate, nats")
         for ax in sheet.axes[-1]:
             ax.set_xlabel("training steps")
@@ -124,7 +124,7 @@ def _draw_panel(
 
 def _title(family: str, critic: str, panel: pd.DataFrame) -> str:
     layers = sorted(panel["hidden"].dropna().unique())
-    return " · ".join([_FAMILIES[family], " ".join([critic, *layers])])
+    return " · ".join([ESTIMATORS[family], " ".join([critic, *layers])])
 
 
 def _legend(rows: pd.DataFrame, colours: dict[float, str]) -> dict[str, Line2D]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from mibench.analysis.labels import listing
@@ -57,3 +58,12 @@ def loss_samples(rows: pd.DataFrame) -> dict[str, Line2D]:
     """Samples for the legend of the losses that occur."""
     present = set(rows["estimator"])
     return {loss: Line2D([], [], **style.estimator_look(loss)) for loss in LOSSES if loss in present}
+
+
+def draw_band(ax: Axes, line: pd.DataFrame, x: str, loss: str, *, markers: bool = False) -> None:
+    """Draw one loss's means as a line with a band of their intervals, with its markers and dash where asked for."""
+    look = style.estimator_look(loss)
+    if not markers:
+        look.update(marker="none", linestyle="-")
+    ax.fill_between(line[x], line["low"], line["high"], color=look["color"], alpha=0.22, linewidth=0, zorder=2.5)
+    ax.plot(line[x], line["mean"], zorder=3, **look)
