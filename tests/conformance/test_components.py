@@ -101,7 +101,7 @@ HEAD = """
 import math
 import torch
 import mibench
-from mibench.scores import log_mean_exp
+from mibench.core.scores import log_mean_exp
 """
 
 ESTIMATOR = '''
@@ -462,7 +462,7 @@ class Wrong(mibench.NegativeSampler):
     ),
     "a proposal whose weights are upside down": (
         '''
-from mibench.proposals import Uniform
+from mibench.negatives.proposals import Uniform
 
 @mibench.register_negatives("wrong")
 class Wrong(Uniform):
