@@ -142,8 +142,9 @@ def run_command(
 ) -> None:
     """Train the runs of a grid that are not stored yet; the same command again goes on where it stopped."""
     from mibench.cli import terminal
-    from mibench.experiments.options import OPTION_NAMES, read_shard
+    from mibench.experiments.options import OPTION_NAMES
     from mibench.experiments.suite import requested_runs
+    from mibench.running.plan import read_shard
     from mibench.running.runner import execute, rows_of
     from mibench.store.sessions import available_cores
 
@@ -284,7 +285,7 @@ def report_command(
     grid: Annotated[str | None, typer.Option(help="Only the rows of this grid.", autocompletion=names.of_grid)] = None,
 ) -> None:
     """Draw figures from stored rows, each with its table and caption, and a page that shows them all."""
-    from mibench.experiments.options import read_conditions
+    from mibench.report.conditions import read_conditions
     from mibench.report.page import PAGE
     from mibench.report.reports import draw_reports
 

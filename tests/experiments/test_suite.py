@@ -15,8 +15,8 @@ from mibench.cli.app import main
 from mibench.core import registry
 from mibench.core.errors import UsageError
 from mibench.core.parameters import split_name
+from mibench.experiments.components import REGISTRIES
 from mibench.experiments.grid import load_grid
-from mibench.experiments.products import REGISTRIES
 from mibench.experiments.suite import read_suite, requested_runs, shipped_suites
 from mibench.tasks.beyond_normal import published_names
 
@@ -241,5 +241,5 @@ def test_suites_are_listed_and_explained(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_listing_suites_does_not_import_torch() -> None:
-    code = "import sys; from mibench.cli import main; main(['list', 'suites']); sys.exit('torch' in sys.modules)"
+    code = "import sys; from mibench.cli.app import main; main(['list', 'suites']); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0

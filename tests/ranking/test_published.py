@@ -47,7 +47,10 @@ def test_the_folder_is_in_order_small_and_names_no_machine(runs: pd.DataFrame) -
 
 
 def test_the_command_prints_the_committed_table_without_torch() -> None:
-    code = "import sys; from mibench.cli import main; main(['leaderboard', '--csv']); assert 'torch' not in sys.modules"
+    code = (
+        "import sys; from mibench.cli.app import main; main(['leaderboard', '--csv']); "
+        "assert 'torch' not in sys.modules"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     printed, committed = pd.read_csv(io.StringIO(done.stdout)), pd.read_csv(TABLE)
     pd.testing.assert_frame_equal(printed, committed, rtol=1e-6, atol=1e-9)
