@@ -20,13 +20,12 @@ import numpy as np
 import pandas as pd
 
 from mibench.analysis.labels import COMPONENTS, listing, plural, versioned
-from mibench.core.parameters import split_name
 from mibench.core.registry import written_defaults
-from mibench.experiments import options as read
-from mibench.experiments.grid import at_budget, budgets_of, load_grid, override, products_of
-from mibench.experiments.options import DEFAULTS
-from mibench.experiments.products import REGISTRIES, seeds_of
+from mibench.experiments.components import REGISTRIES
+from mibench.experiments.grid import GridOptions, at_budget, budgets_of, load_grid, override, read_grid
+from mibench.experiments.reading import Options
 from mibench.experiments.specs import as_number
+from mibench.experiments.values import ComponentName, as_stored
 from mibench.store.columns import RESULT_STATUSES
 
 _COMPARED = (
@@ -90,8 +89,8 @@ def rows_of_grid(runs: pd.DataFrame, grid: str) -> GridRows:
     options = load_grid(grid)
     columns = _Columns(runs)
     own, *further = budgets_of(options)
-    best = _match(columns, at_budget(options), own)
-    others = [_match(columns, at_budget(options, budget), budget) for budget in further]
+    best = _match(columns, read_grid(at_budget(options)), own)
+    others = [_match(columns, read_grid(at_budget(options, budget)), budget) for budget in further]
     for rows in others:
         if rows.share > best.share:
             best = rows
@@ -113,21 +112,24 @@ def rows_of_suite(runs: pd.DataFrame, grid: Mapping[str, Any]) -> GridRows:
     GridRows
         With the cells of the suite as cells, without regard to estimators: missing are those that nobody ran.
     """
+    if runs.empty:
+        return GridRows(runs, "standard", 0, 0, ())
     columns = _Columns(runs)
     owners = np.asarray(versioned(runs, "estimator"))
+    wanted = read_grid(override(grid, {"estimator": sorted(set(owners))}))
     chosen = np.zeros(len(runs), dtype=bool)
     by_cell: dict[str, tuple[dict[str, Any], np.ndarray]] = {}
-    for owner in sorted(set(owners)):  # one by one, since a suite may exclude an estimator from a cell
-        for cell in _cells(override(grid, {"estimator": owner})):
+    for owner in wanted.products[0].estimator:  # one by one, since a suite may exclude an estimator from a cell
+        alone = tuple(dataclasses.replace(product, estimator=(owner,)) for product in wanted.products)
+        for cell in _cells(dataclasses.replace(wanted, products=alone)):
             del cell["estimator"]
             key = json.dumps(cell, default=str)
             if key not in by_cell:
                 by_cell[key] = (cell, columns.of_cell(cell))
-            chosen |= by_cell[key][1] & (owners == owner)
-    chosen &= columns.any_of("seed", seeds_of({**DEFAULTS, **grid}))
+            chosen |= by_cell[key][1] & (owners == owner.text)
+    chosen &= columns.any_of("seed", wanted.seeds)
     for name in ("window", "every"):
-        tables = [table for table in (grid, *grid.get("include", ())) if name in table]
-        if values := [value for table in tables for value in read.as_list(name, table[name])]:
+        if values := [value for product in wanted.products for value in getattr(product, name)]:
             chosen &= columns.any_of(name, values) | columns.takes_sample
     differing = [name for name in _NAMED if len({str(cell.get(name)) for cell, _ in by_cell.values()}) > 1]
     missing = tuple(
@@ -138,8 +140,8 @@ def rows_of_suite(runs: pd.DataFrame, grid: Mapping[str, Any]) -> GridRows:
     return GridRows(runs[chosen], "standard", len(by_cell), len(by_cell) - len(missing), missing)
 
 
-def _match(columns: _Columns, options: Mapping[str, Any], budget: str) -> GridRows:
-    cells = _cells(options)
+def _match(columns: _Columns, grid: GridOptions, budget: str) -> GridRows:
+    cells = _cells(grid)
     chosen = np.zeros(len(columns.runs), dtype=bool)
     missing = []
     differing = [name for name in _NAMED if len({str(cell.get(name)) for cell in cells}) > 1]
@@ -157,33 +159,24 @@ def _named(option: str, value: Any) -> str:
     return {"batch": f"N = {plain}", "mi": f"{plain} nats"}.get(option, plain)
 
 
-def _cells(options: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _cells(grid: GridOptions) -> list[dict[str, Any]]:
     """Every combination of options that a grid asks for, each once and without its seeds."""
-    excluded = [_readings(table) for table in options.get("exclude", ())]
+    excluded = [_by_column(table) for table in grid.excluded]
     found: dict[str, dict[str, Any]] = {}
-    for grid in products_of(options):
-        values = _readings({**DEFAULTS, **grid})
-        names = [name for name in _COMPARED if name in values]
-        for combination in itertools.product(*(values[name] for name in names)):
-            cell = dict(zip(names, combination, strict=True))
+    for product in grid.products:
+        values = _by_column(product)
+        for combination in itertools.product(*values.values()):
+            cell = dict(zip(values, combination, strict=True))
             cell.setdefault("samples", None)  # fresh pairs at every step
             if not any(all(cell.get(k) in v for k, v in table.items()) for table in excluded if table):
                 found.setdefault(json.dumps(cell, default=str), cell)
     return list(found.values())
 
 
-def _readings(grid: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """The values of each compared option in the form that its column has."""
-    return {name: _values(name, grid[name]) for name in _COMPARED if name in grid}
-
-
-def _values(option: str, given: Any) -> list[Any]:
-    if option == "schedule":
-        return list(read.schedules(given))
-    values = read.as_list(option, given)
-    if option in COMPONENTS:
-        return values
-    return [(read.level if option == "mi" else read.READERS[option])(value) for value in values]
+def _by_column(options: Options) -> dict[str, list[Any]]:
+    """The values of each compared option that is given, in the form that its column has."""
+    values = {name: getattr(options, name) for name in _COMPARED}
+    return {name: [as_stored(value) for value in given] for name, given in values.items() if given}
 
 
 class _Columns:
@@ -237,13 +230,12 @@ class _Columns:
             unused |= self.takes_sample
         return np.asarray((runs[option] == value) | unused)
 
-    def _component(self, option: str, text: str) -> np.ndarray:
-        name, written = split_name(text)
+    def _component(self, option: str, name: ComponentName) -> np.ndarray:
         runs = self.runs
-        entry = REGISTRIES[option].entry(name)
-        versioned = name == entry.id
+        entry = REGISTRIES[option].entry(name.name)
+        versioned = name.name == entry.id
         same = np.asarray((runs[option] == entry.name) & (~versioned | (runs[f"{option}_version"] == entry.version)))
-        wanted = {**{k: str(v) for k, v in written_defaults(entry).items() if k != "mi"}, **written}
+        wanted = {**{k: str(v) for k, v in written_defaults(entry).items() if k != "mi"}, **dict(name.params)}
         fits = self._of_params(option, lambda values: all(_equal(values.get(k), v) for k, v in wanted.items()), bool)
         own = runs[f"own_{option}"] == 1 if f"own_{option}" in runs else False
         return np.asarray((same & fits) | own)

@@ -13,8 +13,10 @@ MibenchError
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
+
+_LONGEST_SHOWN = 40
 
 
 class MibenchError(Exception):
@@ -44,7 +46,7 @@ class UnknownNameError(UsageError):
 
     def __init__(self, what: str, name: str, known: Iterable[str], hint: str = "") -> None:
         self.name = name
-        super().__init__(f"unknown {what} '{name}'{did_you_mean(name, known, hint)}")
+        super().__init__(f"unknown {what} '{shown(name)}'{did_you_mean(name, known, hint)}")
 
 
 class DuplicateNameError(UsageError):
@@ -80,3 +82,12 @@ def did_you_mean(name: str, known: Iterable[str], hint: str = "") -> str:
     if hint:
         return f"; {hint}"
     return f"; known: {', '.join(names)}" if names else ""
+
+
+def shown(value: object, spell: Callable[[object], str] = str) -> str:
+    """Spell a value for a message; what is longer than a name or a number ever is is cut, and ends in an ellipsis."""
+    try:
+        text = spell(value)
+    except ValueError:  # Python does not write out an integer of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."

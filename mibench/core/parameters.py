@@ -8,13 +8,13 @@ and converted by the fields' annotations, so that ``"smile:tau=5"`` and ``Smile(
 from __future__ import annotations
 
 import dataclasses
-import math
 import types
 import typing
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self, Union, dataclass_transform, get_args, get_origin
 
-from mibench.core.errors import UsageError, did_you_mean
+from mibench.core.errors import UsageError, did_you_mean, shown
+from mibench.core.numbers import LARGEST_WHOLE, to_number
 
 Scalar = str | int | float | bool | None
 Params = tuple[tuple[str, Scalar], ...]
@@ -91,34 +91,25 @@ def convert(value: Any, annotation: Any, label: str) -> Any:
         for choice in choices:
             if value == choice or str(value) == str(choice):
                 return choice
-        raise UsageError(f"{label}: '{value}' is none of {', '.join(map(str, choices))}")
+        raise UsageError(f"{label}: '{shown(value)}' is none of {', '.join(map(str, choices))}")
     if annotation is bool:
         if isinstance(value, bool):
             return value
         if str(value).lower() in ("true", "false"):
             return str(value).lower() == "true"
-        raise UsageError(f"{label}: '{value}' is neither true nor false")
+        raise UsageError(f"{label}: '{shown(value)}' is neither true nor false")
     if annotation in (int, float):
         number = to_number(value, label)
         if annotation is float:
             return number
         if not number.is_integer():
-            raise UsageError(f"{label}: '{value}' is not a whole number")
+            raise UsageError(f"{label}: '{shown(value)}' is not a whole number")
+        if abs(number) > LARGEST_WHOLE:
+            raise UsageError(f"{label}: '{shown(value)}' is too large; use at most {LARGEST_WHOLE}")
         return int(number)
     if annotation is str:
         return str(value)
     raise TypeError(f"{label}: parameters of type {annotation!r} are not supported")
-
-
-def to_number(value: Any, label: str) -> float:
-    """Convert text or a number to a float that is not NaN, or raise `UsageError`."""
-    try:
-        number = float(value) if not isinstance(value, bool) else math.nan
-    except (TypeError, ValueError):
-        number = math.nan
-    if math.isnan(number):
-        raise UsageError(f"{label}: '{value}' is not a number")
-    return number
 
 
 def to_rows(text: str, label: str) -> list[list[float]]:

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mibench.core.errors import DuplicateNameError, UnknownNameError, UsageError
+from mibench.core.numbers import as_whole
 from mibench.core.parameters import Parametrised, split_name
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ class Registry(Generic[T]):
         name = match["name"] if match else text
         found = [e for e in self._entries.values() if name == e.name or name in e.aliases]
         if match:
-            found = [e for e in found if e.version == int(match["version"])]
+            found = [e for e in found if e.version == as_whole(match["version"])]
         return max(found, key=lambda e: e.version, default=None)
 
     def _add(self, entry: Entry) -> None:

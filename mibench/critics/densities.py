@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from mibench.core.critic import Architecture
-from mibench.core.errors import UsageError
+from mibench.core.errors import UsageError, shown
 from mibench.core.estimator import Density, Estimator, Side
+from mibench.core.numbers import as_float
 from mibench.core.registry import register_critic
 from mibench.core.scorer import Scorer, Shape
 from mibench.critics.density_families import LOG_VARIANCE_BOUND
@@ -45,13 +46,11 @@ def read_variance(text: str, label: str) -> Literal["network", "learned"] | floa
     match text:
         case "network" | "learned":
             return text
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = as_float(text)
     if not _SMALLEST <= value <= _LARGEST:
         raise UsageError(
-            f"{label}: variance must be network, learned or a number in [{_SMALLEST:.1g}, {_LARGEST:.1g}], not {text}"
+            f"{label}: variance must be network, learned or a number in [{_SMALLEST:.1g}, {_LARGEST:.1g}], "
+            f"not {shown(text)}"
         )
     return value
 

@@ -1,4 +1,4 @@
-"""Grids: options that may hold lists, turned into runs with every default resolved.
+"""Grids: options that may hold lists, in files and tables, turned into runs with every default resolved.
 
 Notable: everything that can be wrong with a grid is refused here, in one sentence, before any work. Importing
 this module does not import torch; `resolve` does, since components check their own parameters.
@@ -9,15 +9,18 @@ from __future__ import annotations
 import dataclasses
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mibench.core.errors import UsageError, did_you_mean
-from mibench.core.parameters import split_name
-from mibench.experiments import options as read
-from mibench.experiments.products import REGISTRIES, Components, runs
+from mibench.experiments.components import Components
+from mibench.experiments.excluding import matcher
+from mibench.experiments.options import BUDGETS, DEFAULTS, check_option_name
+from mibench.experiments.products import runs
+from mibench.experiments.reading import Options, read_options
 from mibench.experiments.specs import RunSpec
+from mibench.experiments.values import budget as read_budget
 
 _SHIPPED = Path(__file__).parent / "grids"
 SUITES = Path(__file__).parent / "suites"
@@ -44,6 +47,25 @@ class ShippedGrid:
     name: str
     summary: str
     path: Path
+
+
+@dataclasses.dataclass(frozen=True)
+class GridOptions:
+    """A grid, read.
+
+    Parameters
+    ----------
+    products
+        The grids without tables that it is made of, defaults included; see `products_of`.
+    excluded
+        The options of its ``exclude`` tables.
+    seeds
+        The seeds that its own options ask for; a table of ``include`` may have others.
+    """
+
+    products: tuple[Options, ...]
+    excluded: tuple[Options, ...]
+    seeds: Sequence[int]
 
 
 def shipped_grids() -> list[ShippedGrid]:
@@ -97,6 +119,8 @@ def read_toml(path: Path, label: str) -> dict[str, Any]:
         raise UsageError(f"{label} is not a text file; write it as TOML in UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{label} is not valid TOML: {error}") from error
+    except ValueError as error:  # Python does not read an integer of thousands of digits
+        raise UsageError(f"{label} holds a number of thousands of digits; write at most 19") from error
     except RecursionError as error:
         raise UsageError(f"{label} is nested too deeply; give options values or lists of values") from error
 
@@ -123,17 +147,17 @@ def _grid_path(source: str | Path) -> Path:
 def check_names(values: Mapping[str, Any], where: str = "") -> None:
     """Check the names of all options, and that the tables are tables."""
     for name, value in values.items():
-        if name in read.BUDGETS and isinstance(value, Mapping):
+        if name in BUDGETS and isinstance(value, Mapping):
             check_names(value, f" in [{name}]{where}")
             continue
-        read.check_option_name(name, where=where, extra=_TABLES)
+        check_option_name(name, where=where, extra=_TABLES)
         if name not in _TABLES:
             continue
         if not isinstance(value, list | tuple) or not all(isinstance(v, Mapping) for v in value):
             raise UsageError(f"'{name}'{where} must be tables of options; write [[{name}]]")
         for table in value:
             for key in table:
-                read.check_option_name(key, where=f" in [[{name}]]{where}")
+                check_option_name(key, where=f" in [[{name}]]{where}")
 
 
 def override(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,7 +184,7 @@ def override(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
 
 def budgets_of(grid: Mapping[str, Any]) -> list[str]:
     """Return the budgets that a grid file has options for: its own, and those that name a table."""
-    return [_OWN_BUDGET, *(name for name in read.BUDGETS if isinstance(grid.get(name), Mapping))]
+    return [_OWN_BUDGET, *(name for name in BUDGETS if isinstance(grid.get(name), Mapping))]
 
 
 def at_budget(grid: Mapping[str, Any], budget: str | None = None) -> dict[str, Any]:
@@ -179,10 +203,10 @@ def at_budget(grid: Mapping[str, Any], budget: str | None = None) -> dict[str, A
     UsageError
         For a budget that does not exist.
     """
-    plain = {name: value for name, value in grid.items() if name not in read.BUDGETS}
+    plain = {name: value for name, value in grid.items() if name not in BUDGETS}
     if budget is None or (budget == _OWN_BUDGET and len(budgets_of(grid)) > 1):
         return plain
-    read.budget(budget)
+    read_budget(budget)
     return override(plain, grid.get(budget, {"budget": budget}))
 
 
@@ -207,19 +231,66 @@ def resolve(options: Mapping[str, Any]) -> list[RunSpec]:
     UsageError
         For anything wrong with the grid; the message says what to do.
     """
-    given = {name: value for name, value in options.items() if value is not None}
-    check_names(given)
-    given = at_budget(given)
-    components = Components()
-    excluded = [_matcher(table) for table in given.get("exclude", ())]
+    given = _plain(options)
+    for written in products_of(given):
+        _check_complete(written)
+    grid, components = _read(given), Components()
+    excluded = [matcher(table, components) for table in grid.excluded]
     specs: dict[str, RunSpec] = {}
-    for grid in products_of(given):
-        for spec in runs(grid, components):
+    for product in grid.products:
+        for spec in runs(product, components):
             if not any(matches(spec) for matches in excluded):
                 specs.setdefault(spec.run_id, spec)
     if not specs:
         raise UsageError("every run of the grid is excluded; take out an [[exclude]] table")
     return list(specs.values())
+
+
+def read_grid(options: Mapping[str, Any]) -> GridOptions:
+    """Read a grid, as `resolve` takes it, without building a component; it may leave the estimator to the user.
+
+    Raises
+    ------
+    UsageError
+        For options that do not exist or cannot be read.
+    """
+    return _read(_plain(options))
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is given of a grid, names checked and budgets' tables out."""
+    given = {name: value for name, value in options.items() if value is not None}
+    check_names(given)
+    return at_budget(given)
+
+
+def _read(given: Mapping[str, Any]) -> GridOptions:
+    effort = {name: value for name, value in {**DEFAULTS, **given}.items() if name in ("seed", "seeds", "budget")}
+    return GridOptions(
+        products=tuple(read_options({**DEFAULTS, **product}) for product in products_of(given)),
+        excluded=tuple(_read_excluded(table) for table in given.get("exclude", ())),
+        seeds=read_options(effort).seeds,
+    )
+
+
+def _read_excluded(table: Mapping[str, Any]) -> Options:
+    if not table:
+        raise UsageError("an [[exclude]] table is empty; name the options of the runs to leave out")
+    given = {name: value for name, value in table.items() if value is not None}
+    for name in ("seeds", "budget"):
+        if name in given:
+            raise UsageError(f"an [[exclude]] table cannot name {name}; use seed or steps")
+    return read_options(given)
+
+
+def _check_complete(product: Mapping[str, Any]) -> None:
+    """Refuse options without a task or an estimator, and two ways to say one thing."""
+    for name in ("task", "estimator"):
+        if name not in product:
+            raise UsageError(f"no {name} is given; name one with --{name}, see 'mibench list {name}s'")
+    for one, other in (("mi", "schedule"), ("seed", "seeds")):
+        if {one, other} <= product.keys():
+            raise UsageError(f"{one} and {other} exclude each other; give one of them")
 
 
 def products_of(grid: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -232,39 +303,3 @@ def products_of(grid: Mapping[str, Any]) -> list[dict[str, Any]]:
     include = grid.get("include", ())
     complete = {"task", "estimator"} <= base.keys()
     return [*([base] if complete or not include else []), *(override(base, table) for table in include)]
-
-
-def _matcher(table: Mapping[str, Any]) -> Callable[[RunSpec], bool]:
-    """Turn a table of ``exclude`` into a test of runs: all options must match, each by any of its values."""
-    if not table:
-        raise UsageError("an [[exclude]] table is empty; name the options of the runs to leave out")
-    tests = [_option_matcher(name, value) for name, value in table.items() if value is not None]
-    return lambda spec: all(test(spec) for test in tests)
-
-
-def _option_matcher(name: str, value: Any) -> Callable[[RunSpec], bool]:
-    if name in ("seeds", "budget"):
-        raise UsageError(f"an [[exclude]] table cannot name {name}; use seed or steps")
-    if name == "schedule":
-        wanted = read.schedules(value)
-        return lambda spec: spec.schedule in wanted
-    values = read.as_list(name, value)
-    if name in REGISTRIES:
-        tests = [_name_matcher(name, text) for text in values]
-        return lambda spec: any(test(spec) for test in tests)
-    if name == "mi":
-        levels = [read.level(item) for item in values]
-        return lambda spec: dict(spec.task_params).get("mi") in levels
-    parsed = [read.READERS[name](item) for item in values]
-    return lambda spec: getattr(spec, name) in parsed
-
-
-def _name_matcher(option: str, text: Any) -> Callable[[RunSpec], bool]:
-    """``"smile"`` matches every SMILE, ``"smile:tau=5"`` those with that parameter."""
-    name, written = split_name(text)
-    registry = REGISTRIES[option]
-    wanted_id = registry.entry(name).id
-    component = registry.create(text)
-    wanted = {item for item in component.params() if item[0] in written}
-    field = f"{option}_params"
-    return lambda spec: getattr(spec, option) == wanted_id and wanted <= set(getattr(spec, field))

@@ -13,9 +13,10 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from mibench.core.errors import UsageError
+from mibench.core.errors import UsageError, shown
+from mibench.core.numbers import as_whole
 from mibench.core.parameters import Params, Scalar
 
 ID_SCHEME = 1
@@ -115,7 +116,17 @@ class RunSpec:
         raise UsageError(f"a run with id scheme {scheme} cannot be read by this version, which knows {ID_SCHEME}")
 
 
-def parse_hidden(text: str) -> tuple[int, int]:
+class Hidden(NamedTuple):
+    """Hidden layers of a critic; as text ``2x256``, the form that a run holds."""
+
+    depth: int
+    width: int
+
+    def __str__(self) -> str:
+        return f"{self.depth}x{self.width}"
+
+
+def parse_hidden(text: object) -> Hidden:
     """``"2x256"`` -> (depth, width): two hidden layers of 256 units.
 
     Raises
@@ -123,10 +134,11 @@ def parse_hidden(text: str) -> tuple[int, int]:
     UsageError
         For anything else.
     """
-    match = _HIDDEN.fullmatch(str(text).strip())
-    if match is None:
-        raise UsageError(f"hidden '{text}' does not parse; write depth x width, for example 2x256")
-    return int(match[1]), int(match[2])
+    match = _HIDDEN.fullmatch(text.strip()) if isinstance(text, str) else None
+    depth, width = (as_whole(match[1]), as_whole(match[2])) if match else (None, None)
+    if depth is None or width is None:
+        raise UsageError(f"hidden '{shown(text)}' does not parse; write depth x width, for example 2x256")
+    return Hidden(depth, width)
 
 
 def split_sizes(samples: int) -> tuple[int, int, int]:

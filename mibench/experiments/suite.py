@@ -8,15 +8,27 @@ does not import torch.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from mibench.core.errors import UnknownNameError, UsageError
+from mibench.core.errors import UnknownNameError, UsageError, shown
+from mibench.core.numbers import LARGEST_WHOLE
 from mibench.core.registry import TASKS
-from mibench.experiments.grid import SUITES, at_budget, check_names, load_grid, override, read_toml, resolve, summary
-from mibench.experiments.options import as_list
+from mibench.experiments.grid import (
+    SUITES,
+    GridOptions,
+    at_budget,
+    check_names,
+    load_grid,
+    override,
+    read_grid,
+    read_toml,
+    resolve,
+    summary,
+)
 from mibench.experiments.specs import RunSpec
 
 if TYPE_CHECKING:
@@ -54,11 +66,15 @@ class Suite:
         """The name with the version."""
         return f"{self.name}-v{self.version}"
 
+    @functools.cached_property
+    def options(self) -> GridOptions:
+        """Its options, read."""
+        return read_grid(self.grid)
+
     @property
     def estimators(self) -> tuple[str, ...]:
         """The estimators that the suite runs, as its file writes them; empty where they are left to the user."""
-        tables = [table for table in (self.grid, *self.grid.get("include", ())) if "estimator" in table]
-        return tuple(dict.fromkeys(name for table in tables for name in as_list("estimator", table["estimator"])))
+        return tuple(dict.fromkeys(name.text for product in self.options.products for name in product.estimator))
 
     def specs(self, changes: Mapping[str, Any] | None = None) -> list[RunSpec]:
         """Return the suite's runs.
@@ -134,8 +150,8 @@ def read_suite(path: Path) -> Suite:
     if not isinstance(header, dict):
         raise UsageError(f"{label} has no header; write suite.version = 1 above its options")
     version = header.pop("version", None)
-    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise UsageError(f"the version of {label} must be a whole number of at least 1, not {version}")
+    if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= LARGEST_WHOLE:
+        raise UsageError(f"the version of {label} must be a whole number of at least 1, not {shown(version)}")
     if header:
         raise UsageError(f"unknown entry '{next(iter(header))}' in the header of {label}; it takes version")
     check_names(values, f" in {label}")

@@ -10,8 +10,6 @@ import pandas as pd
 
 from mibench.analysis.cells import rows_of_suite
 from mibench.core.errors import UsageError
-from mibench.experiments.options import DEFAULTS
-from mibench.experiments.products import seeds_of
 from mibench.experiments.suite import get_suite
 from mibench.store.folders import load_runs, read_runs
 
@@ -75,4 +73,4 @@ def read_ranking_rows(results: Path | None = None, suite: str | None = None) -> 
         raise UsageError(
             f"'{results or PUBLISHED}' holds no rows of suite '{suite}'; make some with 'mibench run --suite {suite}'"
         )
-    return RankingRows(found.runs, seeds_of({**DEFAULTS, **wanted.grid}), found.note())
+    return RankingRows(found.runs, wanted.options.seeds, found.note())

@@ -22,7 +22,7 @@ import pandas as pd
 from mibench.analysis.cells import GridRows, rows_of_grid
 from mibench.analysis.labels import COMPONENTS, plural, versioned, with_labels
 from mibench.claims.judgement import Claim, Judgement
-from mibench.core.errors import UnknownNameError, UsageError, did_you_mean
+from mibench.core.errors import UnknownNameError, UsageError, did_you_mean, shown
 from mibench.experiments.grid import natural_order
 from mibench.figures import style
 from mibench.figures.registry import FIGURES, Drawing, load_figures
@@ -255,7 +255,7 @@ def select(runs: pd.DataFrame, where: Mapping[str, Sequence[object]]) -> pd.Data
             )
         kept = kept[_matches(runs, column, {_plain(v) for v in values}).loc[kept.index]]
     if kept.empty:
-        chosen = ", ".join(f"{k} {' or '.join(map(str, v))}" for k, v in where.items())
+        chosen = ", ".join(f"{k} {' or '.join(map(shown, v))}" for k, v in where.items())
         raise UsageError(f"none of {plural(len(runs), 'row')} has {chosen}; select others, see 'mibench results ls'")
     return kept
 

@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from mibench.core.errors import UsageError
+from mibench.core.errors import UsageError, shown
+from mibench.core.numbers import as_whole
 from mibench.experiments.specs import RunSpec
 from mibench.running.packs import Pack, pack
 from mibench.store.folders import statuses
@@ -91,6 +92,15 @@ def make_plan(
     return Plan(tuple(groups["done"]), tuple(groups["new"]), tuple(groups["failed"]), packs, retry_failed=retry_failed)
 
 
+def read_shard(text: str) -> tuple[int, int]:
+    """Read ``"3/40"`` as (3, 40), or raise `UsageError`."""
+    first, slash, second = text.partition("/")
+    part, parts = (as_whole(number) if number.isdecimal() else None for number in (first, second))
+    if not slash or part is None or parts is None:
+        raise UsageError(f"shard '{shown(text)}' does not parse; write I/N, for example 3/40")
+    return part, parts
+
+
 def in_shard(specs: Sequence[RunSpec], shard: tuple[int, int]) -> list[RunSpec]:
     """Return the runs of part i of n; a run's part depends on its id and n only.
 
@@ -101,5 +111,7 @@ def in_shard(specs: Sequence[RunSpec], shard: tuple[int, int]) -> list[RunSpec]:
     """
     part, parts = shard
     if not 1 <= part <= parts:
-        raise UsageError(f"shard {part}/{parts} does not exist; write I/N with I from 1 to N, for example 1/4")
+        raise UsageError(
+            f"shard {shown(part)}/{shown(parts)} does not exist; write I/N with I from 1 to N, for example 1/4"
+        )
     return [spec for spec in specs if int(spec.run_id, 16) % parts == part - 1]

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mibench.core.errors import UsageError
+from mibench.core.errors import UsageError, shown
 from mibench.experiments.specs import RunSpec
 from mibench.running.runner import execute
 from mibench.store.columns import CURVES, RESULT_STATUSES, RUNS
@@ -105,7 +105,7 @@ def draw_runs(runs: pd.DataFrame, count: int, generator: np.random.Generator) ->
     """
     ids = np.sort(runs.loc[runs["status"].isin(RESULT_STATUSES), "run_id"].unique().astype(str))
     if not 1 <= count <= len(ids):
-        raise UsageError(f"{count} runs cannot be drawn from {len(ids)} with a result; draw 1 to {len(ids)}")
+        raise UsageError(f"{shown(count)} runs cannot be drawn from {len(ids)} with a result; draw 1 to {len(ids)}")
     return sorted(generator.choice(ids, size=count, replace=False))
 
 

@@ -12,6 +12,8 @@ import pytest
 from mibench.cli.app import main
 
 RUN = ("run", "--task", "gaussian20d", "--estimator", "nwj")
+DIGITS = "9" * 5000  # more than Python converts to an integer
+CUT = "9" * 40 + "..."
 
 # Arguments, and a part of the sentence.
 CASES: dict[str, tuple[tuple[str, ...], str]] = {
@@ -116,6 +118,47 @@ CASES: dict[str, tuple[tuple[str, ...], str]] = {
     "grid nested too deeply": (("run", "deep.toml"), "grid 'deep.toml'"),
     "results folder with a name too long": ((*RUN, "--results", "x" * 300), "cannot be read (File name too long)"),
     "results folder that is a file": ((*RUN, "--results", "typo.toml"), "typo.toml"),
+    "version of thousands of digits": (
+        ("run", "--task", f"gaussian20d-v{DIGITS}", "--estimator", "nwj"), "unknown task 'gaussian20d-v9999",
+    ),
+    "estimator's version of thousands of digits": (
+        ("run", "--task", "gaussian20d", "--estimator", f"nwj-v{DIGITS}"), "unknown estimator 'nwj-v9999",
+    ),
+    "version of thousands of digits for info": (("info", f"nwj-v{DIGITS}"), "unknown name 'nwj-v9999"),
+    "suite's version of thousands of digits": (("run", "--suite", f"quick-v{DIGITS}"), "unknown suite 'quick-v9999"),
+    "width of thousands of digits": ((*RUN, "--hidden", f"1x{DIGITS}"), "hidden '1x9999"),
+    "width past 63 bits": ((*RUN, "--hidden", f"1x{2**63}"), f"hidden '1x{2**63}' does not parse"),
+    "depth of thousands of digits": ((*RUN, "--hidden", f"{DIGITS}x8"), f"hidden '{CUT}' does not parse"),
+    "shard of thousands of digits": ((*RUN, "--shard", f"{DIGITS}/4"), f"shard '{CUT}' does not parse; write I/N"),
+    "shards of thousands of digits": ((*RUN, "--shard", f"1/{DIGITS}"), "does not parse; write I/N"),
+    "batch of thousands of digits": ((*RUN, "--batch", DIGITS), f"whole number of at least 2, not {CUT}"),
+    "seed of thousands of digits": ((*RUN, "--seed", DIGITS), f"seed must be a whole number of at least 0, not {CUT}"),
+    "seeds of thousands of digits": ((*RUN, "--seeds", DIGITS), f"whole number of at least 1, not {CUT}"),
+    "mi of thousands of digits": ((*RUN, "--mi", DIGITS), "mi must be a finite number of at least 0, not inf"),
+    "rate of thousands of digits": ((*RUN, "--lr", DIGITS), f"lr must be a finite number above 0, not {CUT}"),
+    "dropout of thousands of digits": ((*RUN, "--dropout", DIGITS), f"dropout must lie in [0, 1), not {CUT}"),
+    "jobs of thousands of digits": ((*RUN, "--jobs", DIGITS), "Invalid value for '--jobs'"),
+    "parameter of thousands of digits": (
+        ("run", "--task", f"gaussian20d:dim={DIGITS}", "--estimator", "nwj"), f"'dim': '{CUT}' is not a whole number",
+    ),
+    "parameter past 63 bits": (
+        ("run", "--task", f"gaussian20d:dim={2**63}0", "--estimator", "nwj"), f"'{2**63}0' is too large; use at most",
+    ),
+    "grid with a number of thousands of digits": (
+        ("run", "digits.toml"), "grid 'digits.toml' holds a number of thousands of digits; write at most 19",
+    ),
+    "suite with a number of thousands of digits": (
+        ("run", "--suite", "digits.toml"), "suite 'digits' holds a number of thousands of digits; write at most 19",
+    ),
+    "grid with a hexadecimal number of thousands of digits": (
+        ("run", "hexadecimal.toml"), "batch must be a whole number of at least 2, not a number of thousands of digits",
+    ),
+    "grid with such a number in a list of lists": (
+        ("run", "listed.toml"), "takes a value or a list of values, not a number of thousands of digits",
+    ),
+    "suite with a hexadecimal version of thousands of digits": (
+        ("run", "--suite", "version.toml"), "whole number of at least 1, not a number of thousands of digits",
+    ),
     "unknown list": (("list", "estimator"), "there is no list of 'estimator'; did you mean 'estimators'?"),
     "unknown name for info": (("info", "nwk"), "did you mean 'nwj'"),
     "wrong parameter for info": (("info", "smile:tau=-1"), "tau must be above 0"),
@@ -137,6 +180,10 @@ FILES = {
     "nested.toml": b'task = "gaussian20d"\nestimator = "nwj"\n[batch]\nn = 64\n',
     "empty.toml": b'task = "gaussian20d"\nestimator = "nwj"\nbatch = []\n',
     "deep.toml": b"batch = " + b"[" * 3000 + b"]" * 3000 + b"\n",
+    "digits.toml": f'task = "gaussian20d"\nestimator = "nwj"\nbatch = {DIGITS}\n'.encode(),
+    "hexadecimal.toml": f'task = "gaussian20d"\nestimator = "nwj"\nbatch = 0x{DIGITS}\n'.encode(),
+    "listed.toml": f'task = "gaussian20d"\nestimator = "nwj"\nbatch = [[0x{DIGITS}]]\n'.encode(),
+    "version.toml": f"suite.version = 0x{DIGITS}\n".encode(),
     "binary.toml": b"\xff\xfe\x00",
     "nothing.toml": b'task = "gaussian20d"\nestimator = "nwj"\n[[exclude]]\nestimator = "nwj-v1"\n',
 }

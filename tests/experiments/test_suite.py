@@ -15,8 +15,8 @@ from mibench.cli.app import main
 from mibench.core import registry
 from mibench.core.errors import UsageError
 from mibench.core.parameters import split_name
+from mibench.experiments.components import REGISTRIES
 from mibench.experiments.grid import load_grid
-from mibench.experiments.products import REGISTRIES
 from mibench.experiments.suite import read_suite, requested_runs, shipped_suites
 from mibench.tasks.beyond_normal import published_names
 

@@ -24,7 +24,7 @@ def report_command(
     ] = None,
 ) -> None:
     """Draw figures from stored rows, each with its table and caption, and a page that shows them all."""
-    from mibench.experiments.options import read_conditions
+    from mibench.report.conditions import read_conditions
     from mibench.report.page import PAGE
     from mibench.report.reports import draw_reports
 

@@ -80,8 +80,9 @@ def run_command(
     """Train the runs of a grid that are not stored yet; the same command again goes on where it stopped."""
     from mibench.cli.terminal.progress import progress_bar
     from mibench.cli.terminal.rows import say_next, show_results
-    from mibench.experiments.options import OPTION_NAMES, read_shard
+    from mibench.experiments.options import OPTION_NAMES
     from mibench.experiments.suite import requested_runs
+    from mibench.running.plan import read_shard
     from mibench.running.runner import execute, rows_of
     from mibench.store.columns import FAILURE_STATUSES
     from mibench.store.sessions import available_cores

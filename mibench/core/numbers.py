@@ -1,0 +1,79 @@
+"""From what a user wrote to a number: every reader of text and numbers that stand for one.
+
+Notable: whole numbers end at what a column of the store can hold. What is larger, or has more digits than Python
+converts, is refused like anything else that does not fit: in one sentence.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from mibench.core.errors import UsageError, shown
+
+LARGEST_WHOLE = 2**63 - 1
+"""The largest whole number that is read."""
+
+
+def as_float(value: Any) -> float:
+    """Return text or a number as a float; NaN for what is no number."""
+    try:
+        return math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
+def as_whole(value: Any) -> int | None:
+    """Return text or a number as a whole number: ``512``, ``"512"``, ``1e4``; None for anything else."""
+    number = _as_int(value)
+    if number is None and as_float(value).is_integer():  # 1e4 is a whole number too
+        number = int(as_float(value))
+    return number if number is not None and abs(number) <= LARGEST_WHOLE else None
+
+
+def _as_int(value: Any) -> int | None:
+    """Read digits as they are: by way of float, large seeds would be rounded."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    try:
+        return int(value)
+    except ValueError:  # no digits, or more of them than Python converts
+        return None
+
+
+def whole(name: str, value: Any, least: int) -> int:
+    """Read a whole number of at least ``least``, as `as_whole`.
+
+    Raises
+    ------
+    UsageError
+        For anything else, and for what is larger than `LARGEST_WHOLE`.
+    """
+    number = as_whole(value)
+    if number is None or number < least:
+        raise UsageError(f"{name} must be a whole number of at least {least}, not {shown(value)}")
+    return number
+
+
+def positive(name: str, value: Any) -> float:
+    """Read a finite number above 0, or raise `UsageError`."""
+    number = as_float(value)
+    if not 0 < number < math.inf:
+        raise UsageError(f"{name} must be a finite number above 0, not {shown(value)}")
+    return number
+
+
+def non_negative(name: str, value: Any) -> float:
+    """Read a finite number of at least 0, or raise `UsageError`."""
+    number = as_float(value)
+    if not 0 <= number < math.inf:
+        raise UsageError(f"{name} must be a finite number of at least 0, not {shown(value)}")
+    return number + 0.0  # -0.0 is 0.0
+
+
+def to_number(value: Any, label: str) -> float:
+    """Read a number that is not NaN, infinite ones included, or raise `UsageError`."""
+    number = as_float(value)
+    if math.isnan(number):
+        raise UsageError(f"{label}: '{shown(value)}' is not a number")
+    return number

@@ -1,0 +1,72 @@
+"""Text and numbers become numbers in one way; what has too many digits is refused in one sentence."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mibench.core.errors import UnknownNameError, UsageError, shown
+from mibench.core.numbers import LARGEST_WHOLE, as_float, as_whole, non_negative, positive, to_number, whole
+from mibench.core.parameters import convert
+
+DIGITS = "9" * 5000  # more than Python converts to an integer
+LARGE: list[Any] = [DIGITS, "9" * 400, str(LARGEST_WHOLE + 1), LARGEST_WHOLE + 1, 10**400, 16**5000, 1e300, "1e300"]
+
+
+@pytest.mark.parametrize("value", [512, "512", " 512 ", 512.0, "512.0", "5.12e2", np.float32(512), np.int64(512)])
+def test_a_whole_number_may_be_written_in_many_ways(value: object) -> None:
+    assert as_whole(value) == whole("batch", value, 2) == 512
+
+
+def test_large_whole_numbers_keep_all_their_digits() -> None:
+    assert as_whole(LARGEST_WHOLE) == as_whole(str(LARGEST_WHOLE)) == LARGEST_WHOLE
+    assert as_whole(str(2**62 + 1)) == 2**62 + 1
+
+
+@pytest.mark.parametrize("value", ["", "x", "1.5", 1.5, True, None, [1], math.inf, math.nan, "nan", *LARGE], ids=shown)
+def test_what_is_no_whole_number_of_63_bits_is_none(value: object) -> None:
+    assert as_whole(value) is None
+    with pytest.raises(UsageError, match=r"^seed must be a whole number of at least 0, not "):
+        whole("seed", value, 0)
+
+
+@pytest.mark.parametrize("value", [True, None, "", "x", [1.0], 10**400], ids=shown)
+def test_what_is_no_number_is_nan(value: object) -> None:
+    assert math.isnan(as_float(value))
+    with pytest.raises(UsageError, match=r"^tau: '.*' is not a number$"):
+        to_number(value, "tau")
+
+
+def test_numbers_without_an_end_are_for_parameters_alone() -> None:
+    assert to_number("inf", "tau") == to_number(DIGITS, "tau") == math.inf
+    for read in (positive, non_negative):
+        for value in ("inf", DIGITS, 10**400):
+            with pytest.raises(UsageError, match=r"^lr must be a finite number "):
+                read("lr", value)
+
+
+def test_minus_zero_is_zero_and_is_not_above_zero() -> None:
+    assert math.copysign(1, non_negative("dropout", "-0.0")) == 1
+    with pytest.raises(UsageError, match=r"above 0, not -0.0"):
+        positive("lr", "-0.0")
+
+
+def test_a_parameter_that_is_a_whole_number_ends_where_all_do() -> None:
+    assert convert("1e18", int, "dim") == 10**18
+    with pytest.raises(UsageError, match=f"^dim: '1e25' is too large; use at most {LARGEST_WHOLE}$"):
+        convert("1e25", int, "dim")
+    with pytest.raises(UsageError, match=r"is not a whole number$"):
+        convert(DIGITS, int, "dim")
+
+
+def test_messages_cut_what_is_long_and_nothing_else() -> None:
+    assert shown("9" * 40) == "9" * 40
+    assert shown("9" * 41) == "9" * 40 + "..."
+    assert shown(["x"], repr) == "['x']"
+    assert shown(16**5000) == "a number of thousands of digits"
+    with pytest.raises(UsageError, match=r"^seed must be a whole number of at least 0, not 9{40}\.\.\.$"):
+        whole("seed", DIGITS, 0)
+    assert str(UnknownNameError("task", f"x-v{DIGITS}", [])) == f"unknown task 'x-v{'9' * 37}...'"
