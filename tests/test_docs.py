@@ -170,7 +170,7 @@ def test_the_entry_point_is_found(page: Page, tmp_path: Path, monkeypatch: pytes
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: example\nVersion: 1.0\n", encoding="utf-8")
     lines = [f"[{group}]", *(f"{name} = {target}" for name, target in points.items())]
     (info / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
-    out = _python(f"from mibench.cli import main; main(['list', '{group.removeprefix('mibench.')}'])", folder)
+    out = _python(f"from mibench.cli.app import main; main(['list', '{group.removeprefix('mibench.')}'])", folder)
     assert set(points) <= set(out.split())
     assert "broken" not in out
 
