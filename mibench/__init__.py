@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mibench.experiments.suite import Suite, get_suite, list_suites
     from mibench.negatives.permutations import Derangement
     from mibench.ranking.interface import leaderboard
+    from mibench.report.reports import draw_reports
     from mibench.running.runner import run
     from mibench.store.folders import load_curves, load_runs, load_sessions
 
@@ -54,6 +55,7 @@ _HOME = {
     "Suite": "experiments.suite",
     "Task": "core.task",
     "UsageError": "core.errors",
+    "draw_reports": "report.reports",
     "effective_sample_size": "core.scores",
     "get_estimator": "core.lookup",
     "get_suite": "experiments.suite",
@@ -97,6 +99,7 @@ __all__ = [
     "Task",
     "UsageError",
     "__version__",
+    "draw_reports",
     "effective_sample_size",
     "get_estimator",
     "get_suite",

@@ -5,10 +5,8 @@ from __future__ import annotations
 import importlib.util
 import math
 import re
-import shlex
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 import torch
@@ -21,17 +19,12 @@ from mibench.cli.app import app, main
 from mibench.core.registry import ESTIMATORS
 from mibench.store.columns import TABLES
 from mibench.testing import check_plugin
+from tests.support.commands import check_command, commands_shown, options_of
 from tests.support.paths import ROOT
 
 DOCS = ROOT / "docs"
 TEXTS = {path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
-COMMANDS = [
-    line
-    for text in TEXTS.values()
-    for language, source in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    if language == ""
-    for line in source.splitlines()
-]
+COMMANDS = [line for text in TEXTS.values() for line in commands_shown(text)]
 
 
 @pytest.fixture(scope="module")
@@ -45,26 +38,9 @@ def hooks() -> ModuleType:
     return module
 
 
-def find_command(words: list[str]) -> tuple[str, Any]:
-    """Find the command that a line calls, and its name; None where there is none."""
-    command, name = typer.main.get_command(app), []
-    while words and hasattr(command, "commands"):
-        name.append(words.pop(0))
-        command = command.commands.get(name[-1])
-    return " ".join(name), command
-
-
-def options_of(command: Any) -> set[str]:
-    return {name for parameter in command.params for name in getattr(parameter, "opts", ()) if name.startswith("--")}
-
-
 @pytest.mark.parametrize("line", COMMANDS)
 def test_the_commands_of_the_pages_exist_with_their_options(line: str) -> None:
-    words = shlex.split(line)
-    assert words.pop(0) == "mibench"
-    name, command = find_command(words)
-    assert command is not None, name
-    assert {word for word in words if word.startswith("--")} <= options_of(command)
+    check_command(line)
 
 
 def test_the_page_of_commands_has_every_command_and_option(hooks: ModuleType) -> None:

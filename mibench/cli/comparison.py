@@ -18,7 +18,8 @@ from mibench.ranking.columns import REFERENCE, TRACKS
 from mibench.ranking.newcomers import Comparison, Standing
 from mibench.report.files import short_table, write_files
 from mibench.report.page import Source, write_page
-from mibench.report.reports import ReportResult, render
+from mibench.report.reports import render
+from mibench.report.results import ReportResult
 
 _FIGURE = "newcomer"
 _BOARDS = ("leaderboard", "leaderboard-parts", "leaderboard-wins")

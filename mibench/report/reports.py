@@ -2,15 +2,14 @@
 
 Notable:
 
-- ``NAME.png`` and ``NAME.svg`` hold the figure, ``NAME.csv`` everything that it drew, ``NAME.md`` its caption and a
-  table to read. The same rows give the same bytes: no dates, no random ids.
+- ``NAME.png`` and ``NAME.svg`` hold the figure, ``NAME.csv`` everything that it drew (``NAME.csv.gz`` where that
+  is large), ``NAME.md`` its caption and a table to read. The same rows give the same bytes: no dates, no random ids.
 - ``index.html`` shows all of them, with the board and the runs (`mibench.report.page`).
 - A figure that the rows do not suit is left out with one sentence that says why, and stops no other.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import multiprocessing
 import sys
 import warnings
@@ -27,8 +26,9 @@ from mibench.core.errors import UnknownNameError, UsageError, did_you_mean
 from mibench.experiments.grid import natural_order
 from mibench.figures import style
 from mibench.figures.registry import FIGURES, Drawing, load_figures
-from mibench.report.files import ShortTable, short_table, write_files
+from mibench.report.files import short_table, write_files
 from mibench.report.page import PAGE, Source, write_page
+from mibench.report.results import ReportResult
 from mibench.store import folders as store
 from mibench.store.sessions import available_cores
 
@@ -39,28 +39,6 @@ _FEW = 4
 """Figures that a process has at least: fewer are drawn before it has started."""
 
 _ALIASES = {"mi": "mi_true", "seeds": "seed"}
-
-
-@dataclasses.dataclass(frozen=True)
-class ReportResult:
-    """What became of one report: its files, or the sentence that says why there are none."""
-
-    name: str
-    files: tuple[Path, ...] = ()
-    reason: str = ""
-    caption: str = ""
-    """Everything that is printed under the figure."""
-    missing: str = ""
-    """What the figure's grid lacks, in a sentence; empty where nothing is missing."""
-    judgement: Judgement | None = None
-    title: str = ""
-    explanation: str = ""
-    """The caption without claim, verdict and what is missing."""
-    grid: str = ""
-    """Grid whose rows were drawn; empty where all were."""
-    budget: str = ""
-    """Budget of these rows."""
-    table: ShortTable | None = dataclasses.field(default=None, compare=False, repr=False)
 
 
 def report(
@@ -110,9 +88,14 @@ def draw_reports(
     output
         Folder that the files are written to; made where it does not exist.
     where
-        Rows to keep, as in `select`.
+        Rows to keep, by column: the values that they may have, as in ``{"batch": [64, 128]}``.
     grid
-        Shipped grid or TOML file: only its rows are kept, as by `mibench.analysis.cells.rows_of_grid`.
+        Shipped grid or TOML file: only its rows are kept.
+
+    Returns
+    -------
+    list of ReportResult
+        One a figure, in order: ``name`` and ``files``, or the ``reason`` why there are none.
 
     Raises
     ------

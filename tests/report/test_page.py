@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from mibench.core.errors import UsageError
-from mibench.figures import panels as figures
+from mibench.figures import register_figure
 from mibench.figures.registry import FIGURES
 from mibench.report import reports as report
 from mibench.report.page import Source
-from mibench.report.reports import ReportResult
+from mibench.report.results import ReportResult
 from mibench.store.parquet import write_pack
 from tests.support.rows import make
 
@@ -94,8 +94,7 @@ def test_images_are_drawings_where_these_are_small_and_else_pictures_that_look_t
     )
     assert shown.size == file.size
     assert int(width) == round(file.size[0] * 96 / 160)
-    assert np.abs(np.asarray(shown, dtype=float) - np.asarray(file, dtype=float)).mean() < 0.2
-    assert len(base64.b64decode(content)) < (tmp_path / "large" / "reports" / "saturation.png").stat().st_size / 2
+    assert np.array_equal(np.asarray(shown), np.asarray(file))
 
 
 def test_a_grid_selects_its_rows_and_says_where_to_get_them(tmp_path: Path) -> None:
@@ -112,7 +111,7 @@ def test_a_grid_selects_its_rows_and_says_where_to_get_them(tmp_path: Path) -> N
 def test_a_figure_of_one_table_is_enough(tmp_path: Path) -> None:
     try:
 
-        @figures.register_figure("how-many")
+        @register_figure("how-many")
         def how_many(runs: pd.DataFrame) -> Figure:
             """Runs by seed."""
             figure = Figure()
@@ -123,7 +122,7 @@ def test_a_figure_of_one_table_is_enough(tmp_path: Path) -> None:
         assert [file.name for file in done.files] == [f"how-many.{suffix}" for suffix in ("png", "svg", "csv", "md")]
         assert done.caption == "Runs by seed."
         assert len(pd.read_csv(done.files[2])) == len(make()[0])
-        assert figures.register_figure("how-many")(how_many) is how_many  # a module that is imported again
+        assert register_figure("how-many")(how_many) is how_many  # a module that is imported again
     finally:
         FIGURES.pop("how-many", None)
 

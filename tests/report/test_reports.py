@@ -19,8 +19,7 @@ from matplotlib.text import Text
 
 from mibench.analysis.labels import caption, component_id, listing, number, with_labels
 from mibench.core.errors import DuplicateNameError, UnknownNameError, UsageError
-from mibench.figures import panels as figures
-from mibench.figures import style
+from mibench.figures import register_figure, style
 from mibench.figures.palette import ESTIMATOR_COLOURS, estimator_sign
 from mibench.figures.panels import MAX_PANELS
 from mibench.figures.registry import FIGURES, Drawing
@@ -417,10 +416,9 @@ class TestNames:
     def test_a_plug_in_adds_a_figure_with_one_decorated_function(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(figures, "FIGURES", FIGURES)
         monkeypatch.delitem(FIGURES, "mine-alone", raising=False)
 
-        @figures.register_figure("mine-alone")
+        @register_figure("mine-alone")
         def mine(runs: pd.DataFrame, curves: pd.DataFrame) -> tuple[Any, ...]:
             return matplotlib.figure.Figure(), runs[["run_id", "batch"]], "A caption."
 
@@ -428,7 +426,7 @@ class TestNames:
             (result,) = report.render(*make(), ["mine-alone"], tmp_path)
             assert len(result.files) == 4
             with pytest.raises(DuplicateNameError, match="taken"):
-                figures.register_figure("mine-alone")(lambda runs, curves: ())
+                register_figure("mine-alone")(lambda runs, curves: ())
         finally:
             del FIGURES["mine-alone"]
 
