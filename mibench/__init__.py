@@ -29,8 +29,11 @@ if TYPE_CHECKING:
     )
     from mibench.core.task import Task
     from mibench.critics.module import ModuleCritic
+    from mibench.estimators.donsker_varadhan import DonskerVaradhan
     from mibench.experiments.suite import Suite, get_suite, list_suites
-    from mibench.ranking.boards import leaderboard
+    from mibench.negatives.permutations import Derangement
+    from mibench.ranking.interface import leaderboard
+    from mibench.report.reports import draw_reports
     from mibench.running.runner import run
     from mibench.store.folders import load_curves, load_runs, load_sessions
 
@@ -38,6 +41,8 @@ _HOME = {
     "Architecture": "core.critic",
     "Critic": "core.critic",
     "Density": "core.estimator",
+    "Derangement": "negatives.permutations",
+    "DonskerVaradhan": "estimators.donsker_varadhan",
     "Estimator": "core.estimator",
     "Extra": "core.estimator",
     "MibenchError": "core.errors",
@@ -50,11 +55,12 @@ _HOME = {
     "Suite": "experiments.suite",
     "Task": "core.task",
     "UsageError": "core.errors",
+    "draw_reports": "report.reports",
     "effective_sample_size": "core.scores",
     "get_estimator": "core.lookup",
     "get_suite": "experiments.suite",
     "get_task": "core.lookup",
-    "leaderboard": "ranking.boards",
+    "leaderboard": "ranking.interface",
     "list_critics": "core.lookup",
     "list_estimators": "core.lookup",
     "list_negatives": "core.lookup",
@@ -78,6 +84,8 @@ __all__ = [
     "Architecture",
     "Critic",
     "Density",
+    "Derangement",
+    "DonskerVaradhan",
     "Estimator",
     "Extra",
     "MibenchError",
@@ -91,6 +99,7 @@ __all__ = [
     "Task",
     "UsageError",
     "__version__",
+    "draw_reports",
     "effective_sample_size",
     "get_estimator",
     "get_suite",

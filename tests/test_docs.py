@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -20,8 +21,13 @@ from mibench.conformance.estimators import CHECKS
 from mibench.conformance.samplers import NEGATIVE_CHECKS
 from mibench.conformance.tasks import CHECKS as TASK_CHECKS
 from mibench.core.registry import ESTIMATORS
+from mibench.experiments.grid import resolve, shipped_grids
+from mibench.figures.registry import FIGURES
+from mibench.store.parquet import write_pack
 from mibench.testing import check_plugin
+from tests.support.commands import commands_shown
 from tests.support.paths import ROOT
+from tests.support.rows import make
 
 DOCS = ROOT / "docs"
 
@@ -174,6 +180,85 @@ def test_the_entry_point_is_found(page: Page, tmp_path: Path, monkeypatch: pytes
     out = _python(f"from mibench.cli.app import main; main(['list', '{group.removeprefix('mibench.')}'])", folder)
     assert set(points) <= set(out.split())
     assert "broken" not in out
+
+
+class TestRunningGrids:
+    """What the page on grids shows."""
+
+    text = (DOCS / "running-grids.md").read_text(encoding="utf-8")
+    commands = commands_shown(text)
+
+    def test_the_example_grid_is_a_grid(self) -> None:
+        (source,) = re.findall(r"```toml\n(.*?)```", self.text, re.DOTALL)
+        specs = resolve(tomllib.loads(source))
+        # the base without the runs left out, and the same with the critic of [[include]]
+        kept = [s for s in specs if not (s.estimator == "nwj-v1" and s.batch == 256)]
+        assert len(kept) == len(specs) == 2 * 3 * 3 * 3
+        assert {(s.critic, s.hidden) for s in specs} == {("joint-v1", "2x256"), ("separable-v1", "2x512")}
+
+    def test_the_grids_of_the_table_are_the_shipped_ones(self) -> None:
+        table = self.text[self.text.index("| grid |") :].split("\n\n")[0]
+        named = [name for line in table.splitlines() for name in re.findall(r"`([a-z0-9-]+)`", line.split("|")[1])]
+        assert sorted(named) == sorted(grid.name for grid in shipped_grids())
+
+    def test_the_suites_of_the_table_are_the_shipped_ones(self) -> None:
+        table = self.text[self.text.index("| suite |") :].split("\n\n")[0]
+        assert set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)) == set(mibench.list_suites())
+
+    @pytest.mark.parametrize("line", [line for line in commands if line.split()[1] in ("list", "info")])
+    def test_the_listings_shown_exist(self, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(line.split()[1:]) == 0
+        assert capsys.readouterr().out
+
+    @pytest.mark.parametrize("line", [line for line in commands if line.split()[1] == "run"])
+    def test_the_grids_shown_can_be_run(
+        self, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert main([*line.split()[1:], "--dry-run"]) == 0
+        assert "new" in capfd.readouterr().out
+
+    def test_all_commands_were_one_or_the_other(self) -> None:
+        assert {line.split()[1] for line in self.commands} == {"list", "info", "run"}
+
+
+class TestClaims:
+    """What the page on claims and reports shows."""
+
+    text = (DOCS / "claims.md").read_text(encoding="utf-8")
+
+    def test_a_figure_of_the_rows_of_a_grid_is_drawn(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (line,) = (line for line in commands_shown(self.text) if " --grid " in line)
+        monkeypatch.chdir(ROOT)
+        assert main([*line.split()[1:], "--output", str(tmp_path)]) == 0
+        kinds = re.findall(r"^\| `NAME\.(\w+)` \|", self.text, re.MULTILINE)
+        assert {file.name for file in tmp_path.iterdir()} == {*(f"saturation.{kind}" for kind in kinds), "index.html"}
+
+    def test_the_figure_of_a_plug_in_is_drawn(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        source, script = re.findall(r"```python\n(.*?)```", self.text, re.DOTALL)
+        monkeypatch.chdir(tmp_path)
+        Path("spread.py").write_text(source, encoding="utf-8")
+        write_pack(tmp_path / "results", "pack", *make())
+        try:
+            exec(compile(script, "page", "exec"), {})
+        finally:
+            FIGURES.pop("spread", None)
+        assert "Standard deviation over training batches" in Path("reports/spread.md").read_text(encoding="utf-8")
+
+
+def test_the_scripts_of_the_page_on_python_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / "from-python.md").read_text(encoding="utf-8")
+    first, second = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    found: dict[str, Any] = {}
+    exec(compile(first.replace("seeds=2", "seeds=2, steps=20, jobs=1, hidden='1x8'"), "page", "exec"), found)
+    assert len(found["runs"]) == 2 * 2 * 2 * 2
+    assert set(found["curves"]["run_id"]) == set(found["runs"]["run_id"])
+    assert len(found["board"]) > len(found["mine"]) > 0
+    exec(compile(second, "page", "exec"), {})
+    assert capfd.readouterr().out.startswith("10.0 tensor(")
 
 
 def _python(script: str, folder: Path) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +23,24 @@ MODULES = sorted(
 )
 
 
+PUBLIC = {
+    "mibench": """
+        Architecture Critic Density Derangement DonskerVaradhan Estimator Extra MibenchError ModuleCritic
+        NegativeSampler Proposal SampleEstimator Scores StoreError Suite Task UsageError __version__ draw_reports
+        effective_sample_size get_estimator get_suite get_task leaderboard list_critics list_estimators list_negatives
+        list_suites list_tasks load_curves load_plugins load_runs load_sessions log_mean_exp log_mean_negatives
+        log_sum_leaving_one_out register_critic register_estimator register_negatives register_task run
+    """,
+    "mibench.figures": "Drawing caption register_figure with_labels",
+    "mibench.testing": "Finding check_critic check_estimator check_negatives check_plugin check_task",
+}
+"""The public names, sorted: a change of this list is a change of the interface."""
+
+SHOWN = sorted(
+    [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests" / "support" / "plugins").glob("*.py")]
+)
+
+
 def python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
 
@@ -31,6 +51,26 @@ def test_all_is_sorted_complete_and_importable() -> None:
     for name in mibench.__all__:
         assert getattr(mibench, name) is not None
     assert dir(mibench) == sorted(mibench.__all__)
+
+
+@pytest.mark.parametrize("place", PUBLIC)
+def test_the_public_names_are_these(place: str) -> None:
+    module = importlib.import_module(place)
+    assert list(module.__all__) == PUBLIC[place].split()
+    assert [name for name in module.__all__ if getattr(module, name, None) is None] == []
+
+
+@pytest.mark.parametrize("path", SHOWN, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_what_users_are_shown_imports_public_names_from_public_places(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    sources = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE) if path.suffix == ".md" else [text]
+    for node in (node for source in sources for node in ast.walk(ast.parse(source))):
+        if isinstance(node, ast.Import):
+            assert {alias.name for alias in node.names if alias.name.startswith("mibench")} <= set(PUBLIC)
+        elif isinstance(node, ast.ImportFrom) and str(node.module).startswith("mibench"):
+            assert {alias.name for alias in node.names} <= set(PUBLIC.get(str(node.module), "").split())
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "mibench":
+            assert node.attr in PUBLIC["mibench"].split()
 
 
 def test_unknown_attributes_are_refused() -> None:
@@ -45,6 +85,17 @@ def test_no_module_bears_the_name_of_a_public_function() -> None:
 
 def test_importing_mibench_imports_nothing_heavy() -> None:
     code = "import sys, mibench; sys.exit(bool({'torch', 'pandas', 'numpy', 'matplotlib', 'rich'} & set(sys.modules)))"
+    assert python(code, ROOT).returncode == 0
+
+
+def test_torch_is_loaded_by_the_names_that_need_it() -> None:
+    code = """
+import sys, mibench, mibench.figures
+mibench.leaderboard, mibench.load_runs, mibench.get_suite, mibench.UsageError, mibench.list_tasks, dir(mibench)
+early = "torch" in sys.modules
+mibench.Scores
+sys.exit(early or "torch" not in sys.modules)
+"""
     assert python(code, ROOT).returncode == 0
 
 

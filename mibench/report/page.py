@@ -18,11 +18,8 @@ import base64
 import dataclasses
 import functools
 import hashlib
-import io
-import math
 import re
 import shlex
-import struct
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,13 +28,12 @@ from urllib.parse import quote
 import jinja2
 import pandas as pd
 from markupsafe import Markup
-from PIL import Image
 
 from mibench.analysis.labels import listing, plural
 from mibench.claims.judgement import Claim
 from mibench.experiments.grid import shipped_grids
 from mibench.figures.registry import FIGURES
-from mibench.report.files import DPI, ShortTable, cell_text, numeric_columns, write_file
+from mibench.report.files import DPI, ShortTable, cell_text, numeric_columns, pixels, write_file
 from mibench.report.result import ReportResult
 from mibench.report.tables import browser_tables
 
@@ -207,32 +203,15 @@ def _images(results: Sequence[ReportResult]) -> dict[str, dict[str, Any]]:
         svg, png = files[name][".svg"].read_bytes(), files[name][".png"].read_bytes()
         total += len(svg)
         small = len(svg) <= _LARGEST_SVG and total <= _ALL_SVG
-        images[name] = _image(svg, "svg+xml", png) if small else _image(_with_palette(png), "png", png)
+        images[name] = _image(svg, "svg+xml", png) if small else _image(png, "png", png)
     return images
 
 
 def _image(content: bytes, kind: str, png: bytes) -> dict[str, Any]:
     """An image as a data URI, with the size at which it was drawn, in CSS pixels."""
-    width, height = (round(side * 96 / DPI) for side in _pixels(png))
+    width, height = (round(side * 96 / DPI) for side in pixels(png))
     uri = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
     return {"uri": uri, "width": width, "height": height, "least": round(_LEAST * width)}
-
-
-def _pixels(png: bytes) -> tuple[int, int]:
-    """Width and height of a PNG, from its first chunk."""
-    width, height = struct.unpack(">II", png[16:24])
-    return width, height
-
-
-def _with_palette(png: bytes) -> bytes:
-    """A PNG of 256 colours, which is what a figure of lines and text has but for shades at edges: 60 % smaller."""
-    if math.prod(_pixels(png)) > (Image.MAX_IMAGE_PIXELS or math.inf):  # which Pillow takes for an attack
-        return png
-    with Image.open(io.BytesIO(png)) as image:
-        reduced = image.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    buffer = io.BytesIO()
-    reduced.save(buffer, "png")
-    return buffer.getvalue()
 
 
 # --- header ---------------------------------------------------------------------------------------------------

@@ -2,8 +2,8 @@
 
 Notable:
 
-- ``NAME.png`` and ``NAME.svg`` hold the figure, ``NAME.csv`` everything that it drew, ``NAME.md`` its caption and a
-  table to read. The same rows give the same bytes: no dates, no random ids.
+- ``NAME.png`` and ``NAME.svg`` hold the figure, ``NAME.csv`` everything that it drew (``NAME.csv.gz`` where that
+  is large), ``NAME.md`` its caption and a table to read. The same rows give the same bytes: no dates, no random ids.
 - ``index.html`` shows all of them, with the board and the runs (`mibench.report.page`).
 - A figure that the rows do not suit is left out with one sentence that says why, and stops no other.
 """
@@ -89,9 +89,14 @@ def draw_reports(
     output
         Folder that the files are written to; made where it does not exist.
     where
-        Rows to keep, as in `select`.
+        Rows to keep, by column: the values that they may have, as in ``{"batch": [64, 128]}``.
     grid
-        Shipped grid or TOML file: only its rows are kept, as by `mibench.analysis.cells.rows_of_grid`.
+        Shipped grid or TOML file: only its rows are kept.
+
+    Returns
+    -------
+    list of ReportResult
+        One a figure, in order: ``name`` and ``files``, or the ``reason`` why there are none.
 
     Raises
     ------

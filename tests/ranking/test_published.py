@@ -14,6 +14,7 @@ import mibench
 from mibench.experiments.specs import PROTOCOL
 from mibench.ranking.publication import CURVE_POINTS
 from mibench.ranking.rows import PUBLISHED, read_ranking_rows
+from mibench.report.files import csv_text
 from mibench.running.recomputing import all_as_they_must, draw_runs, recompute
 from mibench.store.columns import FAILURE_STATUSES
 from mibench.store.folders import load_curves, load_runs, load_sessions
@@ -53,6 +54,15 @@ def test_the_command_prints_the_committed_table_without_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     printed, committed = pd.read_csv(io.StringIO(done.stdout)), pd.read_csv(TABLE)
     pd.testing.assert_frame_equal(printed, committed, rtol=1e-6, atol=1e-9)
+
+
+def test_without_rows_the_leaderboard_is_the_published_one() -> None:
+    board, committed = mibench.leaderboard(), pd.read_csv(TABLE)
+    assert board.attrs["left_out"] == []
+    written = pd.read_csv(io.StringIO(csv_text(board)))
+    pd.testing.assert_frame_equal(written, committed, rtol=1e-6, atol=1e-9)
+    lower = mibench.leaderboard(track="lower")
+    pd.testing.assert_frame_equal(lower, board[board["track"] == "lower"].reset_index(drop=True))
 
 
 def test_three_runs_drawn_at_random_come_out_again(runs: pd.DataFrame) -> None:

@@ -8,8 +8,6 @@ import torch
 from torch import Tensor, nn
 
 import mibench
-from mibench.core.critic import Architecture
-from mibench.core.scores import log_mean_exp
 
 
 @mibench.register_estimator("my-infonce")
@@ -24,7 +22,7 @@ class MyInfoNCE(mibench.Estimator):
     def estimate(self, scores: mibench.Scores) -> Tensor:
         """The bound, shape (...)."""
         both = torch.cat((scores.pos.unsqueeze(-1), scores.neg), -1) / self.temperature
-        return (both[..., 0] - log_mean_exp(both)).mean(-1)
+        return (both[..., 0] - mibench.log_mean_exp(both)).mean(-1)
 
     def ceiling(self, n: int, m: int) -> float:
         """``log m`` nats."""
@@ -70,7 +68,7 @@ class _Distance(nn.Module):
 class MyDistance(mibench.ModuleCritic):
     """Minus the squared distance of two embeddings."""
 
-    def module(self, dim_x: int, dim_y: int, architecture: Architecture) -> nn.Module:
+    def module(self, dim_x: int, dim_y: int, architecture: mibench.Architecture) -> nn.Module:
         """Build the critic."""
         return _Distance(architecture.mlp(dim_x, 4), architecture.mlp(dim_y, 4))
 

@@ -1,0 +1,76 @@
+"""The leaderboard from Python: one table, of the published rows or of given ones."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from mibench.ranking.boards import Options, rank_methods
+from mibench.ranking.columns import REFERENCE
+from mibench.ranking.rows import read_ranking_rows
+
+
+def leaderboard(
+    runs: pd.DataFrame | None = None,
+    *,
+    track: str | None = None,
+    by: Literal["family", "regime", "sampler"] | None = None,
+    seeds: Collection[int] | None = None,
+    reference: str = REFERENCE,
+    generator: np.random.Generator | None = None,
+) -> pd.DataFrame:
+    """Rank estimators by their error.
+
+    A run's error is ``|estimate - truth| / max(truth, 1 nat)``, at most 1; a method's is the mean over tasks. Without
+    rows it is the published board: the rows of the suite ``standard`` that come with mibench, as ``mibench
+    leaderboard`` ranks them.
+
+    Parameters
+    ----------
+    runs
+        Rows of the runs table: those that are to make one board, such as the rows of a suite; the published ones by
+        default.
+    track
+        The one track to rank: ``"lower"``, ``"plug-in"``, ``"upper"`` or ``"dataset"``; all by default.
+    by
+        ``"family"``, ``"regime"`` or ``"sampler"``: a board for each family of tasks, for true MI up to and above
+        log N, or for each sampler of negatives.
+    seeds
+        Seeds that every cell must have, others do not count; by default the suite's for published rows, and all that
+        any method has in a cell for given ones.
+    reference
+        Estimator whose seconds are 1 in the column ``cost``, complete or not; without it the column is NaN.
+    generator
+        Where the bootstrap's draws come from; by default one seeded with 0.
+
+    Returns
+    -------
+    DataFrame
+        The leaderboard's columns, nats and seconds; a row per track, part and method, the best first.
+        ``attrs["left_out"]`` lists the methods that lack runs and are therefore not on it, as records of ``track``,
+        ``method`` and ``lacking``.
+
+    Raises
+    ------
+    UsageError
+        Where there are no rows, none in the track, or `track` or `by` do not exist.
+    StoreError
+        For published rows that cannot be read.
+
+    Examples
+    --------
+    >>> board = mibench.leaderboard(track="lower")  # doctest: +SKIP
+    >>> board[["rank", "group", "method", "error"]]  # doctest: +SKIP
+    >>> mine = mibench.leaderboard(mibench.load_runs("results"), by="family")  # doctest: +SKIP
+    """
+    if runs is None:
+        published = read_ranking_rows()
+        runs, seeds = published.runs, published.seeds if seeds is None else seeds
+    options = Options(track=track, by=by, seeds=seeds, reference=reference)
+    ranking = rank_methods(runs, options, generator)
+    board = ranking.table()
+    board.attrs["left_out"] = ranking.left_out.to_dict("records")
+    return board
