@@ -50,7 +50,7 @@ class Joint(ModuleCritic):
 _SPARE = -1
 """Slot of the two gradient buffers."""
 
-_KEPT_NUMBERS = 2**27
+KEPT_NUMBERS = 2**27
 """Activations kept for the backward pass (numbers); where a batch needs more, they are computed again."""
 
 _CUDA_CHUNK_ROWS, _CUDA_KEPT_NUMBERS = 2**22, 2**32
@@ -93,7 +93,7 @@ class JointScorer(Scorer):
         self._partners = None if index is None else _partners(index, pool)  # (R, N, K)
         cells = x.new_empty(runs, batch, pool if self._partners is None else self._partners.shape[2])
         self._chunks = self._plan(cells)
-        most = _CUDA_KEPT_NUMBERS if cells.is_cuda else _KEPT_NUMBERS
+        most = _CUDA_KEPT_NUMBERS if cells.is_cuda else KEPT_NUMBERS
         self._kept = cells.numel() * self._width * self._depth <= most
         for slot, (which, piece) in enumerate(self._chunks):
             activations = self._fill(which, piece, slot)

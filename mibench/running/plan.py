@@ -22,6 +22,8 @@ class Plan:
     failed: Pack
     packs: tuple[Pack, ...]
     retry_failed: bool = False
+    memory: float | None = None
+    """Bytes that the largest pack's process needs, about; None where nobody asked."""
 
     @property
     def specs(self) -> Pack:

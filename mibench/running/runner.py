@@ -20,6 +20,7 @@ from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS
 from mibench.experiments.specs import RunSpec
 from mibench.experiments.suite import requested_runs
 from mibench.running import supervision
+from mibench.running.capacity import check_memory, machine_memory
 from mibench.running.engines import engine_names, find_engine
 from mibench.running.plan import Plan, make_plan
 from mibench.running.supervision import MEMORY, PackOutcome, Settings, counted
@@ -184,6 +185,8 @@ def execute(
     modules = _outside_modules(specs)
     device = resolve_device(device)
     plan = make_plan(specs, results, retry_failed=retry_failed, shard=shard, jobs=jobs, device=device)
+    if engine == "local":  # a cluster's machines are others
+        plan = dataclasses.replace(plan, memory=check_memory(plan.packs, limit=machine_memory(device)))
     if on_plan is not None:
         on_plan(plan)
     if dry_run or not plan.packs:

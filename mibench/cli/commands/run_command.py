@@ -82,6 +82,7 @@ def run_command(
     from mibench.cli.terminal.rows import say_next, show_results
     from mibench.experiments.options import OPTION_NAMES
     from mibench.experiments.suite import requested_runs
+    from mibench.running.capacity import size_text
     from mibench.running.plan import read_shard
     from mibench.running.runner import execute, rows_of
     from mibench.store.columns import FAILURE_STATUSES
@@ -97,6 +98,8 @@ def run_command(
 
         def show_plan(plan: Plan) -> None:
             print(plan, flush=True)
+            if dry_run and plan.memory:
+                print(f"each worker process needs up to {size_text(plan.memory)} of memory, about")
             if not dry_run:
                 progress(0, plan.work)
 
