@@ -109,13 +109,13 @@ def _image(figure: Figure, form: str) -> bytes:
 def with_palette(png: bytes) -> bytes:
     """Reduce a PNG to `COLOURS` colours: what a figure of lines and text has, but for shades at edges.
 
-    On the published figures the mean difference is 0.06 of 255 a channel, at most 0.31, and at most 0.14 % of a
-    figure's pixels differ by more than 32.
+    The palette covers the colours instead of averaging them, so that a rare one (a star, a legend) keeps its look: on
+    the published figures no channel of a pixel differs by more than 18 of 255, and white stays white.
     """
     if math.prod(pixels(png)) > (Image.MAX_IMAGE_PIXELS or math.inf):  # which Pillow takes for an attack
         return png
     with Image.open(io.BytesIO(png)) as image:
-        reduced = image.convert("RGB").quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        reduced = image.convert("RGB").quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     about = PngImagePlugin.PngInfo()
     about.add_text("Software", "mibench")
     buffer = io.BytesIO()

@@ -63,7 +63,7 @@ class Source:
     results
         The results folder as it was named.
     where, grid
-        As in `mibench.report.draw_reports`.
+        As in `mibench.draw_reports`.
     """
 
     results: str | Path = "results"
@@ -91,7 +91,7 @@ def write_page(
     Parameters
     ----------
     results
-        What `mibench.report.render` returned.
+        What `mibench.report.reports.render` returned.
     runs
         Rows of the runs table, in any order.
     folder
