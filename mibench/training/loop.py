@@ -91,7 +91,7 @@ class Loop:
         As in `train_pack`.
     """
 
-    def __init__(self, pack: Pack, progress: Progress) -> None:
+    def __init__(self, pack: Pack, progress: Progress = _ignore) -> None:
         self.pack, self._progress = pack, progress
         self.regime = regime_of(pack)
         captured = pack.device.type == "cuda" and pack.optimiser is not None

@@ -28,7 +28,7 @@ from mibench.running.packs import pack_key
 from mibench.testing import check_estimator
 from mibench.training.components import Run
 from mibench.training.evaluation import evaluate_pairs, evaluate_pool
-from mibench.training.loop import train_pack
+from mibench.training.loop import Loop, train_pack
 from mibench.training.pack import Pack
 from tests.support.equality import same
 
@@ -381,11 +381,11 @@ def test_a_constant_is_trained_by_each_run_for_itself() -> None:
     specs = specs_of(estimator="nwj", critic="separable", negatives="derangement", seeds=2, lr=[1e-2])
     runs = [dataclasses.replace(Run.from_spec(spec), estimator=Level()) for spec in specs]
     pack = Pack(runs, torch.device("cpu"))
-    together = pack.train(lambda steps: None)
+    together = Loop(pack).train()
     levels = [float(pack.extras["level"].parameters[place]) for place in (0, 32)]
     assert levels[0] != levels[1]
     assert all(abs(level) > 0.01 for level in levels)
-    alone = Pack(runs[1:], torch.device("cpu")).train(lambda steps: None)
+    alone = Loop(Pack(runs[1:], torch.device("cpu"))).train()
     assert same(alone[0], together[1])
 
 

@@ -17,7 +17,7 @@ from mibench.estimators.contrastive import Contrastive
 from mibench.experiments.grid import resolve
 from mibench.training.components import Run
 from mibench.training.evaluation import evaluate_pool
-from mibench.training.loop import RunResult, train_pack
+from mibench.training.loop import Loop, RunResult, train_pack
 from mibench.training.objective import Objective
 from mibench.training.pack import Pack
 
@@ -125,7 +125,7 @@ def test_a_pool_by_rows_agrees_with_the_whole_at_the_last_beta() -> None:
     specs = resolve({**SETUP, "estimator": "ml-cpc:ess=0.6", "steps": 50, "window": 10})
     run = Run.from_spec(specs[0])
     pack = Pack([run], torch.device("cpu"))
-    pack.train(lambda steps: None)
+    Loop(pack).train()
     x, y = run.tasks[0].sample(200, torch.Generator().manual_seed(0))
     transform = pack.objective.transform(0)
     (by_rows,) = evaluate_pool(pack.scorer, 0, [run.estimator], x, y, block=37, transform=transform)

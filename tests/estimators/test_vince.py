@@ -31,7 +31,7 @@ from mibench.negatives.permutations import partial_derangements
 from mibench.training import evaluation
 from mibench.training.components import Run
 from mibench.training.evaluation import evaluate_pairs, evaluate_pool, predicted_optimum
-from mibench.training.loop import train_pack
+from mibench.training.loop import Loop, train_pack
 from mibench.training.pack import Pack
 from mibench.training.rows import truth_columns
 from mibench.training.sources import Feed, StreamSource
@@ -617,8 +617,8 @@ def test_a_run_is_the_same_alone_and_in_a_pack(negatives: str, estimator: str, c
 @pytest.mark.parametrize("estimator", ["infonce", "vince:form=weighted"])
 def test_uniform_negatives_train_too(critic: str, estimator: str) -> None:
     options = {"critic": critic, "estimator": estimator, "negatives": "uniform:m=2"}
-    together = pack_of(SKEWED, seeds=3, **options).train(lambda steps: None)
-    (alone, _) = pack_of(SKEWED, seeds=3, first=1, **options).train(lambda steps: None)
+    together = Loop(pack_of(SKEWED, seeds=3, **options)).train()
+    (alone, _) = Loop(pack_of(SKEWED, seeds=3, first=1, **options)).train()
     assert same(alone, together[1])
     assert all(math.isfinite(row["estimate_train"]) for result in together for row in result.rows)
 
@@ -627,7 +627,7 @@ def test_the_acceptance_learns_to_reject_what_is_hard() -> None:
     options = {"estimator": "vince-plus", "critic": "joint", "batch": 64, "hidden": "1x64", "lr": 1e-3, "every": 400}
     pack = pack_of(SYMBOLS, seeds=2, steps=400, window=50, **options)
     symbols, acceptance = torch.eye(4), pack.extras["acceptance"]
-    for run, result in enumerate(pack.train(lambda steps: None)):
+    for run, result in enumerate(Loop(pack).train()):
         rates = torch.sigmoid(acceptance.block(acceptance.prepare(run, symbols, symbols), 0, 4))
         own, others = rates.diagonal().mean(), rates[~torch.eye(4, dtype=torch.bool)].mean()
         assert float(own) < 0.75 * float(others)

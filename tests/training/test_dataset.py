@@ -26,7 +26,7 @@ from mibench.training import evaluation
 from mibench.training.components import Run
 from mibench.training.dataset import EarlyStopping, Watch, fixed_sample, split
 from mibench.training.dataset import regime_of as regime_of_pack
-from mibench.training.loop import train_pack
+from mibench.training.loop import Loop, train_pack
 from mibench.training.pack import Pack
 from mibench.training.rows import spec_columns
 from mibench.training.sources import BesideSource, EpochSource
@@ -179,7 +179,8 @@ def test_the_watch_keeps_the_best_checkpoint(criteria: list[float], reported: in
 def test_the_parameters_of_the_best_checkpoint_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """A crafted objective: the validation loss is lowest at the third checkpoint of run 0, at the first of run 1."""
     pack = pack_of(seeds=2, every=2)
-    regime, states = regime_of(pack), []
+    loop = Loop(pack)
+    regime, states = loop.regime, []
     losses = iter([[3.0, 1.0], [2.0, 2.0], [1.0, 3.0], [4.0, 4.0], [5.0, 0.0], [6.0, 0.0], [0.0, 0.0]])
 
     def crafted(name: str) -> tuple[Any, Any]:
@@ -188,7 +189,7 @@ def test_the_parameters_of_the_best_checkpoint_are_reported(monkeypatch: pytest.
         return loss, 10 - loss
 
     monkeypatch.setattr(regime, "_evaluate", crafted)
-    (first, second) = pack.train(lambda steps: None)
+    (first, second) = loop.train()
     assert [r.rows[0]["stopped_at"] for r in (first, second)] == [6, 2]
     assert [r.rows[0]["steps_done"] for r in (first, second)] == [12, 8]
     assert [r.rows[0]["estimate_validation"] for r in (first, second)] == [9.0, 9.0]
@@ -204,8 +205,10 @@ def test_the_parameters_of_the_best_checkpoint_are_reported(monkeypatch: pytest.
 def test_the_validation_value_is_that_of_the_curve_and_of_the_reported_critic() -> None:
     names = ["flatnce", "infonce", "js", "mine"]
     pack = pack_of(estimator=names, patience=4)
-    results = pack.train(lambda steps: None)
-    _, estimates = regime_of(pack)._evaluate("validation")
+    loop = Loop(pack)
+    results = loop.train()
+    assert isinstance(loop.regime, EarlyStopping)
+    _, estimates = loop.regime._evaluate("validation")
     for r, result in enumerate(results):
         row, curve = result.rows[0], result.curve
         place = curve["step"].tolist().index(row["stopped_at"])

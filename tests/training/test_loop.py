@@ -16,7 +16,7 @@ from mibench.experiments.specs import RunSpec
 from mibench.running.packs import pack_key
 from mibench.store.columns import CURVES, RUNS
 from mibench.training.components import Run
-from mibench.training.loop import train_pack
+from mibench.training.loop import Loop, train_pack
 from mibench.training.pack import Pack
 from tests.support.equality import same
 
@@ -76,7 +76,7 @@ def test_a_nan_in_one_run_stays_there() -> None:
     pack = Pack([Run.from_spec(healthy), Run.from_spec(sick)], torch.device("cpu"))
     for place in pack.scorer.places(1, 2):
         pack.scorer.parameters[place] = torch.nan
-    well, ill = pack.train(lambda steps: None)
+    well, ill = Loop(pack).train()
     assert same(well, train_pack([healthy])[0])
     assert ill.rows[0]["status"] == "diverged"
     assert (ill.rows[0]["divergence"], ill.rows[0]["diverged_at"]) == ("non-finite", 1)

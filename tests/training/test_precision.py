@@ -27,7 +27,7 @@ from mibench.experiments.grid import resolve
 from mibench.experiments.specs import RunSpec
 from mibench.running.packs import pack_key
 from mibench.training.components import Run
-from mibench.training.loop import train_pack
+from mibench.training.loop import Loop, train_pack
 from mibench.training.objective import Objective
 from mibench.training.pack import Pack
 from mibench.training.precision import PRECISIONS
@@ -191,7 +191,7 @@ def test_weights_and_adam_stay_in_float32() -> None:
     (spec,) = specs_of(precision="bfloat16-products", critic="separable", estimator="js", lr=1e-6)
     pack = Pack([Run.from_spec(spec)], torch.device("cpu"))
     before = pack.scorer.parameters.clone()
-    pack.train(lambda steps: None)
+    Loop(pack).train()
     assert pack.scorer.parameters.dtype == torch.float32
     moved = pack.scorer.parameters - before
     assert 0 < moved.abs().max() < 1e-4
