@@ -15,7 +15,7 @@ import typer
 
 from mibench.cli import commands
 from mibench.cli.registration import add_commands
-from mibench.core.errors import MibenchError
+from mibench.core.errors import MibenchError, UsageError
 from mibench.core.version import __version__
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     command = typer.main.get_command(app)
     try:
+        _refuse_empty(sys.argv[1:] if args is None else args)
         code = command.main(args=args, prog_name="mibench", standalone_mode=False)
     except MibenchError as error:
         return _complain(str(error), error.exit_code)
@@ -51,6 +52,18 @@ def main(args: Sequence[str] | None = None) -> int:
     if code == 130:
         return _complain("interrupted; the same command goes on with what is missing", 130)
     return code if isinstance(code, int) else 0
+
+
+def _refuse_empty(args: Sequence[str]) -> None:
+    """Refuse empty arguments: none means anything, and a path would become the current folder."""
+    for before, argument in zip(("", *args), args, strict=False):
+        name, _, value = argument.partition("=")
+        if argument.startswith("--") and "=" in argument and not value:
+            raise UsageError(f"option '{name}' is empty; give it a value or leave it out")
+        if not argument and before.startswith("--"):
+            raise UsageError(f"option '{before}' is empty; give it a value or leave it out")
+        if not argument:
+            raise UsageError("an argument is empty; give it a value or leave it out")
 
 
 def _complain(message: str, code: int) -> int:

@@ -41,21 +41,22 @@ def check_plugin(path: str | Path) -> list[Finding]:
     UsageError
         Where the path does not exist or is no plug-in.
     """
-    given, files = Path(path).resolve(), plugin_files(path)
-    if files != [given]:
-        return [finding for file in files for finding in check_plugin(file)]
+    return [finding for file in plugin_files(path) for finding in _check_file(file.resolve())]
+
+
+def _check_file(file: Path) -> list[Finding]:
     try:
-        load_plugins([path], strict=True)
+        load_plugins([file], strict=True)
     except PluginError as error:
-        return [_import_finding(given, error)]
-    findings = [Finding(given.name, "import", True, "imported")]
+        return [_import_finding(file, error)]
+    findings = [Finding(file.name, "import", True, "imported")]
     for registry, check in _CHECKERS:
         for entry in registry.entries(all_versions=True):
-            if entry.origin == str(given):
+            if entry.origin == str(file):
                 findings += _check_entry(registry, entry.id, check)
     if len(findings) == 1:
         sentence = "nothing is registered; decorate a class with @mibench.register_estimator or one of its siblings"
-        findings.append(Finding(given.name, "registration", False, sentence))
+        findings.append(Finding(file.name, "registration", False, sentence))
     return findings
 
 

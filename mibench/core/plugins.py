@@ -1,19 +1,26 @@
-"""Plug-ins by path: Python files with components that are not installed."""
+"""Plug-ins by path: Python files with components that are not installed.
+
+Notable: a plug-in that cannot be imported is broken and stops nothing, whatever it raises. One that ends the process
+can only be found out by another process, `mibench.core.probing`, whose verdicts are remembered here.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import importlib
-import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from mibench.core.errors import PluginError, UsageError
-from mibench.core.registry import BROKEN, CRITICS, ESTIMATORS, NEGATIVES, TASKS, Broken, describe_error
+from mibench.core.faults import describe_error, fault_of
+from mibench.core.files import FOLDER, kind_of, read_small, refuse_empty
+from mibench.core.registry import BROKEN, CRITICS, ESTIMATORS, NEGATIVES, TASKS, Broken
 
 _LOADED: dict[Path, str] = {}
+_CONDEMNED: dict[Path, str] = {}
+"""How files ended that are not to be imported in this process; see `judge`."""
 
 
 def loaded_plugins() -> tuple[str, ...]:
@@ -21,20 +28,34 @@ def loaded_plugins() -> tuple[str, ...]:
     return tuple(str(path) for path in _LOADED)
 
 
+def judge(verdicts: Mapping[Path, str | None]) -> None:
+    """Remember of files how they ended where they were tried; None where nothing speaks against loading them."""
+    for file, ended in verdicts.items():
+        _CONDEMNED.pop(file.resolve(), None)
+        if ended is not None:
+            _CONDEMNED[file.resolve()] = ended
+
+
 def load_plugins(paths: Iterable[str | Path], *, strict: bool = False) -> None:
     """Import plug-ins by path; a folder means every ``*.py`` file in it.
+
+    Whatever a plug-in raises, it is broken and nothing else; only a Ctrl-C of the user is passed on. Files are imported
+    in this process: one that leaves it (``os._exit``), is killed, or never comes to an end takes the caller along. The
+    command line therefore imports plug-ins in a process of their own first (a probe), which this function does not. A
+    probe finds files that end or hang the process and those that raise what is no ``Exception``; it does not keep a
+    plug-in from writing files, say, nor judge what its components do later.
 
     Parameters
     ----------
     paths
-        Files or folders.
+        Files of at most 1 MB, or folders.
     strict
         Raise on the first plug-in that cannot be imported instead of listing it as broken.
 
     Raises
     ------
     UsageError
-        Where a path does not exist or a folder holds no Python file.
+        Where a path does not exist or is neither a file nor a folder, or a folder holds no Python file.
     PluginError
         With ``strict``, where a plug-in cannot be imported.
     """
@@ -50,15 +71,22 @@ def plugin_files(given: str | Path) -> list[Path]:
     ------
     UsageError
         Where the path does not exist or the folder holds no Python file.
+    PluginError
+        Where it is neither a folder nor a file of at most 1 MB.
     """
+    refuse_empty(given, "plug-in")
     path = Path(given).resolve()
     try:
-        is_folder, is_file = path.is_dir(), path.is_file()
+        kind = kind_of(path)
     except OSError as error:  # a name that no file system takes
         raise UsageError(f"plug-in '{str(given)[:80]}' cannot be looked up: {error.strerror}") from error
-    if not (is_folder or is_file):
+    if not kind:
         raise UsageError(f"plug-in '{given}' does not exist; give a Python file or a folder of them")
-    files = sorted(p for p in path.glob("*.py") if p.stem != "__init__") if is_folder else [path]
+    if kind != FOLDER:
+        if unfit := _unfit(path):
+            raise _cannot_be_imported(path, unfit)
+        return [path]
+    files = sorted(p for p in path.glob("*.py") if p.stem != "__init__")
     if not files:
         raise UsageError(f"plug-in folder '{given}' holds no Python file")
     return files
@@ -68,19 +96,49 @@ def _load_file(file: Path, strict: bool) -> None:
     if file in _LOADED:
         return
     name = f"mibench_plugin_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"plug-in '{file}' is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        for registry in (TASKS, ESTIMATORS, CRITICS, NEGATIVES):
-            registry.forget(name)
-        if strict:
-            raise PluginError(f"plug-in '{file}' cannot be imported: {describe_error(error, file)}") from error
-        BROKEN.append(Broken(str(file), describe_error(error, file)))
-    else:
+    error: BaseException | None = None
+    ended = _CONDEMNED.get(file.resolve()) or _unfit(file)
+    if ended is None:
+        spec = importlib.util.spec_from_file_location(name, file)
+        if spec is None:
+            raise UsageError(f"plug-in '{file}' is not a Python file")
+        error = _import(name, spec)
+        ended = None if error is None else describe_error(error, file)
+    if ended is None:
         _LOADED[file] = name
+    elif strict:
+        raise _cannot_be_imported(file, ended) from error
+    else:
+        BROKEN.append(Broken(str(file), ended))
+
+
+def _import(name: str, spec: ModuleSpec) -> BaseException | None:
+    """Import a module and return what it raised, in which case it leaves nothing behind."""
+    assert spec.loader is not None
+    loader, module = spec.loader, importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    whole = False
+    try:
+        error = fault_of(lambda: loader.exec_module(module))
+        whole = error is None
+    finally:
+        if not whole:
+            sys.modules.pop(name, None)
+            for registry in (TASKS, ESTIMATORS, CRITICS, NEGATIVES):
+                registry.forget(name)
+    return error
+
+
+def _unfit(file: Path) -> str | None:
+    """Say why a path is not opened as a plug-in; None where it can be tried."""
+    try:
+        read_small(file, "it", "a Python file")
+    except UsageError as error:
+        return str(error)
+    except OSError:  # which the import says
+        pass
+    return None
+
+
+def _cannot_be_imported(file: Path, ended: str) -> PluginError:
+    return PluginError(f"plug-in '{file}' cannot be imported: {ended}")

@@ -21,12 +21,12 @@ import importlib.util
 import itertools
 import re
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mibench.core.errors import DuplicateNameError, UnknownNameError, UsageError
+from mibench.core.faults import describe_error, fault_of
 from mibench.core.numbers import as_whole
 from mibench.core.parameters import Parametrised, split_name
 
@@ -231,9 +231,7 @@ class Registry(Generic[T]):
             return
         self._entry_points_loaded = True
         for point in importlib.metadata.entry_points(group=self._group):
-            try:
-                point.load()
-            except (Exception, SystemExit) as error:  # a script that exits must not end the listing
+            if (error := fault_of(point.load)) is not None:
                 BROKEN.append(Broken(f"{point.value} (entry point of {self._group})", describe_error(error)))
 
 
@@ -317,13 +315,6 @@ BROKEN: list[Broken] = []
 def broken() -> list[Broken]:
     """Return the plug-ins that could not be imported."""
     return list(BROKEN)
-
-
-def describe_error(error: BaseException, file: Path | None = None) -> str:
-    """Type and message in one line, and the line of the file from which the error came."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
-    where = f" (line {lines[-1]})" if lines else ""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}{where}"
 
 
 def _broken_clause() -> str:

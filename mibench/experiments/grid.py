@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mibench.core.errors import UsageError, did_you_mean
+from mibench.core.files import FOLDER, kind_of, read_small, refuse_empty
 from mibench.experiments.components import Components
 from mibench.experiments.excluding import matcher
 from mibench.experiments.options import BUDGETS, DEFAULTS, check_option_name
@@ -112,7 +113,7 @@ def load_grid(source: str | Path) -> dict[str, Any]:
 def read_toml(path: Path, label: str) -> dict[str, Any]:
     """Read a TOML file, called ``label`` in messages, or raise `UsageError`."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_small(path, label, "a TOML file").decode())
     except OSError as error:
         raise UsageError(f"{label} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -129,16 +130,17 @@ def _grid_path(source: str | Path) -> Path:
     shipped = {grid.name: grid.path for grid in shipped_grids()}
     if str(source) in shipped:
         return shipped[str(source)]
+    refuse_empty(source, "grid")
     path = Path(source)
     try:
-        is_folder, exists = path.is_dir(), path.exists()
+        kind = kind_of(path)
     except OSError as error:
         raise UsageError(f"grid '{source}' cannot be read: {error.strerror or error}") from error
-    if is_folder:
+    if kind == FOLDER:
         raise UsageError(f"grid '{source}' is a folder; give a TOML file in it")
-    if not exists and (SUITES / f"{source}.toml").is_file():
+    if not kind and (SUITES / f"{source}.toml").is_file():
         raise UsageError(f"'{source}' is a suite, not a grid; run it with --suite {source}")
-    if not exists:
+    if not kind:
         nearest = did_you_mean(str(source), shipped, "give a TOML file, or a name of 'mibench list grids'")
         raise UsageError(f"there is no grid '{source}'{nearest}")
     return path
@@ -147,10 +149,12 @@ def _grid_path(source: str | Path) -> Path:
 def check_names(values: Mapping[str, Any], where: str = "") -> None:
     """Check the names of all options, and that the tables are tables."""
     for name, value in values.items():
-        if name in BUDGETS and isinstance(value, Mapping):
-            check_names(value, f" in [{name}]{where}")
+        if name in BUDGETS:
+            _check_budget(name, value, where)
             continue
         check_option_name(name, where=where, extra=_TABLES)
+        if name == "budget" and value is not None:
+            read_budget(value)  # even where another one replaces it
         if name not in _TABLES:
             continue
         if not isinstance(value, list | tuple) or not all(isinstance(v, Mapping) for v in value):
@@ -158,6 +162,19 @@ def check_names(values: Mapping[str, Any], where: str = "") -> None:
         for table in value:
             for key in table:
                 check_option_name(key, where=f" in [[{name}]]{where}")
+
+
+def _check_budget(name: str, table: Any, where: str) -> None:
+    """Check a budget's table, its values too: it may not be the budget that is run."""
+    if not isinstance(table, Mapping):
+        raise UsageError(f"'{name}'{where} must be a table of options; write [{name}] above them")
+    if name == _OWN_BUDGET:
+        raise UsageError(f"[{name}]{where} must not be a table; write its options above all tables")
+    if nested := [key for key in table if key in BUDGETS]:
+        raise UsageError(f"[{name}]{where} holds another budget, '{nested[0]}'; write [{nested[0]}] beside it")
+    check_names(table, f" in [{name}]{where}")
+    for options in (table, *table.get("include", ()), *table.get("exclude", ())):
+        read_options(options)
 
 
 def override(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

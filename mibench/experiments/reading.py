@@ -130,12 +130,12 @@ def read_options(given: Mapping[str, Any]) -> Options:
         For the first value that cannot be read; the message says what to do.
     """
     values: dict[str, Any] = {
-        name: tuple(map(one, _as_list(name, given[name]))) for name, one in _READERS.items() if name in given
+        name: tuple(map(one, _values(name, given[name]))) for name, one in _READERS.items() if name in given
     }
     if "schedule" in given:
         values["schedule"] = _schedules(given["schedule"])
     if "budget" in given:
-        values["budget"] = _budget(given["budget"])
+        values["budget"] = read.budget(given["budget"])
     seeds = _seeds(given, range(values["budget"].seeds) if "budget" in given else ())
     return Options(**values, seeds=seeds)
 
@@ -143,18 +143,13 @@ def read_options(given: Mapping[str, Any]) -> Options:
 def _seeds(given: Mapping[str, Any], default: Sequence[int]) -> Sequence[int]:
     """Read the seeds: those of ``seed``, or as many as ``seeds`` says."""
     if "seed" in given:
-        return tuple(whole("seed", value, 0) for value in _as_list("seed", given["seed"]))
+        return tuple(whole("seed", value, 0) for value in _values("seed", given["seed"]))
     if "seeds" not in given:
         return default
     if isinstance(given["seeds"], list | tuple):
         raise UsageError("seeds takes how many, not a list; name them with seed")
+    read.refuse_empty("seeds", given["seeds"])
     return range(whole("seeds", given["seeds"], 1))
-
-
-def _budget(value: Any) -> Budget:
-    if isinstance(value, list | tuple):
-        raise UsageError("budget takes one name, not a list; give steps as a list instead")
-    return read.budget(value)
 
 
 def _schedules(value: Any) -> tuple[tuple[float, ...], ...]:
@@ -180,10 +175,19 @@ def _schedules(value: Any) -> tuple[tuple[float, ...], ...]:
 def _schedule(item: Any) -> tuple[float, ...]:
     parts = item.split(",") if isinstance(item, str) else _as_list("schedule", item)
     if len(parts) < 2:
+        read.refuse_empty("schedule", parts[0])
         raise UsageError(
             f"schedule '{','.join(map(shown, parts))}' has fewer than two levels; use mi for a constant one"
         )
     return tuple(map(read.level, parts))
+
+
+def _values(name: str, value: Any) -> list[Any]:
+    """As `_as_list`, without empty text."""
+    values = _as_list(name, value)
+    for item in values:
+        read.refuse_empty(name, item)
+    return values
 
 
 def _as_list(name: str, value: Any) -> list[Any]:

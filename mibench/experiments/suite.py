@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from mibench.core.errors import UnknownNameError, UsageError, shown
+from mibench.core.files import refuse_empty
 from mibench.core.numbers import LARGEST_WHOLE
 from mibench.core.registry import TASKS
 from mibench.experiments.grid import (
@@ -127,6 +128,7 @@ def get_suite(name: str) -> Suite:
     UsageError
         For an unknown name or version, and as `read_suite`.
     """
+    refuse_empty(name, "suite")
     if str(name).endswith(".toml"):
         return read_suite(Path(name))
     suites = {suite.name: suite for suite in shipped_suites()}

@@ -70,6 +70,12 @@ class Dropout:
             )
 
 
+def refuse_empty(option: str, value: Any) -> None:
+    """Refuse, by `UsageError`, text without a character: an option that is given has a value."""
+    if isinstance(value, str) and not value.strip():
+        raise UsageError(f"option '{option}' is empty; give it a value or leave it out")
+
+
 def as_stored(value: Any) -> Any:
     """Return a value of an option as a run's specification and its row hold it."""
     return str(value) if isinstance(value, Hidden | Dropout) else value
@@ -152,4 +158,9 @@ def optimiser(value: Any) -> str:
 
 def budget(value: Any) -> Budget:
     """Read the name of a budget, or raise `UsageError`."""
+    if isinstance(value, list | tuple):
+        raise UsageError("budget takes one name, not a list; give steps as a list instead")
+    refuse_empty("budget", value)
+    if not isinstance(value, str):
+        raise UsageError(f"budget must be one of the words {', '.join(BUDGETS)}, not {shown(value)}")
     return BUDGETS[_one_of("budget", value, tuple(BUDGETS))]

@@ -29,6 +29,7 @@ from mibench.ranking.rows import PUBLISHED, PUBLISHED_SUITE
 from mibench.running.runner import execute, rows_of
 from mibench.store.columns import FAILURE_STATUSES
 from mibench.store.folders import load_runs
+from mibench.store.paths import check_results, existing_results
 
 if TYPE_CHECKING:
     from mibench.running.plan import Plan
@@ -129,12 +130,14 @@ def compare(
         Where the plug-in does not pass its checks, the estimator is on the board already, the published rows are of
         another version of a task or of another protocol, or there are none of the suite.
     """
+    check_results(results)
+    among = existing_results(PUBLISHED if published is None else published)
     if plugin is not None:
         _check(plugin)
     wanted = get_suite(suite)
-    name = estimator or _only_estimator(plugin)
+    name = _only_estimator(plugin) if estimator is None else estimator
     specs = wanted.specs({"estimator": name})
-    others = _published_rows(Path(published) if published is not None else PUBLISHED, wanted, specs)
+    others = _published_rows(among, wanted, specs)
     reference = [spec for spec in wanted.specs({"estimator": REFERENCE}) if spec.seed == specs[0].seed]
     execute(
         [*specs, *reference],

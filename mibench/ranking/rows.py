@@ -57,7 +57,7 @@ def read_ranking_rows(results: Path | None = None, suite: str | None = None) -> 
         As `mibench.load_runs`.
     """
     if results is None:
-        runs, suite = read_runs(PUBLISHED), suite or PUBLISHED_SUITE
+        runs, suite = read_runs(PUBLISHED), PUBLISHED_SUITE if suite is None else suite
         if runs.empty:
             raise UsageError(
                 "no rows are published with this version of mibench; rank your own with --results FOLDER, "
@@ -70,7 +70,6 @@ def read_ranking_rows(results: Path | None = None, suite: str | None = None) -> 
     wanted = get_suite(suite)
     found = rows_of_suite(runs, wanted.grid)
     if found.runs.empty:
-        raise UsageError(
-            f"'{results or PUBLISHED}' holds no rows of suite '{suite}'; make some with 'mibench run --suite {suite}'"
-        )
+        folder = PUBLISHED if results is None else results
+        raise UsageError(f"'{folder}' holds no rows of suite '{suite}'; make some with 'mibench run --suite {suite}'")
     return RankingRows(found.runs, wanted.options.seeds, found.note())

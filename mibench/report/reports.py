@@ -23,6 +23,7 @@ from mibench.analysis.cells import GridRows, rows_of_grid
 from mibench.analysis.labels import COMPONENTS, plural, versioned, with_labels
 from mibench.claims.judgement import Claim, Judgement
 from mibench.core.errors import UnknownNameError, UsageError, did_you_mean, shown
+from mibench.core.files import check_output
 from mibench.experiments.grid import natural_order
 from mibench.figures import style
 from mibench.figures.registry import FIGURES, Drawing, load_figures
@@ -107,6 +108,7 @@ def draw_reports(
         For results that cannot be read.
     """
     wanted = resolve_names(names)
+    check_output(output, "folder of reports", "output")
     runs = store.load_runs(results)
     if runs.empty:
         raise UsageError(f"'{results}' holds no runs; make some with 'mibench run' first")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mibench.core.errors import UsageError, shown
 from mibench.core.numbers import as_whole
+from mibench.core.registry import ESTIMATORS
 from mibench.experiments.specs import RunSpec
 from mibench.running.packs import Pack, pack
 from mibench.store.folders import statuses
@@ -49,6 +50,23 @@ class Plan:
         count = len(self.specs)
         return f"{count} run{'' if count == 1 else 's'}: {', '.join(parts)}"
 
+    @property
+    def note(self) -> str:
+        """Say which estimators take training batches for samples, in a sentence; empty where none does."""
+        from mibench.core.estimator import SampleEstimator
+
+        on_batches = [spec for spec in self.specs if spec.samples is None]
+        taking = {e for e in {s.estimator for s in on_batches} if issubclass(ESTIMATORS.get(e), SampleEstimator)}
+        if not taking:
+            return ""
+        names = list(dict.fromkeys(s.estimator.rpartition("-v")[0] for s in on_batches if s.estimator in taking))
+        sizes = sorted({s.batch for s in on_batches if s.estimator in taking})
+        verb = "takes" if len(names) == 1 else "take"
+        return (
+            f"{', '.join(names)} {verb} each batch of {' or '.join(map(str, sizes))} pairs as a sample: "
+            "give --samples for a fixed one"
+        )
+
 
 def make_plan(
     specs: Sequence[RunSpec],
@@ -83,7 +101,7 @@ def make_plan(
     StoreError
         Where the results folder holds a file that cannot be read.
     """
-    specs = in_shard(specs, shard) if shard else specs
+    specs = specs if shard is None else in_shard(specs, shard)
     stored = statuses(folder)
     groups: dict[str, list[RunSpec]] = {"done": [], "new": [], "failed": []}
     for spec in specs:
@@ -111,6 +129,8 @@ def in_shard(specs: Sequence[RunSpec], shard: tuple[int, int]) -> list[RunSpec]:
     UsageError
         Where i is not in 1..n.
     """
+    if not (isinstance(shard, tuple | list) and len(shard) == 2 and all(isinstance(n, int) for n in shard)):
+        raise UsageError(f"shard {shown(shard, repr)} is no pair of whole numbers; give (I, N), for example (3, 40)")
     part, parts = shard
     if not 1 <= part <= parts:
         raise UsageError(

@@ -25,6 +25,7 @@ from mibench.running.engines import engine_names, find_engine
 from mibench.running.plan import Plan, make_plan
 from mibench.running.supervision import MEMORY, PackOutcome, Settings, counted
 from mibench.store.folders import check_writable, read_runs, write_session
+from mibench.store.paths import check_results
 from mibench.store.sessions import describe_session
 
 if TYPE_CHECKING:
@@ -182,6 +183,7 @@ def execute(
         As `run`.
     """
     _check_options(jobs, timeout, engine, scheduler)
+    check_results(results)
     modules = _outside_modules(specs)
     device = resolve_device(device)
     plan = make_plan(specs, results, retry_failed=retry_failed, shard=shard, jobs=jobs, device=device)

@@ -12,19 +12,16 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from mibench.core.processes import python_command
 from mibench.running.messages import Job
 
 Progress = Callable[[int], None]
 
-_START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from mibench.running.worker_process import main; main()"
-)
 # One thread per process, always: two threads beside a busy process are many times slower, and forking needs one.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _PATIENCE = 10.0  # seconds that a worker is given to end by itself
@@ -58,9 +55,8 @@ class Host:
     """One worker process."""
 
     def __init__(self) -> None:
-        path = [entry or os.getcwd() for entry in sys.path]  # noqa: PTH109  # sys.path holds strings
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _START, json.dumps(path)],
+            python_command("mibench.running.worker_process"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # it reports in its replies

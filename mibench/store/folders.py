@@ -27,15 +27,14 @@ from mibench.store.parquet import (
     TEMPORARY_PREFIX,
     curves_table,
     file_of,
-    is_folder,
     pack_stem,
     read_table,
     schema,
-    stems,
     verify_command,
     write_pack,
     write_table,
 )
+from mibench.store.paths import check_results, existing_results, stems
 
 __all__ = [
     "check_writable",
@@ -68,7 +67,7 @@ def load_runs(folder: str | Path = "results") -> pd.DataFrame:
     StoreError
         Where the folder does not exist, or a file is truncated, foreign or of another schema.
     """
-    return read_runs(_existing(folder))
+    return read_runs(existing_results(folder))
 
 
 def read_runs(folder: str | Path) -> pd.DataFrame:
@@ -91,13 +90,13 @@ def load_curves(folder: str | Path = "results", run_ids: Iterable[str] | None = 
         As `load_runs`, and where the curves of a stored result are missing.
     """
     wanted = None if run_ids is None else set(map(str, run_ids))  # of a Series, `in` would ask the index
-    frame: pd.DataFrame = stable(folder, lambda: kept_curves(_existing(folder), wanted)).to_pandas()
+    frame: pd.DataFrame = stable(folder, lambda: kept_curves(existing_results(folder), wanted)).to_pandas()
     return frame
 
 
 def load_sessions(folder: str | Path = "results") -> pd.DataFrame:
     """Read the environments of all invocations, oldest first; raises as `load_runs`."""
-    tables = stable(folder, lambda: list(read_all(_existing(folder), "sessions").values()))
+    tables = stable(folder, lambda: list(read_all(existing_results(folder), "sessions").values()))
     frame: pd.DataFrame = _concatenated("sessions", tables).to_pandas()
     return frame.drop_duplicates("session_id").sort_values(["started_at", "session_id"], ignore_index=True)
 
@@ -214,6 +213,7 @@ def check_writable(folder: str | Path) -> None:
     StoreWriteError
         Where there is no room.
     """
+    check_results(folder)
     probe = Path(folder) / "runs" / f"{TEMPORARY_PREFIX}{os.getpid()}-{uuid.uuid4().hex}"
     try:
         probe.parent.mkdir(parents=True, exist_ok=True)
@@ -230,13 +230,6 @@ def write_session(folder: str | Path, row: Mapping[str, object]) -> None:
     """Store the environment of one invocation; raises `StoreWriteError`."""
     table = pa.Table.from_pylist([dict(row)], schema=schema("sessions"))
     write_table(file_of(folder, "sessions", str(row["session_id"])), table)
-
-
-def _existing(folder: str | Path) -> Path:
-    path = Path(folder)
-    if not is_folder(path):
-        raise StoreError(f"there is no results folder '{folder}'; name an existing one, or fill it with 'mibench run'")
-    return path
 
 
 def _listing(folder: str | Path) -> list[tuple[str, str]]:

@@ -19,7 +19,8 @@ from mibench.core.errors import MibenchError, StoreError, UsageError
 from mibench.experiments.specs import RunSpec
 from mibench.store.columns import FAILURE_STATUSES, RESULT_STATUSES, TABLES
 from mibench.store.folders import COMPACTED, kept_runs, read_all, read_results, select, stable
-from mibench.store.parquet import TEMPORARY_PREFIX, encode, file_of, is_folder, read_table, schema, stems, write_bytes
+from mibench.store.parquet import TEMPORARY_PREFIX, encode, file_of, read_table, schema, write_bytes
+from mibench.store.paths import check_results, existing_results, stems
 
 _LEFTOVER_AGE = 3600.0
 """Seconds after which a temporary file, or curves without their runs, belong to nobody."""
@@ -66,10 +67,9 @@ def merge(folder: str | Path, sources: Iterable[str | Path]) -> Merged:
     StoreError
         Where a source does not exist or one of its files cannot be read; what was copied before stays.
     """
+    check_results(folder)
     runs = packs = sessions = 0
-    for source in map(Path, sources):
-        if not is_folder(source):
-            raise StoreError(f"there is no results folder '{source}' to merge; name an existing one")
+    for source in [existing_results(source, " to merge") for source in sources]:
         if source.resolve() == Path(folder).resolve():
             raise UsageError(f"results folder '{source}' cannot be merged into itself; name another one")
         copied = stable(source, lambda source=source: _merge_one(Path(folder), source))  # type: ignore[misc]
@@ -131,9 +131,7 @@ def compact(folder: str | Path) -> Compacted:
     StoreWriteError
         Where the new files cannot be written; nothing is removed then.
     """
-    folder = Path(folder)
-    if not is_folder(folder):
-        raise StoreError(f"there is no results folder '{folder}' to compact; name an existing one")
+    folder = existing_results(folder, " to compact")
     before = sum(len(stems(folder, table)) for table in TABLES)
     tables, curves = read_results(folder)
     runs = kept_runs(tables)
@@ -202,9 +200,7 @@ def verify(folder: str | Path) -> list[Finding]:
     StoreError
         Where the folder does not exist.
     """
-    folder = Path(folder)
-    if not is_folder(folder):
-        raise StoreError(f"there is no results folder '{folder}' to verify; name an existing one")
+    folder = existing_results(folder, " to verify")
     findings = _no_folders(folder) + _stray_files(folder)
     for table in TABLES:
         for stem in stems(folder, table):

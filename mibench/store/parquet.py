@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mibench.core.errors import StoreError, StoreWriteError
+from mibench.core.files import FILE, kind_of
 from mibench.store.columns import SCHEMA_VERSION, TABLES, unknown_columns
 
 if TYPE_CHECKING:
@@ -173,31 +174,6 @@ def file_of(folder: str | Path, table: str, stem: str) -> Path:
     return Path(folder) / table / f"{stem}.parquet"
 
 
-def stems(folder: str | Path, table: str) -> list[str]:
-    """List a table's files by stem, sorted, without the temporary ones; empty where there is no such folder.
-
-    Raises
-    ------
-    StoreError
-        Where the folder cannot be looked into, as with a name that is too long.
-    """
-    try:
-        found = list((Path(folder) / table).glob("*.parquet"))
-    except OSError as error:
-        raise StoreError(
-            f"results folder '{folder}' cannot be read ({error.strerror or error}); name another with --results"
-        ) from error
-    return sorted(path.stem for path in found if not path.name.startswith((".", "_")))
-
-
-def is_folder(path: Path) -> bool:
-    """Tell whether a path is a folder; one that cannot even be looked up, as with too long a name, is none."""
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
-
-
 def read_table(path: Path, table: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Read one file of a table.
 
@@ -209,6 +185,8 @@ def read_table(path: Path, table: str, columns: Sequence[str] | None = None) -> 
         Where the file is truncated, foreign, of another table or of another schema version.
     """
     try:
+        if (kind := kind_of(path)) not in (FILE, ""):  # a named pipe would never answer
+            raise StoreError(f"'{path}' is {kind}, no Parquet file; {_next_step(path)}")
         with pq.ParquetFile(path) as file:
             _check(path, table, file.schema_arrow)
             return file.read(columns=None if columns is None else list(columns))

@@ -256,3 +256,58 @@ def test_help_shows_the_defaults(capfd: pytest.CaptureFixture[str]) -> None:
     words = " ".join(capfd.readouterr().out.replace("│", " ").split())
     assert "Batch size N. [default: 64]" in words
     assert "[default: one per processor]" in words
+
+
+def test_list_and_check_name_every_plug_in_that_ends_oddly(
+    elsewhere: Path, capfd: pytest.CaptureFixture[str], write_plugin: Callable[..., Path]
+) -> None:
+    endings = {
+        "a": ("raise GeneratorExit", "GeneratorExit (line 1)"),
+        "b": ("raise KeyboardInterrupt", "KeyboardInterrupt (line 1)"),
+        "c": ("import os; os._exit(0)", "it left the process with exit code 0 while it was imported"),
+        "d": ("import os; os.kill(os.getpid(), 9)", "it was killed by signal 9 (Killed) while it was imported"),
+    }
+    for name, (code, _) in endings.items():
+        (elsewhere / f"{name}.py").write_text(code)
+    write_plugin("z.py")
+    assert main(["list", "estimators", "--json", "--plugin", str(elsewhere)]) == 0
+    listed = json.loads(capfd.readouterr().out)
+    assert {Path(b["origin"]).stem: b["error"] for b in listed["broken"]} == {n: e for n, (_, e) in endings.items()}
+    assert "zero-v1" in {entry["id"] for entry in listed["estimators"]}
+    assert main(["check", *(f"{name}.py" for name in endings)]) == 1
+    out = capfd.readouterr().out
+    for _, error in endings.values():
+        assert f"cannot be imported: {error}" in out
+    assert "0 checks passed, 4 failed" in out
+
+
+def test_list_without_plug_ins_starts_no_process() -> None:
+    code = (
+        "import sys; from mibench.cli.app import main; main(['list', '--json']); "
+        "sys.exit('mibench.core.probing' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0
+
+
+def test_the_plan_says_who_takes_batches_for_samples(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--task", "gaussian20d", "--estimator", "ksg", *TINY, "--dry-run"]) == 0
+    assert capfd.readouterr().out.splitlines() == [
+        "1 run: 0 done, 1 new",
+        "ksg takes each batch of 16 pairs as a sample: give --samples for a fixed one",
+    ]
+
+
+def test_a_folder_of_very_many_files_says_first_how_it_becomes_quick(
+    elsewhere: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["run", "--task", "gaussian20d", "--estimator", "nwj", *TINY]
+    assert main([*command, "--batch", "32"]) == 0
+    assert "compact" not in capfd.readouterr().out
+    hint = (
+        "the runs of 'results' lie in 2 files; 'mibench results compact --results results' turns them into one, "
+        "which is read much faster"
+    )
+    monkeypatch.setattr("mibench.store.paths.MANY", 0)
+    for again in ([*command, "--batch", "32", "--dry-run"], ["results", "ls"], ["report", "curves"]):
+        assert main(again) == 0
+        assert capfd.readouterr().out.splitlines()[0] == hint

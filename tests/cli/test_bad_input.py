@@ -165,14 +165,72 @@ CASES: dict[str, tuple[tuple[str, ...], str]] = {
     "check of nothing": (("check", "nowhere.py"), "plug-in 'nowhere.py' does not exist"),
     "report of nothing": (("report",), "there is no results folder 'results'"),
     "report without rows": (("report", "--results", "folder"), "holds no runs; make some with 'mibench run'"),
-    "unknown report": (("report", "saturaton"), "unknown report 'saturaton'; did you mean 'saturation'?"),
+    "unknown report": (
+        ("report", "saturaton", "--results", "folder"), "unknown report 'saturaton'; did you mean 'saturation'?",
+    ),
     "condition that does not parse": (("report", "--where", "batch"), "write COLUMN=VALUE"),
     "results that do not exist": (("results", "ls"), "there is no results folder 'results'"),
+    "board of nothing": (("leaderboard", "--results", "nowhere"), "there is no results folder 'nowhere'"),
+    "comparison with nothing": (
+        ("compare", "--estimator", "nwj", "--published", "nowhere"), "there is no results folder 'nowhere'",
+    ),
+    "publication of nothing": (("results", "publish", "new"), "there is no results folder 'results' to publish from"),
+    "compaction of nothing": (("results", "compact"), "there is no results folder 'results' to compact"),
+    "publication of an unknown suite": (
+        ("results", "publish", "new", "--results", "folder", "--suite", "standart"), "did you mean 'standard'",
+    ),
+    "publication into a file": (
+        ("results", "publish", "typo.toml", "--results", "folder"), "cannot be written to, since it is a file",
+    ),
+    "reports into a file": (
+        ("report", "--results", "folder", "--output", "typo.toml"),
+        "folder of reports 'typo.toml' cannot be written to, since it is a file; name another with --output",
+    ),
+    "comparison into a file": (("compare", "--estimator", "nwj", "--output", "typo.toml/x"), "'typo.toml' is a file"),
+    "results that are a file": (("results", "ls", "--results", "typo.toml"), "'typo.toml' is a file; name a folder"),
+    "verify of a device": (("results", "verify", "--results", "/dev/null"), "'/dev/null' is a device; name a folder"),
+    "grid that never ends": (("run", "/dev/zero"), "grid '/dev/zero' is a device; give a TOML file of at most 1 MB"),
+    "report on a grid that never ends": (
+        ("report", "--results", "folder", "--grid", "/dev/zero"), "grid '/dev/zero' is a device",
+    ),
+    "plug-in that never ends": (("check", "/dev/zero"), "it is a device; give a Python file of at most 1 MB"),
+    "newcomer that never ends": (("compare", "/dev/zero"), "it is a device; give a Python file of at most 1 MB"),
+    "plug-in that is no plug-in": ((*RUN, "--plugin", "/dev/zero"), "it is a device; give a Python file"),
+    "plug-in that leaves": (
+        (*RUN, "--plugin", "leaves.py"), "cannot be imported: it left the process with exit code 0 while",
+    ),
+    "plug-in that ends a generator": ((*RUN, "--plugin", "raises.py"), "cannot be imported: GeneratorExit: early"),
+    "newcomer that leaves": (("compare", "leaves.py"), "it left the process with exit code 0 while it was imported"),
+    "verify with a plug-in that leaves": (
+        ("results", "verify", "--results", "folder", "--plugin", "leaves.py"), "it left the process with exit code 0",
+    ),
+    "budget that is a number": (("run", "budget.toml"), "must be one of the words quick, standard, paper, not 3"),
+    "budget that is a number and replaced": (("run", "budget.toml", "--budget", "quick"), "budget must be one of"),
+    "budget that is a table": (("run", "budgets.toml"), "budget must be one of the words quick, standard, paper"),
+    "budget's table that is a number": (("run", "quick.toml"), "'quick' in grid 'quick.toml' must be a table"),
+    "budget's table with a number for a budget": (("run", "paper.toml"), "budget must be one of the words"),
+    "budget's table with a budget in it": (("run", "within.toml"), "holds another budget, 'quick'; write [quick]"),
+    "budget's table that would never be read": (("run", "standard.toml"), "[standard] in grid 'standard.toml' must"),
+    "empty option of a file": (("run", "blank.toml"), "option 'critic' is empty; give it a value or leave it out"),
     "merge of nothing": (("results", "merge", "nowhere", "--results", "other"), "nowhere"),
     "verify of nothing": (("results", "verify"), "results"),
 }  # fmt: skip
 
 FILES = {
+    "leaves.py": b"import os\nos._exit(0)\n",
+    "raises.py": b"raise GeneratorExit('early')\n",
+    **{
+        f"{name}.toml": b'task = "gaussian20d"\nestimator = "nwj"\n' + more
+        for name, more in {
+            "budget": b"budget = 3\n",
+            "budgets": b"[budget]\nquick = 3\n",
+            "quick": b"quick = 3\n",
+            "paper": b"[paper]\nbudget = 3\n",
+            "within": b"[paper.quick]\nsteps = 10\n",
+            "standard": b"[standard]\nbudget = 3\n",
+            "blank": b'critic = ""\n',
+        }.items()
+    },
     "broken.py": b"1 / 0\n",
     "syntax.toml": b'task = "gaussian20d\n',
     "typo.toml": b'task = "gaussian20d"\nestimator = "nwj"\nbacth = 64\n',
@@ -225,6 +283,61 @@ def test_bad_input_to_a_fresh_process(case: str, workplace: Path) -> None:
     arguments, part = CASES[case]
     done = subprocess.run([sys.executable, "-m", "mibench", *arguments], capture_output=True, text=True, check=False)
     expect_one_sentence(done.returncode, done.stdout, done.stderr, part, workplace)
+
+
+EMPTY = {
+    "run": ("task", "mi", "schedule", "estimator", "batch", "samples", "critic", "hidden", "activation", "dropout",
+            "weight-decay", "precision", "negatives", "optimiser", "steps", "lr", "seeds", "seed", "window", "every",
+            "patience", "budget", "suite", "plugin", "results", "device", "shard", "engine", "scheduler"),
+    "report": ("results", "output", "where", "grid"),
+    "leaderboard": ("results", "suite", "track", "by", "reference"),
+    "compare": ("estimator", "suite", "published", "results", "output"),
+    "list": ("plugin",),
+    "results ls": ("results",),
+    "results verify": ("results", "run", "plugin"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("command", "option"), [(c, o) for c, options in EMPTY.items() for o in options])
+def test_an_option_that_is_given_has_a_value(
+    command: str, option: str, workplace: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    start = RUN if command == "run" else tuple(command.split())
+    for words in ((f"--{option}", ""), (f"--{option}=",)):
+        code = main([*start, *words])
+        out, err = capfd.readouterr()
+        expect_one_sentence(code, out, err, f"option '--{option}' is empty; give it a value or leave it out", workplace)
+
+
+def test_an_argument_that_is_given_is_something(workplace: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["run", ""], ["check", ""], ["results", "merge", ""]):
+        code = main(arguments)
+        expect_one_sentence(code, *capfd.readouterr(), "an argument is empty", workplace)
+
+
+ABSENT = {
+    "results": ["report", "leaderboard", "results ls", "results compact", "results verify", "results publish new"],
+    "published": ["compare --estimator nwj"],
+}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(f"{command} --{option} nowhere" for option, commands in ABSENT.items() for command in commands),
+        "results merge nowhere",
+        "report --results folder --output typo.toml",
+        "report --results folder --grid nowhere",
+        "leaderboard --suite nowhere",
+    ],
+)
+def test_what_is_not_there_is_said_before_anything_heavy_is_imported(command: str, workplace: Path) -> None:
+    code = (
+        f"import sys; from mibench.cli.app import main; assert main({command.split()!r}) == 2; "
+        "print({'pandas', 'matplotlib', 'torch', 'pyarrow'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stderr
 
 
 @pytest.mark.parametrize("target", ["/proc/results", "/dev/null/results"])

@@ -82,3 +82,23 @@ def test_a_grid_is_read_without_torch_and_without_a_registered_estimator() -> No
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", sorted(set(OPTION_NAMES)))
+@pytest.mark.parametrize("value", ["", " "])
+def test_text_without_a_character_is_no_value(name: str, value: str) -> None:
+    for given in (value, [value]):
+        with pytest.raises(UsageError, match=r"is empty; give it a value|takes (one name|how many), not a list"):
+            read_options({name: given})
+
+
+def test_a_budget_that_is_not_run_is_read_all_the_same() -> None:
+    base = {"task": "gaussian20d", "estimator": "nwj"}
+    for table, message in (
+        (3, "'paper' must be a table of options"),
+        ({"budget": 3}, "budget must be one of the words quick, standard, paper, not 3"),
+        ({"steps": "many"}, "steps must be a whole number"),
+        ({"include": [{"batch": ""}]}, "option 'batch' is empty"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            read_grid({**base, "paper": table})

@@ -15,7 +15,8 @@ from mibench.core.errors import UsageError
 from mibench.ranking.newcomers import Comparison, compare
 from mibench.report.comparison import draw_newcomer
 from mibench.store.folders import load_runs
-from mibench.store.parquet import stems, write_pack
+from mibench.store.parquet import write_pack
+from mibench.store.paths import stems
 
 pytestmark = pytest.mark.usefixtures("fresh_registries")  # plug-ins are loaded
 

@@ -22,7 +22,7 @@ from mibench.running.runner import execute, run
 from mibench.store.columns import TABLES
 from mibench.store.folders import load_curves, load_runs
 from mibench.store.maintenance import verify
-from mibench.store.parquet import stems
+from mibench.store.paths import stems
 from tests.support.processes import MARK, Script, needs_proc, processes_with, wait_until
 
 GRID: dict[str, Any] = {

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import mibench
 from mibench.core.errors import UsageError
+from mibench.experiments.grid import resolve
 from mibench.experiments.specs import RunSpec
 from mibench.running.packs import cost, pack, pack_key, pack_size
 from mibench.running.plan import in_shard, make_plan
@@ -132,3 +135,21 @@ def test_shards_partition_the_grid(parts: int) -> None:
 def test_a_shard_that_does_not_exist_is_refused(shard: tuple[int, int], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
         make_plan([spec()], tmp_path, shard=shard)
+
+
+def test_estimators_that_take_batches_for_samples_are_named(tmp_path: Path) -> None:
+    def note(**options: object) -> str:
+        return make_plan(resolve({"task": "gaussian20d", "mi": 1, **options}), tmp_path).note
+
+    assert note(estimator=["ksg", "nwj", "cca"], batch=64) == (
+        "ksg, cca take each batch of 64 pairs as a sample: give --samples for a fixed one"
+    )
+    assert note(estimator="ksg:k=5", batch=[128, 64]).startswith("ksg takes each batch of 64 or 128 pairs as a sample")
+    assert note(estimator=["ksg", "nwj"], batch=64, samples=1000) == note(estimator="nwj") == ""
+
+
+@pytest.mark.parametrize("shard", ["", "3/40", (1,), (1, 2, 3), ("1", "2"), 3])
+def test_a_shard_is_a_pair_of_whole_numbers(shard: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"is no pair of whole numbers; give \(I, N\)"):
+        mibench.run(task="gaussian20d", estimator="nwj", results=tmp_path / "new", shard=shard, dry_run=True)
+    assert not (tmp_path / "new").exists()

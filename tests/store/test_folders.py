@@ -31,7 +31,8 @@ from mibench.store.folders import (
     write_session,
 )
 from mibench.store.maintenance import compact, merge, verify
-from mibench.store.parquet import TEMPORARY_PREFIX, as_table, file_of, pack_stem, stems, write_pack
+from mibench.store.parquet import TEMPORARY_PREFIX, as_table, file_of, pack_stem, write_pack
+from mibench.store.paths import stems
 
 NOON = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
 

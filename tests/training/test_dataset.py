@@ -140,9 +140,9 @@ def test_further_draws_are_uniform_over_what_is_not_in_the_batch() -> None:
 def test_batches_come_from_their_part_alone(negatives: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pack = pack_of(negatives=negatives)
     run = pack.runs[0]
-    parts = split(fixed_sample(run))
+    parts, regime = split(fixed_sample(run)), regime_of(pack)
     monkeypatch.setattr(type(run.tasks[0]), "sample", lambda *_: pytest.fail("fresh pairs were drawn"))
-    block = regime_of_pack(pack).training_feed(0).block(10)
+    block = regime.training_feed(0).block(10)
     assert rows_in(block.x) <= rows_in(parts.train.x)
     assert rows_in(block.y) <= rows_in(parts.train.y)
     seen = []

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mibench.cli.plugins import try_plugins
 from mibench.cli.registration import command
 
 
@@ -15,6 +16,7 @@ def check_command(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Python files or folders of plug-ins.")],
 ) -> None:
     """Check that plug-ins keep what the engine and the reports rely on."""
+    try_plugins(paths)
     from mibench.cli.terminal.findings import show_findings
     from mibench.conformance.plugins import check_plugin
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from mibench.cli import completion
 from mibench.cli.options import Jobs, Results, given_command
+from mibench.cli.plugins import try_plugins
 from mibench.cli.registration import command
 from mibench.core.registry import ESTIMATORS
 
@@ -33,8 +33,20 @@ def compare_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Rank a newcomer by running only it: its rank with interval and group, where it wins and loses, and a page."""
+    from mibench.core.files import check_output
+    from mibench.experiments.suite import get_suite
+    from mibench.store.paths import check_results, existing_results
+
+    check_results(results)
+    check_output(output, "folder of the page", "--output")
+    if published is not None:
+        existing_results(published)
+    get_suite(suite)
+    if plugin is not None:
+        try_plugins([plugin])
+
     from mibench.cli.terminal.comparison import comparison_json, show_comparison
-    from mibench.cli.terminal.progress import progress_bar
+    from mibench.cli.terminal.progress import progress_bar, show_plan
     from mibench.ranking.newcomers import compare
     from mibench.report.comparison import write_comparison_page
     from mibench.store.sessions import available_cores
@@ -47,7 +59,7 @@ def compare_command(
             published=published,
             results=results,
             jobs=available_cores() if jobs is None else jobs,
-            on_plan=lambda plan: print(plan, flush=True, file=sys.stderr if as_json else sys.stdout),
+            on_plan=lambda plan: show_plan(plan, stderr=as_json),
             on_progress=progress,
         )
     page = write_comparison_page(comparison, output, given_command())

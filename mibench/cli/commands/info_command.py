@@ -8,10 +8,10 @@ import typer
 
 from mibench.cli import completion
 from mibench.cli.options import Plugins
+from mibench.cli.plugins import load_tried_plugins
 from mibench.cli.registration import command
 from mibench.core.errors import UnknownNameError
 from mibench.core.parameters import split_name
-from mibench.core.plugins import load_plugins
 from mibench.core.registry import Registry
 
 
@@ -28,7 +28,7 @@ def info_command(
     from mibench.cli.terminal.suites import show_suite
     from mibench.experiments.suite import shipped_suites
 
-    load_plugins(plugin or ())
+    load_tried_plugins(plugin)
     plain, _ = split_name(name)
     found = [registry for registry in completion.REGISTRIES.values() if _holds(registry, plain)]
     suites = [suite for suite in shipped_suites() if name in (suite.name, suite.id)]

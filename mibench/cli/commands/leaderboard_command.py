@@ -30,12 +30,20 @@ def leaderboard_command(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the boards as CSV.")] = False,
 ) -> None:
     """Rank estimators by their error, with intervals, and with groups that cannot be told apart."""
+    from mibench.experiments.suite import get_suite
+    from mibench.store.paths import existing_results
+
+    if as_json and as_csv:
+        raise UsageError("--json and --csv exclude each other; give one of them")
+    if results is not None:
+        existing_results(results)
+    if suite is not None:
+        get_suite(suite)
+
     from mibench.cli.terminal.boards import ranking_csv, ranking_json, show_ranking
     from mibench.ranking.boards import Options, rank_methods
     from mibench.ranking.rows import read_ranking_rows
 
-    if as_json and as_csv:
-        raise UsageError("--json and --csv exclude each other; give one of them")
     options = Options(track=track, by=by, reference=reference)
     rows = read_ranking_rows(results, suite)
     ranking = rank_methods(rows.runs, dataclasses.replace(options, seeds=rows.seeds))

@@ -10,9 +10,9 @@ import typer
 
 from mibench.cli import completion
 from mibench.cli.options import Plugins
+from mibench.cli.plugins import load_tried_plugins
 from mibench.cli.registration import command
 from mibench.core.errors import UsageError, did_you_mean
-from mibench.core.plugins import load_plugins
 from mibench.core.registry import Entry, broken
 
 
@@ -35,7 +35,7 @@ def list_command(
 
     if what is not None and what not in completion.LISTS:
         raise UsageError(f"there is no list of '{what}'{did_you_mean(what, completion.LISTS)}")
-    load_plugins(plugin or ())
+    load_tried_plugins(plugin)
     entries = {
         name: registry.entries(all_versions=True)
         for name, registry in completion.REGISTRIES.items()

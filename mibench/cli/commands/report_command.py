@@ -24,11 +24,22 @@ def report_command(
     ] = None,
 ) -> None:
     """Draw figures from stored rows, each with its table and caption, and a page that shows them all."""
+    from mibench.cli.terminal.rows import say_crowded
+    from mibench.core.files import check_output
+    from mibench.experiments.grid import load_grid
     from mibench.report.conditions import read_conditions
+    from mibench.store.paths import existing_results
+
+    conditions = read_conditions(where or ())
+    existing_results(results)
+    check_output(output, "folder of reports", "--output")
+    if grid is not None:
+        load_grid(grid)
+    say_crowded(results)
+
     from mibench.report.page import PAGE
     from mibench.report.reports import draw_reports
 
-    conditions = read_conditions(where or ())
     done = draw_reports(names or ["all"], results=results, output=output, where=conditions, grid=grid)
     if not any(result.files for result in done):
         raise UsageError("; ".join(dict.fromkeys(result.reason for result in done)))

@@ -10,8 +10,8 @@ import typer
 
 from mibench.cli import completion
 from mibench.cli.options import Jobs, Many, Plugins, Results, given_command
+from mibench.cli.plugins import load_tried_plugins
 from mibench.cli.registration import command
-from mibench.core.plugins import load_plugins
 from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS
 
 if TYPE_CHECKING:
@@ -78,26 +78,29 @@ def run_command(
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler.")] = None,
 ) -> None:
     """Train the runs of a grid that are not stored yet; the same command again goes on where it stopped."""
-    from mibench.cli.terminal.progress import progress_bar
-    from mibench.cli.terminal.rows import say_next, show_results
+    from mibench.cli.terminal.progress import progress_bar, show_plan
+    from mibench.cli.terminal.rows import say_crowded, say_next, show_results
     from mibench.experiments.options import OPTION_NAMES
     from mibench.experiments.suite import requested_runs
     from mibench.running.capacity import size_text
     from mibench.running.plan import read_shard
     from mibench.running.runner import execute, rows_of
     from mibench.store.columns import FAILURE_STATUSES
+    from mibench.store.paths import check_results
     from mibench.store.sessions import available_cores
 
-    given = {name: value for name, value in locals().items() if name in OPTION_NAMES and value}
+    given = {name: value for name, value in locals().items() if name in OPTION_NAMES and value not in (None, [])}
     if schedule:
         given["schedule"] = [one.split(",") for one in schedule]
-    load_plugins(plugin or (), strict=True)
-    part = read_shard(shard) if shard else None
+    check_results(results)
+    load_tried_plugins(plugin, strict=True)
+    part = None if shard is None else read_shard(shard)
     specs = requested_runs(grid, suite, given)
+    say_crowded(results)
     with progress_bar() as progress:
 
-        def show_plan(plan: Plan) -> None:
-            print(plan, flush=True)
+        def begin(plan: Plan) -> None:
+            show_plan(plan)
             if dry_run and plan.memory:
                 print(f"each worker process needs up to {size_text(plan.memory)} of memory, about")
             if not dry_run:
@@ -115,7 +118,7 @@ def run_command(
             engine=engine,
             scheduler=scheduler,
             command=given_command(),
-            on_plan=show_plan,
+            on_plan=begin,
             on_progress=progress,
         )
     if dry_run:

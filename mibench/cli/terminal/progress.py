@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -12,8 +13,16 @@ from mibench.cli.terminal.console import console
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from mibench.running.plan import Plan
+
 _PLAIN_SECONDS = 30.0
 """Seconds between two lines of progress where there is no terminal."""
+
+
+def show_plan(plan: Plan, *, stderr: bool = False) -> None:
+    """Print what is to be done, and what one might not expect of it."""
+    for line in filter(None, (str(plan), plan.note)):
+        print(line, flush=True, file=sys.stderr if stderr else sys.stdout)
 
 
 @contextlib.contextmanager

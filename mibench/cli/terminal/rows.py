@@ -101,6 +101,14 @@ def show_contents(rows: pd.DataFrame) -> None:
     show_table(columns, lines, numbers=columns[4:])
 
 
+def say_crowded(results: Path) -> None:
+    """Print how a folder of very many files is made quick to read, where it is one."""
+    from mibench.store.paths import compaction_hint
+
+    if hint := compaction_hint(results):
+        print(hint, flush=True)
+
+
 def say_next(rows: pd.DataFrame, results: Path) -> None:
     """Print where the rows lie and a command that shows them."""
     if rows.empty:

@@ -11,6 +11,10 @@ from mibench.cli.registration import command
 @command("compact", place=30)
 def compact_command(results: Results = Path("results")) -> None:
     """Turn the many files of a results folder into few."""
+    from mibench.store.paths import existing_results
+
+    existing_results(results, " to compact")
+
     from mibench.store.maintenance import compact
 
     done = compact(results)

@@ -17,6 +17,12 @@ def merge_command(
     results: Results = Path("results"),
 ) -> None:
     """Copy into a results folder what others hold and it lacks."""
+    from mibench.store.paths import check_results, existing_results
+
+    check_results(results)
+    for source in sources:
+        existing_results(source, " to merge")
+
     from mibench.store.maintenance import merge
 
     merged = merge(results, sources)

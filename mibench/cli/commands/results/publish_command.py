@@ -21,6 +21,13 @@ def publish_command(
     ] = "standard",
 ) -> None:
     """Copy a suite's rows into a folder to publish: curves thinned, machines and folders unnamed."""
+    from mibench.experiments.suite import get_suite
+    from mibench.store.paths import check_results, existing_results
+
+    existing_results(results, " to publish from")
+    check_results(target)
+    get_suite(suite)
+
     from mibench.ranking.publication import publish
 
     done = publish(results, target, suite)

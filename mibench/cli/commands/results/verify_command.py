@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from mibench.cli.options import Many, Plugins, Results
+from mibench.cli.plugins import load_tried_plugins
 from mibench.cli.registration import command
-from mibench.core.plugins import load_plugins
 
 
 @command("verify", place=50)
@@ -22,9 +22,13 @@ def verify_command(
     plugin: Plugins = None,
 ) -> None:
     """Name every file and row of a results folder that is not as it should be."""
+    from mibench.store.paths import existing_results
+
+    existing_results(results, " to verify")
+    load_tried_plugins(plugin, strict=True)
+
     from mibench.store.maintenance import verify
 
-    load_plugins(plugin or (), strict=True)
     problems = verify(results)
     for problem in problems:
         print(problem)

@@ -1,0 +1,103 @@
+"""Paths that a user gives, looked at before they are opened: what is no file, or no folder, is refused in one sentence.
+
+Notable: a named pipe never answers and a device never ends, so that nothing is opened that is not a regular file, and
+of a file no more is read than what people write by hand.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from mibench.core.errors import UsageError
+
+LARGEST = 1_000_000
+"""Bytes of the largest file that is read as a whole: 1 MB."""
+
+FILE, FOLDER = "a file", "a folder"
+
+_KINDS: Mapping[str, Callable[[int], bool]] = {
+    FILE: stat.S_ISREG,
+    FOLDER: stat.S_ISDIR,
+    "a named pipe": stat.S_ISFIFO,
+    "a socket": stat.S_ISSOCK,
+    "a device": lambda mode: stat.S_ISCHR(mode) or stat.S_ISBLK(mode),
+}
+
+
+def kind_of(path: Path) -> str:
+    """Say what a path leads to: ``"a file"``, ``"a folder"``, ``"a named pipe"``, ...; empty where nothing is there.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be looked up, as with a name that is too long.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a name with a null character
+        return ""
+    return next((kind for kind, holds in _KINDS.items() if holds(mode)), "no file")
+
+
+def read_small(path: Path, label: str, wanted: str) -> bytes:
+    """Read a regular file of at most `LARGEST` bytes.
+
+    Parameters
+    ----------
+    label
+        What it is called in messages: ``"grid 'x.toml'"``.
+    wanted
+        What should be given: ``"a TOML file"``.
+
+    Raises
+    ------
+    UsageError
+        For what is no regular file, and for a larger one.
+    OSError
+        Where it cannot be read.
+    """
+    if (kind := kind_of(path)) not in (FILE, ""):
+        raise UsageError(f"{label} is {kind}; give {wanted} of at most 1 MB")
+    with path.open("rb") as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise UsageError(f"{label} is larger than 1 MB; give {wanted} of at most 1 MB")
+    return content
+
+
+def refuse_empty(path: str | Path, label: str) -> None:
+    """Refuse, by `UsageError`, an empty path, which would mean the current folder."""
+    if not str(path):
+        raise UsageError(f"the name of the {label} is empty; give one, or leave it out")
+
+
+def check_output(folder: str | Path, label: str, option: str) -> None:
+    """Make sure that a path is a folder, or can become one, before any work.
+
+    Parameters
+    ----------
+    label
+        What it is called in messages: ``"results folder"``.
+    option
+        What names another: ``"--results"``.
+
+    Raises
+    ------
+    UsageError
+        For an empty name, and where the path, or what it lies in, is no folder.
+    """
+    refuse_empty(folder, label)
+    for path in (Path(folder), *Path(folder).parents):
+        try:
+            kind = kind_of(path)
+        except OSError:  # those who write there say why
+            return
+        if kind == FOLDER:
+            return
+        if kind:
+            where = "it" if path == Path(folder) else f"'{path}'"
+            raise UsageError(
+                f"{label} '{folder}' cannot be written to, since {where} is {kind}; name another with {option}"
+            )
