@@ -149,7 +149,7 @@ def test_batches_come_from_their_part_alone(negatives: str, monkeypatch: pytest.
     evaluate = pack.evaluate
     monkeypatch.setattr(pack, "evaluate", lambda batch: (seen.append(batch), evaluate(batch))[1])
     for name in ("validation", "test"):
-        regime_of(pack)._evaluate(name)
+        regime._evaluate(name)
         part = getattr(parts, name)
         (batch,) = seen  # 20 pairs hold one batch of 16
         assert batch.x[0].tolist() == part.x[:16].tolist()
