@@ -15,7 +15,7 @@ from mibench.core.plugins import load_plugins
 from mibench.core.registry import Registry
 
 
-@command("info", place=30)
+@command("info", place=60, purpose="Look up")
 def info_command(
     name: Annotated[
         str,

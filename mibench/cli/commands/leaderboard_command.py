@@ -14,7 +14,7 @@ from mibench.core.errors import UsageError
 from mibench.ranking.columns import REFERENCE
 
 
-@command("leaderboard", place=60)
+@command("leaderboard", place=30, purpose="Compare")
 def leaderboard_command(
     results: Annotated[Path | None, typer.Option(help="A results folder.  \\[default: the published one]")] = None,
     suite: Annotated[

@@ -16,7 +16,7 @@ from mibench.core.plugins import load_plugins
 from mibench.core.registry import Entry, broken
 
 
-@command("list", place=20)
+@command("list", place=50, purpose="Look up")
 def list_command(
     what: Annotated[
         str | None,

@@ -24,7 +24,7 @@ def _option(name: str, text: str, complete: Callable[[str], list[str]] | None = 
     )
 
 
-@command("run", place=10)
+@command("run", place=10, purpose="Measure")
 def run_command(
     grid: Annotated[
         str | None,
