@@ -127,8 +127,8 @@ def falls(cells: Sequence[npt.ArrayLike], confidence: float = 0.95) -> Trend:
 def verdict_of(answers: Iterable[Answer]) -> Verdict:
     """Sum up what is known of a claim's parts.
 
-    ``holds`` where all are shown, ``holds in part`` where some are, ``does not hold`` where none is and one is contrary,
-    else ``open``.
+    ``holds`` where all are shown, ``holds in part`` where some are, ``does not hold`` where none is and one is
+    contrary, else ``open``.
     """
     given = set(answers)
     if "shown" in given:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from mibench.core.errors import PluginError, UsageError
+from mibench.core.errors import PluginError, UsageError, shown
 from mibench.core.registry import BROKEN, CRITICS, ESTIMATORS, NEGATIVES, TASKS, Broken, describe_error
 
 _LOADED: dict[Path, str] = {}
@@ -34,10 +34,12 @@ def load_plugins(paths: Iterable[str | Path], *, strict: bool = False) -> None:
     Raises
     ------
     UsageError
-        Where a path does not exist or a folder holds no Python file.
+        Where a path does not exist or a folder holds no Python file, and for what is no list of paths.
     PluginError
         With ``strict``, where a plug-in cannot be imported.
     """
+    if isinstance(paths, str | Path) or not isinstance(paths, Iterable):
+        raise UsageError(f"plug-ins must be a list of paths, not {shown(paths, repr)}; write ['plugin.py']")
     for given in paths:
         for file in plugin_files(given):
             _load_file(file, strict)

@@ -112,7 +112,7 @@ def load_grid(source: str | Path) -> dict[str, Any]:
 def read_toml(path: Path, label: str) -> dict[str, Any]:
     """Read a TOML file, called ``label`` in messages, or raise `UsageError`."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin a file with a byte order mark
     except OSError as error:
         raise UsageError(f"{label} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

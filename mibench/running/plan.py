@@ -81,7 +81,7 @@ def make_plan(
     StoreError
         Where the results folder holds a file that cannot be read.
     """
-    specs = in_shard(specs, shard) if shard else specs
+    specs = specs if shard is None else in_shard(specs, shard)
     stored = statuses(folder)
     groups: dict[str, list[RunSpec]] = {"done": [], "new": [], "failed": []}
     for spec in specs:
@@ -107,8 +107,10 @@ def in_shard(specs: Sequence[RunSpec], shard: tuple[int, int]) -> list[RunSpec]:
     Raises
     ------
     UsageError
-        Where i is not in 1..n.
+        Where i is not in 1..n, and for what is no pair of whole numbers.
     """
+    if not (isinstance(shard, tuple | list) and len(shard) == 2 and all(type(number) is int for number in shard)):
+        raise UsageError(f"shard must be two whole numbers, not {shown(shard, repr)}; write (3, 40) for part 3 of 40")
     part, parts = shard
     if not 1 <= part <= parts:
         raise UsageError(
