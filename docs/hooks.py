@@ -68,6 +68,14 @@ def commands() -> str:
     return "\n\n".join(_described(name, function) for name, function in sorted(_walk("mibench", app)))
 
 
+def purposes() -> str:
+    """Make the table of what users come for, and the commands for it, in the order of the help."""
+    found: dict[str, list[str]] = {}
+    for one in (*app.registered_commands, *app.registered_groups):
+        found.setdefault(one.rich_help_panel, []).append(f"`{one.name}`")
+    return table(("to", "commands"), ([purpose.lower(), ", ".join(names)] for purpose, names in found.items()))
+
+
 def _walk(prefix: str, one: typer.Typer) -> Iterator[tuple[str, Callable[..., Any]]]:
     """Yield every command with its full name."""
     for command in one.registered_commands:
@@ -117,6 +125,7 @@ def _meaning(info: Any, parameter: inspect.Parameter, *, many: bool) -> str:
 
 TABLES: Mapping[str, Callable[[], str]] = {
     "commands": commands,
+    "purposes": purposes,
     "tracks": lambda: named("track", TRACKS),
     "columns leaderboard": lambda: named("column", COLUMNS),
     "columns runs": lambda: stored_columns(STORED["runs"]),

@@ -12,6 +12,8 @@ from mibench.core.errors import UsageError
 from mibench.core.estimator import SampleEstimator
 from mibench.core.registry import register_estimator
 
+_MOST_BINS = 10**6  # times the pairs of a sample they are a number of 64 bits
+
 
 @register_estimator("histogram")
 class Histogram(SampleEstimator):
@@ -28,7 +30,7 @@ class Histogram(SampleEstimator):
     Parameters
     ----------
     bins
-        Bins of each column, at least 2.
+        Bins of each column, at least 2 and at most a million.
     spacing
         ``width``: equally wide between the sample's extremes; ``mass``: equally many pairs in each (equal numbers are
         never parted), which depends on the ranks alone.
@@ -46,8 +48,10 @@ class Histogram(SampleEstimator):
     miller_madow: bool = False
 
     def __post_init__(self) -> None:
-        if self.bins < 2:
-            raise UsageError(f"estimator 'histogram': bins must be at least 2, not {self.bins}")
+        if not 2 <= self.bins <= _MOST_BINS:
+            raise UsageError(
+                f"estimator 'histogram': bins must be at least 2 and at most {_MOST_BINS}, not {self.bins}"
+            )
 
     def ceiling(self, n: int, m: int) -> float:
         """``log n`` nats, plus the correction's largest value."""

@@ -17,8 +17,8 @@ import pandas as pd
 
 from mibench.analysis.metrics import Floats, mean_interval, t_quantile
 
-Verdict = Literal["holds", "holds for", "does not hold", "open"]
-"""``holds for``: within limits that the finding names; ``open``: the rows at hand do not say."""
+Verdict = Literal["holds", "holds in part", "does not hold", "open"]
+"""``holds in part``: the finding names where; ``open``: the rows at hand do not say."""
 
 Answer = Literal["shown", "contrary", "undecided"]
 """Whether an interval lies wholly where a statement has it, wholly where it has not, or on both sides."""
@@ -127,12 +127,12 @@ def falls(cells: Sequence[npt.ArrayLike], confidence: float = 0.95) -> Trend:
 def verdict_of(answers: Iterable[Answer]) -> Verdict:
     """Sum up what is known of a claim's parts.
 
-    ``holds`` where all are shown, ``holds for`` where some are, ``does not hold`` where none is and one is contrary,
-    else ``open``.
+    ``holds`` where all are shown, ``holds in part`` where some are, ``does not hold`` where none is and one is
+    contrary, else ``open``.
     """
     given = set(answers)
     if "shown" in given:
-        return "holds" if given == {"shown"} else "holds for"
+        return "holds" if given == {"shown"} else "holds in part"
     return "does not hold" if "contrary" in given else "open"
 
 

@@ -101,7 +101,7 @@ def judge_bounds(runs: pd.DataFrame, curves: pd.DataFrame) -> Judgement:
         return Judgement("open", f"These rows hold no counterexample to a bound of alpha-CPC. {found}")
     if worst > _ROUNDING:
         limit = f"It holds up to the {IN_BATCH_EXCESS:g} nats that negatives of the same batch allow."
-        return Judgement("holds for", f"{limit} {found}")
+        return Judgement("holds in part", f"{limit} {found}")
     return Judgement("holds", found)
 
 
@@ -181,7 +181,7 @@ def judge_trade_off(runs: pd.DataFrame, curves: pd.DataFrame) -> Judgement:
     if not agree:
         return Judgement("open", f"Exact and drawn values disagree, so that one of them is wrong. {found}")
     both = less & more
-    return Judgement("holds" if both.all() else "holds for" if both.any() else "does not hold", found)
+    return Judgement("holds" if both.all() else "holds in part" if both.any() else "does not hold", found)
 
 
 def _range(values: pd.Series) -> str:
@@ -240,7 +240,7 @@ def judge_staircase(runs: pd.DataFrame, curves: pd.DataFrame) -> Judgement:
         return Judgement("holds", found)
     if all(not part.stays or not part.passes for part in parts.values()):
         return Judgement("does not hold", found)
-    return Judgement("holds for", found)
+    return Judgement("holds in part", found)
 
 
 class _Staircase:

@@ -273,8 +273,12 @@ class SampleEstimator(Estimator):
         Raises
         ------
         UsageError
-            Where the shapes are others, the sample is too small, or a number is not finite.
+            Where the shapes or types are others, the sample is too small, or a number is not finite.
         """
+        for side in (x, y):
+            if not isinstance(side, Tensor) or side.is_complex():
+                given = side.dtype if isinstance(side, Tensor) else type(side).__name__
+                raise UsageError(f"a sample is two tensors of real numbers, not {given}; see torch.from_numpy")
         if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or 0 in x.shape[1:] + y.shape[1:]:
             shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
             raise UsageError(

@@ -1,6 +1,7 @@
 """From what a user wrote to a number: every reader of text and numbers that stand for one.
 
-Notable: whole numbers end at what a column of the store can hold. What is larger, or has more digits than Python
+Notable: text is a number in the digits 0 to 9 alone, not in every script that Python reads, nor with underscores
+(``1_0``). Whole numbers end at what a column of the store can hold. What is larger, or has more digits than Python
 converts, is refused like anything else that does not fit: in one sentence.
 """
 
@@ -18,7 +19,7 @@ LARGEST_WHOLE = 2**63 - 1
 def as_float(value: Any) -> float:
     """Return text or a number as a float; NaN for what is no number."""
     try:
-        return math.nan if isinstance(value, bool) else float(value)
+        return math.nan if isinstance(value, bool) or _is_foreign(value) else float(value)
     except (TypeError, ValueError, OverflowError):
         return math.nan
 
@@ -33,12 +34,22 @@ def as_whole(value: Any) -> int | None:
 
 def _as_int(value: Any) -> int | None:
     """Read digits as they are: by way of float, large seeds would be rounded."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    if isinstance(value, bool) or not isinstance(value, str | int) or _is_foreign(value):
         return None
     try:
         return int(value)
     except ValueError:  # no digits, or more of them than Python converts
         return None
+
+
+def _is_foreign(value: Any) -> bool:
+    """Whether Python would read a number that nobody writes on purpose."""
+    return isinstance(value, str) and ("_" in value or not value.isascii())
+
+
+def given_value(value: Any) -> str:
+    """Spell what was given in place of a number, for a message; blank text in quotation marks, to be seen."""
+    return repr(value) if isinstance(value, str) and not value.strip() else shown(value)
 
 
 def whole(name: str, value: Any, least: int) -> int:
@@ -51,7 +62,7 @@ def whole(name: str, value: Any, least: int) -> int:
     """
     number = as_whole(value)
     if number is None or number < least:
-        raise UsageError(f"{name} must be a whole number of at least {least}, not {shown(value)}")
+        raise UsageError(f"{name} must be a whole number of at least {least}, not {given_value(value)}")
     return number
 
 
@@ -59,7 +70,7 @@ def positive(name: str, value: Any) -> float:
     """Read a finite number above 0, or raise `UsageError`."""
     number = as_float(value)
     if not 0 < number < math.inf:
-        raise UsageError(f"{name} must be a finite number above 0, not {shown(value)}")
+        raise UsageError(f"{name} must be a finite number above 0, not {given_value(value)}")
     return number
 
 
@@ -67,7 +78,7 @@ def non_negative(name: str, value: Any) -> float:
     """Read a finite number of at least 0, or raise `UsageError`."""
     number = as_float(value)
     if not 0 <= number < math.inf:
-        raise UsageError(f"{name} must be a finite number of at least 0, not {shown(value)}")
+        raise UsageError(f"{name} must be a finite number of at least 0, not {given_value(value)}")
     return number + 0.0  # -0.0 is 0.0
 
 

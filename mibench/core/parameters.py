@@ -89,7 +89,7 @@ def convert(value: Any, annotation: Any, label: str) -> Any:
     if origin is Literal:
         choices = get_args(annotation)
         for choice in choices:
-            if value == choice or str(value) == str(choice):
+            if (value == choice and not isinstance(value, bool)) or str(value) == str(choice):
                 return choice
         raise UsageError(f"{label}: '{shown(value)}' is none of {', '.join(map(str, choices))}")
     if annotation is bool:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-from mibench.core.errors import PluginError, UsageError
+from mibench.core.errors import PluginError, UsageError, shown
 from mibench.core.faults import describe_error, fault_of
 from mibench.core.files import FOLDER, kind_of, read_small, refuse_empty
 from mibench.core.registry import BROKEN, CRITICS, ESTIMATORS, NEGATIVES, TASKS, Broken
@@ -55,10 +55,13 @@ def load_plugins(paths: Iterable[str | Path], *, strict: bool = False) -> None:
     Raises
     ------
     UsageError
-        Where a path does not exist or is neither a file nor a folder, or a folder holds no Python file.
+        Where a path does not exist or is neither a file nor a folder, or a folder holds no Python file, and for what
+        is no list of paths.
     PluginError
         With ``strict``, where a plug-in cannot be imported.
     """
+    if isinstance(paths, str | Path) or not isinstance(paths, Iterable):
+        raise UsageError(f"plug-ins must be a list of paths, not {shown(paths, repr)}; write ['plugin.py']")
     for given in paths:
         for file in plugin_files(given):
             _load_file(file, strict)

@@ -25,9 +25,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from mibench.core.errors import DuplicateNameError, UnknownNameError, UsageError
+from mibench.core.errors import DuplicateNameError, UnknownNameError, UsageError, shown
 from mibench.core.faults import describe_error, fault_of
-from mibench.core.numbers import as_whole
+from mibench.core.numbers import as_whole, whole
 from mibench.core.parameters import Parametrised, split_name
 
 if TYPE_CHECKING:
@@ -81,10 +81,13 @@ class Registry(Generic[T]):
         Modules (or packages, whose modules are read) that hold the built-in components.
     group
         The entry-point group through which installed packages add components.
+    base
+        The class that all of them derive from, by its full name: importing it would import torch.
     """
 
-    def __init__(self, what: str, *, sources: Sequence[str], group: str) -> None:
+    def __init__(self, what: str, *, sources: Sequence[str], group: str, base: str) -> None:
         self.what = what
+        self._base = base
         self._sources = sources
         self._group = group
         self._entries: dict[tuple[str, int], Entry] = {}
@@ -100,19 +103,30 @@ class Registry(Generic[T]):
         DuplicateNameError
             Where another class already has that name and version.
         UsageError
-            Where the name is not lower-case words joined by hyphens.
+            Where the name or an alias is not lower-case words joined by hyphens, the version is no whole number of at
+            least 1, or what is decorated is no class of this kind.
         """
-        if not _NAME.fullmatch(name) or _VERSIONED.fullmatch(name):
-            raise UsageError(
-                f"'{name}' is no {self.what} name; use lower-case words joined by hyphens, without a version"
-            )
+        if isinstance(aliases, str) or not isinstance(aliases, Iterable):
+            raise UsageError(f"aliases of {self.what} '{name}' must be a list of names, not {shown(aliases, repr)}")
+        aliases = tuple(aliases)
+        for one in (name, *aliases):
+            if not (isinstance(one, str) and _NAME.fullmatch(one)) or _VERSIONED.fullmatch(one):
+                raise UsageError(
+                    f"'{shown(one)}' is no {self.what} name; use lower-case words joined by hyphens, without a version"
+                )
+        version = whole(f"the version of {self.what} '{name}'", version, 1)
 
         def enter(cls: type[C]) -> type[C]:
+            if not (
+                isinstance(cls, type) and self._base in {f"{one.__module__}.{one.__name__}" for one in cls.__mro__}
+            ):
+                base = self._base.rpartition(".")[2]
+                raise UsageError(f"{self.what} '{name}' must be a class that derives from mibench.{base}")
             module = sys.modules.get(cls.__module__)
             origin = str(getattr(module, "__file__", None) or cls.__module__)
             summary = (cls.__doc__ or "").strip().split("\n")[0]
             kind = getattr(cls, "kind", None)
-            entry = Entry(name, version, tuple(aliases), summary, kind, origin, cls.__module__, cls.__qualname__)
+            entry = Entry(name, version, aliases, summary, kind, origin, cls.__module__, cls.__qualname__)
             self._scan()
             self._add(entry)
             self._classes[name, version] = cls  # type: ignore[assignment]  # checked on use: plug-ins are untyped
@@ -296,12 +310,20 @@ def _class_constant(node: ast.ClassDef, name: str) -> str | None:
     return None
 
 
-TASKS: Registry[Task] = Registry("task", sources=("mibench.tasks",), group="mibench.tasks")
-ESTIMATORS: Registry[Estimator] = Registry("estimator", sources=("mibench.estimators",), group="mibench.estimators")
-CRITICS: Registry[Critic] = Registry("critic", sources=("mibench.critics",), group="mibench.critics")
-
+TASKS: Registry[Task] = Registry(
+    "task", sources=("mibench.tasks",), group="mibench.tasks", base="mibench.core.task.Task"
+)
+ESTIMATORS: Registry[Estimator] = Registry(
+    "estimator", sources=("mibench.estimators",), group="mibench.estimators", base="mibench.core.estimator.Estimator"
+)
+CRITICS: Registry[Critic] = Registry(
+    "critic", sources=("mibench.critics",), group="mibench.critics", base="mibench.core.critic.Critic"
+)
 NEGATIVES: Registry[NegativeSampler] = Registry(
-    "negative sampler", sources=("mibench.negatives",), group="mibench.negatives"
+    "negative sampler",
+    sources=("mibench.negatives",),
+    group="mibench.negatives",
+    base="mibench.core.sampler.NegativeSampler",
 )
 
 register_task = TASKS.register

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from mibench.core.errors import UsageError
+
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
@@ -49,11 +51,14 @@ class Scores:
 
         Raises
         ------
-        ValueError
-            Where the shapes do not fit.
+        UsageError
+            Where the shapes do not fit, a row has no negative, or there is no row.
         """
+        _check_tensors(pos, neg)
         if neg.ndim != pos.ndim + 1 or neg.shape[:-1] != pos.shape:
-            raise ValueError(f"pos {tuple(pos.shape)} and neg {tuple(neg.shape)} must be (..., N) and (..., N, M)")
+            raise UsageError(f"pos {tuple(pos.shape)} and neg {tuple(neg.shape)} must be (..., N) and (..., N, M)")
+        if 0 in neg.shape[-2:]:
+            raise UsageError(f"scores {tuple(neg.shape)} have no rows or no negatives; give at least one of each")
         return cls(pos, neg)
 
     @classmethod
@@ -69,12 +74,15 @@ class Scores:
 
         Raises
         ------
-        ValueError
-            Where the positives would lie outside the matrix, or a row has no negative.
+        UsageError
+            Where the positives would lie outside the matrix, a row has no negative, or there is no row.
         """
+        _check_tensors(matrix)
+        if matrix.ndim < 2 or not isinstance(offset, int):
+            raise UsageError(f"scores {tuple(matrix.shape)} from row {offset} must be (..., B, N) from a whole number")
         rows, columns = matrix.shape[-2:]
-        if columns < 2 or offset < 0 or offset + rows > columns:
-            raise ValueError(f"rows {offset}..{offset + rows} of a matrix with {columns} columns have no positives")
+        if rows < 1 or columns < 2 or offset < 0 or offset + rows > columns:
+            raise UsageError(f"rows {offset}..{offset + rows} of a matrix with {columns} columns have no positives")
         pos = torch.diagonal(matrix, offset=offset, dim1=-2, dim2=-1)  # (..., B)
         # Row after row, the entries between two positives are exactly N consecutive ones.
         flat = matrix.reshape(*matrix.shape[:-2], rows * columns)
@@ -96,12 +104,14 @@ class Scores:
 
         Raises
         ------
-        ValueError
+        UsageError
             Where the shapes are not those of the scores.
         """
         for name, values in extras.items():
+            if not isinstance(values, Scores):
+                raise UsageError(f"extra '{name}' must be mibench.Scores, not {type(values).__name__}")
             if values.pos.shape != self.pos.shape or values.neg.shape != self.neg.shape:
-                raise ValueError(
+                raise UsageError(
                     f"extra '{name}' has shapes {tuple(values.pos.shape)} and {tuple(values.neg.shape)}; they must be "
                     f"those of the scores, {tuple(self.pos.shape)} and {tuple(self.neg.shape)}"
                 )
@@ -138,6 +148,12 @@ class Scores:
     def m(self) -> int:
         """Classes of the contrastive problem: the positive and its M negatives, ``m = M + 1``."""
         return self.neg.shape[-1] + 1
+
+
+def _check_tensors(*values: object) -> None:
+    for value in values:
+        if not isinstance(value, Tensor):
+            raise UsageError(f"scores are torch tensors, not {type(value).__name__}; see torch.from_numpy")
 
 
 def log_mean_exp(values: Tensor, dim: int | tuple[int, ...] = -1) -> Tensor:

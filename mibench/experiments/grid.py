@@ -113,7 +113,8 @@ def load_grid(source: str | Path) -> dict[str, Any]:
 def read_toml(path: Path, label: str) -> dict[str, Any]:
     """Read a TOML file, called ``label`` in messages, or raise `UsageError`."""
     try:
-        return tomllib.loads(read_small(path, label, "a TOML file").decode())
+        # Some editors begin a file with a byte order mark.
+        return tomllib.loads(read_small(path, label, "a TOML file").decode("utf-8-sig"))
     except OSError as error:
         raise UsageError(f"{label} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 from mibench.core.errors import UsageError, did_you_mean, shown
-from mibench.core.numbers import as_float, non_negative
+from mibench.core.numbers import as_float, given_value, non_negative
 from mibench.core.parameters import join_name, split_name
 from mibench.experiments.options import ACTIVATIONS, BUDGETS, OPTIMISERS, PRECISIONS, Budget
 from mibench.experiments.specs import Hidden
@@ -124,7 +124,7 @@ def dropout(value: Any) -> Dropout:
     """
     rates = tuple(as_float(part) + 0.0 for part in (value.split("/") if isinstance(value, str) else [value]))  # no -0.0
     if not all(0 <= rate < 1 for rate in rates):
-        raise UsageError(f"dropout must lie in [0, 1), not {shown(value)}")
+        raise UsageError(f"dropout must lie in [0, 1), not {given_value(value)}")
     return Dropout(rates, shown(value))
 
 

@@ -8,9 +8,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from mibench.core.errors import UsageError, shown
 from mibench.ranking.boards import Options, rank_methods
 from mibench.ranking.columns import REFERENCE
 from mibench.ranking.rows import read_ranking_rows
+from mibench.store.columns import RUNS
 
 
 def leaderboard(
@@ -56,7 +58,7 @@ def leaderboard(
     Raises
     ------
     UsageError
-        Where there are no rows, none in the track, or `track` or `by` do not exist.
+        Where there are no rows, none in the track, `track` or `by` do not exist, or a value is of another type.
     StoreError
         For published rows that cannot be read.
 
@@ -66,11 +68,30 @@ def leaderboard(
     >>> board[["rank", "group", "method", "error"]]  # doctest: +SKIP
     >>> mine = mibench.leaderboard(mibench.load_runs("results"), by="family")  # doctest: +SKIP
     """
+    _check_options(seeds, generator)
     if runs is None:
         published = read_ranking_rows()
         runs, seeds = published.runs, published.seeds if seeds is None else seeds
+    _check_rows(runs)
     options = Options(track=track, by=by, seeds=seeds, reference=reference)
     ranking = rank_methods(runs, options, generator)
     board = ranking.table()
     board.attrs["left_out"] = ranking.left_out.to_dict("records")
     return board
+
+
+def _check_options(seeds: object, generator: object) -> None:
+    """Refuse, by `UsageError`, values of other types."""
+    if seeds is not None and (isinstance(seeds, str) or not isinstance(seeds, Collection)):
+        raise UsageError(f"seeds must be a list of seeds, not {shown(seeds, repr)}")
+    if generator is not None and not isinstance(generator, np.random.Generator):
+        raise UsageError(f"generator must be a numpy.random.Generator, not {shown(generator, repr)}")
+
+
+def _check_rows(runs: object) -> None:
+    """Refuse, by `UsageError`, what is not of the runs table."""
+    if not isinstance(runs, pd.DataFrame):
+        raise UsageError(f"runs must be a table of runs, not {shown(runs, repr)}; read one with mibench.load_runs")
+    missing = [column.name for column in RUNS if column.name not in runs.columns]
+    if missing and not runs.empty:
+        raise UsageError(f"the table of runs has no column '{missing[0]}'; read one with mibench.load_runs")

@@ -47,7 +47,7 @@ _LEAST = 0.62
 _STATUSES = ("ok", "diverged", "timeout", "crashed")
 _VERDICTS = {
     "holds": ("holds", "hold"),
-    "holds for": ("holds within limits", "hold within limits"),
+    "holds in part": ("holds in part", "hold in part"),
     "does not hold": ("does not hold", "do not hold"),
     "open": ("is open", "are open"),
 }

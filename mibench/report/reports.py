@@ -13,7 +13,7 @@ from __future__ import annotations
 import multiprocessing
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -225,9 +225,11 @@ def resolve_names(names: Sequence[str]) -> list[str]:
 
     Raises
     ------
-    UnknownNameError
-        For a name that no figure has.
+    UsageError
+        For a name that no figure has, and for what is no list of names.
     """
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise UsageError(f"reports must be a list of names, not {shown(names, repr)}; write ['all']")
     found: dict[str, None] = {}
     for name in names:
         if name not in (*FIGURES, *_COLLECTIONS):

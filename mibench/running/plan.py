@@ -127,10 +127,10 @@ def in_shard(specs: Sequence[RunSpec], shard: tuple[int, int]) -> list[RunSpec]:
     Raises
     ------
     UsageError
-        Where i is not in 1..n.
+        Where i is not in 1..n, and for what is no pair of whole numbers.
     """
-    if not (isinstance(shard, tuple | list) and len(shard) == 2 and all(isinstance(n, int) for n in shard)):
-        raise UsageError(f"shard {shown(shard, repr)} is no pair of whole numbers; give (I, N), for example (3, 40)")
+    if not (isinstance(shard, tuple | list) and len(shard) == 2 and all(type(number) is int for number in shard)):
+        raise UsageError(f"shard must be two whole numbers, not {shown(shard, repr)}; write (3, 40) for part 3 of 40")
     part, parts = shard
     if not 1 <= part <= parts:
         raise UsageError(

@@ -104,6 +104,8 @@ def draw_runs(runs: pd.DataFrame, count: int, generator: np.random.Generator) ->
         Where there are fewer, or none are asked for.
     """
     ids = np.sort(runs.loc[runs["status"].isin(RESULT_STATUSES), "run_id"].unique().astype(str))
+    if not ids.size:
+        raise UsageError("no run has a result that could be trained again; make some with 'mibench run' first")
     if not 1 <= count <= len(ids):
         raise UsageError(f"{shown(count)} runs cannot be drawn from {len(ids)} with a result; draw 1 to {len(ids)}")
     return sorted(generator.choice(ids, size=count, replace=False))
@@ -136,7 +138,7 @@ def recompute(folder: str | Path, run_ids: Sequence[str], *, jobs: int = 1) -> l
     stored = load_runs(folder)
     specs = {spec.run_id: spec for spec in map(RunSpec.from_json, stored["spec"].drop_duplicates())}
     if unknown := [run for run in run_ids if run not in specs]:
-        raise UsageError(f"'{folder}' holds no run {unknown[0]}; see 'mibench results ls'")
+        raise UsageError(f"'{folder}' holds no run '{unknown[0]}'; see 'mibench results ls'")
     with tempfile.TemporaryDirectory() as scratch:
         execute([specs[run] for run in run_ids], results=scratch, jobs=jobs, device="cpu", command="recompute")
         old, new = _Rows(folder, stored, run_ids), _Rows(scratch, load_runs(scratch), run_ids)

@@ -239,7 +239,7 @@ def resolve_device(device: str) -> str:
         For an unknown device, and for ``cuda`` where there is none.
     """
     if device not in DEVICES:
-        raise UsageError(f"unknown device '{device}'{did_you_mean(device, DEVICES)}")
+        raise UsageError(f"unknown device '{device}'{did_you_mean(str(device), DEVICES)}")
     if device == "cpu":
         return device
     import torch
@@ -251,12 +251,12 @@ def resolve_device(device: str) -> str:
 
 
 def _check_options(jobs: int, timeout: float | None, engine: str, scheduler: str | None) -> None:
-    if not isinstance(jobs, int) or jobs < 1:
+    if not isinstance(jobs, int) or isinstance(jobs, bool) or jobs < 1:
         raise UsageError(f"jobs must be at least 1, not {jobs}; give a whole number of processes")
-    if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
+    if timeout is not None and not (isinstance(timeout, int | float) and not isinstance(timeout, bool) and timeout > 0):
         raise UsageError(f"timeout must be a positive number of seconds, not {timeout}")
     if engine not in engine_names():
-        raise UsageError(f"unknown engine '{engine}'{did_you_mean(engine, engine_names())}")
+        raise UsageError(f"unknown engine '{engine}'{did_you_mean(str(engine), engine_names())}")
     if engine == "dask" and importlib.util.find_spec("distributed") is None:
         raise UsageError("engine 'dask' needs Dask; run: pip install 'mibench[dask]'")
     if scheduler is not None and engine != "dask":

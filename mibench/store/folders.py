@@ -21,7 +21,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mibench.core.errors import StoreError, StoreWriteError, UsageError
+from mibench.core.errors import StoreError, StoreWriteError, UsageError, shown
 from mibench.store.columns import RESULT_STATUSES, TABLES
 from mibench.store.parquet import (
     TEMPORARY_PREFIX,
@@ -86,9 +86,13 @@ def load_curves(folder: str | Path = "results", run_ids: Iterable[str] | None = 
 
     Raises
     ------
+    UsageError
+        Where ``run_ids`` is no list of ids.
     StoreError
         As `load_runs`, and where the curves of a stored result are missing.
     """
+    if isinstance(run_ids, str) or not isinstance(run_ids, Iterable | None):
+        raise UsageError(f"run_ids must be a list of ids, not {shown(run_ids, repr)}; write [run_id]")
     wanted = None if run_ids is None else set(map(str, run_ids))  # of a Series, `in` would ask the index
     frame: pd.DataFrame = stable(folder, lambda: kept_curves(existing_results(folder), wanted)).to_pandas()
     return frame

@@ -87,7 +87,7 @@ def test_a_long_row_is_not_broken_by_what_chance_does() -> None:
 
 def test_verdicts_sum_up_answers() -> None:
     assert verdict_of(["shown", "shown"]) == "holds"
-    assert verdict_of(["shown", "contrary", "undecided"]) == "holds for"
+    assert verdict_of(["shown", "contrary", "undecided"]) == "holds in part"
     assert verdict_of(["contrary", "undecided"]) == "does not hold"
     assert verdict_of(["undecided"]) == verdict_of([]) == "open"
 

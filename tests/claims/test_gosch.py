@@ -63,7 +63,7 @@ def test_divergence_under_one_sampler_holds_for_it() -> None:
         "dv", "shuffle", above=False, below=False
     )
     judged = judge_divergence(pairs(*rows), NO_CURVES)
-    assert judged.verdict == "holds for"
+    assert judged.verdict == "holds in part"
     assert "first at step 700" in judged.finding
 
 
@@ -74,7 +74,7 @@ def saturating(negatives: str, at: Callable[[int], float]) -> list[dict[str, Any
 def test_saturation_under_one_sampler_holds_for_it_and_names_the_cause() -> None:
     rows = saturating("shuffle", lambda n: math.log(n) - 0.03) + saturating("derangement", lambda n: 12.0)
     judged = judge_saturation(pairs(*rows), NO_CURVES)
-    assert judged.verdict == "holds for"
+    assert judged.verdict == "holds in part"
     assert "slope 1.00" in judged.finding
     assert "belongs to the sampler" in judged.finding
 
@@ -116,7 +116,7 @@ def test_mine_against_all_pairs_is_judged_by_small_critics_above_log_n() -> None
 
 
 @pytest.mark.parametrize(
-    ("reads", "spread", "verdict"), [(14, 4, "holds"), (14, 0.5, "holds for"), (3, 0.5, "does not hold")]
+    ("reads", "spread", "verdict"), [(14, 4, "holds"), (14, 0.5, "holds in part"), (3, 0.5, "does not hold")]
 )
 def test_nwj_against_all_pairs_must_read_above_log_n_and_spread(reads: float, spread: float, verdict: str) -> None:
     rows = pairs(row("nwj", "all-pairs", 30.0, reads, estimate_train_iqr=spread), row("nwj", "shuffle", 30.0, 4.0))
@@ -128,7 +128,7 @@ def test_js_against_all_pairs_must_be_unstable_and_fall() -> None:
     calm = row("js-nwj", "all-pairs", 30.0, 5.0)
     spikes = row("js-nwj", "all-pairs", 30.0, 5.0, estimate_train=-40.0)
     assert judge_js_all_pairs(pairs(*falling, spikes), NO_CURVES).verdict == "holds"
-    assert judge_js_all_pairs(pairs(*falling, calm), NO_CURVES).verdict == "holds for"
+    assert judge_js_all_pairs(pairs(*falling, calm), NO_CURVES).verdict == "holds in part"
     assert judge_js_all_pairs(pairs(*rising, calm), NO_CURVES).verdict == "does not hold"
 
 

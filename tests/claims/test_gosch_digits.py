@@ -72,7 +72,7 @@ def test_estimates_that_follow_the_noise_hold_and_others_do_not() -> None:
     assert judge_noise(good, NONE).verdict == "holds"
     assert "2.19 [2.18, 2.20] nats without noise" in judge_noise(good, NONE).finding
     low = noisy({"nwj": lambda noise: 0.5 * truth(noise)})  # falls to 0, but starts far from ln 10
-    assert judge_noise(low, NONE).verdict == "holds for"
+    assert judge_noise(low, NONE).verdict == "holds in part"
     rising = noisy({"nwj": lambda noise: 1.0 + noise})
     assert judge_noise(rising, NONE).verdict == "does not hold"
     assert judge_noise(good[good["task_params"].str.contains("0.5")], NONE).verdict == "open"
@@ -85,7 +85,7 @@ def test_the_truth_between_both_ways_of_reading_a_critic() -> None:
     assert "The truth lies between at 3 of 3 shares of noise" in judgement.finding
     both_below = noisy({"js-nwj": lambda noise: 0.9 * truth(noise), "js": lambda noise: 0.95 * truth(noise)})
     assert "at 0 of 3" in judge_bracket(both_below, NONE).finding
-    assert judge_bracket(both_below, NONE).verdict == "holds for"  # monotone all the same
+    assert judge_bracket(both_below, NONE).verdict == "holds in part"  # monotone all the same
     assert judge_bracket(good[good["estimator"] == "js"], NONE).verdict == "open"
     damped = good.assign(estimate_train_median=0.5 * good["estimate_train_median"])  # as dropout does in training
     assert judge_bracket(damped, NONE) == judgement

@@ -76,7 +76,7 @@ class TestBounds:
 
     def test_holds_within_what_negatives_of_the_same_batch_allow(self) -> None:
         found = judge_bounds(bounds(ml=0.0015), NONE)
-        assert found.verdict == "holds for"
+        assert found.verdict == "holds in part"
         assert "0.0022" in found.finding
 
     def test_rounding_is_no_violation(self) -> None:
@@ -120,7 +120,7 @@ class TestTradeOff:
         ("ratios", "verdict"),
         [
             ({2: (0.4, 1.2), 3: (0.3, 1.5), 4: (0.1, 2.0)}, "holds"),
-            ({2: (0.4, 1.2), 3: (0.3, 1.5), 4: (0.1, 3.0)}, "holds for"),
+            ({2: (0.4, 1.2), 3: (0.3, 1.5), 4: (0.1, 3.0)}, "holds in part"),
             ({2: (0.9, 1.2), 3: (0.8, 1.5), 4: (0.7, 1.1)}, "does not hold"),
             ({2: (0.4, 1.2), 3: (0.3, 1.5)}, "open"),
         ],
@@ -186,7 +186,7 @@ class TestStaircase:
         [
             ({("alpha-ml-cpc", 0.001): 10.5}, "does not hold"),
             ({("alpha-cpc", 0.001): 9.0}, "does not hold"),
-            ({("alpha-ml-cpc", 0.001): 5.0}, "holds for"),
+            ({("alpha-ml-cpc", 0.001): 5.0}, "holds in part"),
             ({("alpha-ml-cpc", 0.001): 5.81}, "holds"),  # within noise of the one before
         ],
     )
@@ -195,7 +195,7 @@ class TestStaircase:
 
     def test_holds_for_where_only_one_critic_has_it(self) -> None:
         good, bad = stairs(GOOD), stairs({**GOOD, ("alpha-ml-cpc", 0.1): 10.6}, critics=("joint",))
-        assert judge_staircase(pd.concat([good[0], bad[0]]), pd.concat([good[1], bad[1]])).verdict == "holds for"
+        assert judge_staircase(pd.concat([good[0], bad[0]]), pd.concat([good[1], bad[1]])).verdict == "holds in part"
 
     def test_noise_past_the_truth_is_no_violation(self) -> None:
         assert judge_staircase(*stairs({**GOOD, ("alpha-ml-cpc", 0.001): 10.02})).verdict == "holds"

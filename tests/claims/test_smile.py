@@ -46,7 +46,7 @@ def test_the_mean_squared_error_is_bias_squared_plus_variance() -> None:
 
 def test_smile_must_beat_infonce_in_bias_and_the_others_in_variance() -> None:
     assert judge_smile(table(), NO_CURVES).verdict == "holds"
-    assert judge_smile(table(smile_sd=2.0), NO_CURVES).verdict == "holds for"
+    assert judge_smile(table(smile_sd=2.0), NO_CURVES).verdict == "holds in part"
     assert judge_smile(table(smile_sd=20.0), NO_CURVES).verdict == "does not hold"
 
 
@@ -54,7 +54,7 @@ def test_the_trade_needs_a_growing_bias_and_growing_variances() -> None:
     judged = judge_trade(table(), NO_CURVES)
     assert judged.verdict == "holds"
     assert "+1.1" in judged.finding
-    assert judge_trade(table(grows=False), NO_CURVES).verdict == "holds for"
+    assert judge_trade(table(grows=False), NO_CURVES).verdict == "holds in part"
     assert judge_trade(table(grows=False, infonce=(0, -1, -2, -2, -1)), NO_CURVES).verdict == "does not hold"
 
 

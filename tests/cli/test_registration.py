@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from mibench.cli.app import app
+from mibench.cli.app import app, main
 from mibench.cli.registration import add_commands
 
 COMMAND = '''"""A command."""
@@ -21,17 +21,35 @@ def {name}_command() -> None:
     """Do {name}."""
 '''
 
+PURPOSES = {
+    "Measure": ["run", "report"],
+    "Compare": ["leaderboard", "compare"],
+    "Look up": ["list", "info"],
+    "Look after": ["check", "results"],
+}
+
 
 def names(one: typer.Typer) -> list[str | None]:
     return [command.name for command in one.registered_commands]
 
 
 def test_commands_are_in_the_order_of_their_work() -> None:
-    assert names(app) == ["run", "list", "info", "check", "report", "leaderboard", "compare"]
+    assert names(app) == ["run", "report", "leaderboard", "compare", "list", "info", "check"]
     (group,) = app.registered_groups
     assert group.name == "results"
     assert group.typer_instance is not None
     assert names(group.typer_instance) == ["ls", "merge", "compact", "publish", "verify"]
+
+
+def test_commands_stand_under_what_users_come_for(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    shown, found = capfd.readouterr().out, {}
+    for heading, names_below in PURPOSES.items():
+        panel = shown.split(f"─ {heading} ─", 1)[1].split("╰", 1)[0]
+        found[heading] = [line.split()[1] for line in panel.splitlines() if line.startswith("│ ") and line[2] != " "]
+        assert found[heading] == names_below
+    together = [name for names_below in found.values() for name in names_below]
+    assert together == [*names(app), *(group.name for group in app.registered_groups)]
 
 
 def test_a_file_adds_a_command_and_a_folder_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

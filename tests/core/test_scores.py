@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from mibench.core.errors import UsageError
 from mibench.core.scores import Scores, effective_sample_size, log_mean_exp, log_mean_negatives
 
 numbers = st.floats(-1e4, 1e4, allow_nan=False)
@@ -58,13 +59,13 @@ def test_blocks_of_rows_put_together_are_the_matrix(n: int, data: st.DataObject)
 
 @pytest.mark.parametrize(("shape", "offset"), [((1, 1), 0), ((3, 2), 0), ((2, 4), 3), ((2, 4), -1)])
 def test_a_block_without_all_its_positives_is_refused(shape: tuple[int, int], offset: int) -> None:
-    with pytest.raises(ValueError, match="no positives"):
+    with pytest.raises(UsageError, match="no positives"):
         Scores.from_matrix(torch.zeros(shape), offset=offset)
 
 
 @pytest.mark.parametrize(("pos", "neg"), [((3,), (3,)), ((3,), (4, 2)), ((2, 3), (3, 5))])
 def test_pairs_of_wrong_shapes_are_refused(pos: tuple[int, ...], neg: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="must be"):
+    with pytest.raises(UsageError, match="must be"):
         Scores.from_pairs(torch.zeros(pos), torch.zeros(neg))
 
 

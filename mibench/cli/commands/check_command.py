@@ -11,7 +11,7 @@ from mibench.cli.plugins import try_plugins
 from mibench.cli.registration import command
 
 
-@command("check", place=40)
+@command("check", place=70, purpose="Look after")
 def check_command(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Python files or folders of plug-ins.")],
 ) -> None:

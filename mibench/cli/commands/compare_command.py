@@ -14,7 +14,7 @@ from mibench.cli.registration import command
 from mibench.core.registry import ESTIMATORS
 
 
-@command("compare", place=70)
+@command("compare", place=40, purpose="Compare")
 def compare_command(
     plugin: Annotated[Path | None, typer.Argument(help="The newcomer's file.")] = None,
     estimator: Annotated[

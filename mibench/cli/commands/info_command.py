@@ -10,12 +10,12 @@ from mibench.cli import completion
 from mibench.cli.options import Plugins
 from mibench.cli.plugins import load_tried_plugins
 from mibench.cli.registration import command
-from mibench.core.errors import UnknownNameError
+from mibench.core.errors import UnknownNameError, UsageError
 from mibench.core.parameters import split_name
 from mibench.core.registry import Registry
 
 
-@command("info", place=30)
+@command("info", place=60, purpose="Look up")
 def info_command(
     name: Annotated[
         str,
@@ -32,6 +32,8 @@ def info_command(
     plain, _ = split_name(name)
     found = [registry for registry in completion.REGISTRIES.values() if _holds(registry, plain)]
     suites = [suite for suite in shipped_suites() if name in (suite.name, suite.id)]
+    if not found and plain != name and plain in completion.of_suite(""):
+        raise UsageError(f"suite '{plain}' takes no parameters; see 'mibench info {plain}'")
     if not (found or suites):
         known = [
             n for registry in completion.REGISTRIES.values() for e in registry.entries() for n in (e.name, *e.aliases)

@@ -10,11 +10,11 @@ import typer
 
 from mibench.cli import completion
 from mibench.cli.registration import command
-from mibench.core.errors import UsageError
+from mibench.core.errors import UnknownNameError, UsageError
 from mibench.ranking.columns import REFERENCE
 
 
-@command("leaderboard", place=60)
+@command("leaderboard", place=30, purpose="Compare")
 def leaderboard_command(
     results: Annotated[Path | None, typer.Option(help="A results folder.  \\[default: the published one]")] = None,
     suite: Annotated[
@@ -46,6 +46,8 @@ def leaderboard_command(
 
     options = Options(track=track, by=by, reference=reference)
     rows = read_ranking_rows(results, suite)
+    if reference != REFERENCE and reference not in set(rows.runs["estimator"]):
+        raise UnknownNameError("reference", reference, set(rows.runs["estimator"]))
     ranking = rank_methods(rows.runs, dataclasses.replace(options, seeds=rows.seeds))
     if as_json:
         print(ranking_json(ranking, note=rows.note))

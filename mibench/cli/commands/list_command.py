@@ -16,7 +16,7 @@ from mibench.core.errors import UsageError, did_you_mean
 from mibench.core.registry import Entry, broken
 
 
-@command("list", place=20)
+@command("list", place=50, purpose="Look up")
 def list_command(
     what: Annotated[
         str | None,

@@ -13,7 +13,7 @@ from mibench.cli.registration import command
 from mibench.core.errors import UsageError
 
 
-@command("report", place=50)
+@command("report", place=20, purpose="Measure")
 def report_command(
     names: Annotated[Many, typer.Argument(help="Figures, all or claims.", autocompletion=completion.of_figure)] = None,
     results: Results = Path("results"),

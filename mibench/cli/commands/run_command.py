@@ -24,7 +24,7 @@ def _option(name: str, text: str, complete: Callable[[str], list[str]] | None = 
     )
 
 
-@command("run", place=10)
+@command("run", place=10, purpose="Measure")
 def run_command(
     grid: Annotated[
         str | None,
@@ -60,12 +60,12 @@ def run_command(
     ] = None,
     steps: Annotated[Many, _option("--steps", "Steps of training, stairs together.  \\[default: the budget's]")] = None,
     lr: Annotated[Many, _option("--lr", "Learning rate.  \\[default: 5e-4]")] = None,
-    seeds: Annotated[str | None, _option("--seeds", "How many seeds: 0, 1, ...  \\[default: the budget's]")] = None,
+    seeds: Annotated[Many, _option("--seeds", "How many seeds: 0, 1, ...  \\[default: the budget's]")] = None,
     seed: Annotated[Many, _option("--seed", "A seed by its number.")] = None,
     window: Annotated[Many, _option("--window", "Last steps of a stair that estimates are taken over.")] = None,
     every: Annotated[Many, _option("--every", "Steps between two points of a curve.")] = None,
     patience: Annotated[Many, _option("--patience", "Points without gain that stop a run on a fixed sample.")] = None,
-    budget: Annotated[str | None, _option("--budget", "quick, standard or paper: steps and seeds.")] = None,
+    budget: Annotated[Many, _option("--budget", "quick, standard or paper: steps and seeds.")] = None,
     plugin: Plugins = None,
     results: Results = Path("results"),
     jobs: Jobs = None,
@@ -90,6 +90,9 @@ def run_command(
     from mibench.store.sessions import available_cores
 
     given = {name: value for name, value in locals().items() if name in OPTION_NAMES and value not in (None, [])}
+    for name in ("seeds", "budget"):
+        if name in given and len(given[name]) == 1:  # one value each; of several none is to be dropped unseen
+            (given[name],) = given[name]
     if schedule:
         given["schedule"] = [one.split(",") for one in schedule]
     check_results(results)

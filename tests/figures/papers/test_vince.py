@@ -112,7 +112,7 @@ def test_flat_accuracies_and_a_rising_objective_violate_it() -> None:
 
 def test_a_fall_without_a_peak_holds_for_the_fall_alone() -> None:
     verdict, finding = vars(judge_spirals(*make(shape(FLAT)))).values()
-    assert verdict == "holds for"
+    assert verdict == "holds in part"
     assert "no peak" in finding
     assert "objective falls" in finding
 
@@ -144,7 +144,7 @@ def test_wide_intervals_decide_nothing() -> None:
 def test_without_the_ends_the_claim_cannot_hold_as_a_whole() -> None:
     cells = {ALIKE: (0.4,), OPPOSED: (0.1, 0.4, 1.0), ONE: (0.4,)}
     judgement = judge_spirals(*make(shape(PEAK), cells=cells))
-    assert judgement.verdict == "holds for"
+    assert judgement.verdict == "holds in part"
     assert "2 turns, alike: a gain" in judgement.finding  # a single width has no sides to compare with
     assert "2 turns, opposed: a peak" in judgement.finding
     assert "The ends, η = 0, 5, are not among these rows" in judgement.finding
@@ -162,7 +162,7 @@ def test_codes_that_were_not_probed_leave_the_peak_undecided() -> None:
     runs, curves = make(shape(PEAK))
     runs["outcomes"] = '{"points": 2000, "x_linear": 0.6, "code_linear": null}'
     judgement = judge_spirals(runs, curves)
-    assert judgement.verdict == "holds for"
+    assert judgement.verdict == "holds in part"
     assert "a peak is undecided" in judgement.finding
 
 
@@ -176,7 +176,7 @@ def test_lost_encoders_are_named_and_leave_the_fall_undecided() -> None:
     assert "The objective may fall in 2 turns, opposed (η = 0.4 to 1: 2.49 to 1.79 nats" in judgement.finding
     assert "Of 12 runs 1 diverged and 3 collapsed, all of 2 turns, opposed, η = 0.1; the" in judgement.finding
     runs.loc[dead & (runs["seed"] > 1), "estimate_fresh_large"] = [3.0, 3.1]
-    assert judge_spirals(runs, curves).verdict == "holds for"  # the others fall
+    assert judge_spirals(runs, curves).verdict == "holds in part"  # the others fall
     assert "1 run collapsed, to an objective under 1% of the truth" in vince_1(runs, curves)[2]
 
 
@@ -281,7 +281,7 @@ def test_the_report_gives_the_same_bytes_in_any_order_with_the_claim_above(tmp_p
     again: Any = report.render(
         runs.sample(frac=1, random_state=1), curves.sample(frac=1, random_state=2), ["vince-1"], tmp_path / "b"
     )
-    assert first[0].judgement.verdict == "holds for"
+    assert first[0].judgement.verdict == "holds in part"
     assert first[0].caption.startswith("Claim (Wu et al. (2020, VINCE), figure 1)")
     for one, other in zip(first[0].files, again[0].files, strict=True):
         assert one.read_bytes() == other.read_bytes()

@@ -1,1 +1,3 @@
 """Look after a results folder."""
+
+PURPOSE = "Look after"
