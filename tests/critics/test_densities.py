@@ -27,12 +27,12 @@ from mibench.critics.joint import Joint
 from mibench.critics.oracle import Oracle, OracleScorer
 from mibench.critics.separable import Separable
 from mibench.experiments.grid import resolve
-from mibench.experiments.specs import RunSpec
 from mibench.running.packs import pack_key
 from mibench.testing import check_estimator
 from mibench.training.components import Run, build_scorers
 from mibench.training.loop import train_pack
 from tests.support.equality import same
+from tests.support.runs import specs_over
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -416,9 +416,7 @@ def test_own_critics_replace_trained_ones_and_follow_the_parameters() -> None:
 # Runs
 
 
-def specs_of(**options: Any) -> list[RunSpec]:
-    base = {"task": "gaussian20d:dim=5", "mi": 2.0, "steps": 20, "seeds": 1, "hidden": "2x32", "window": 10}
-    return resolve({**base, **options})
+specs_of = specs_over({"task": "gaussian20d:dim=5", "mi": 2.0, "steps": 20, "seeds": 1, "hidden": "2x32", "window": 10})
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,6 @@ from mibench.critics.joint import Joint
 from mibench.critics.oracle import Oracle, OracleScorer
 from mibench.critics.separable import Separable
 from mibench.experiments.grid import resolve
-from mibench.experiments.specs import RunSpec
 from mibench.negatives.permutations import partial_derangements
 from mibench.running.packs import pack_key
 from mibench.testing import check_estimator
@@ -31,6 +30,7 @@ from mibench.training.evaluation import evaluate_pairs, evaluate_pool
 from mibench.training.loop import Loop, train_pack
 from mibench.training.pack import Pack
 from tests.support.equality import same
+from tests.support.runs import specs_over
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -315,9 +315,7 @@ def test_conformance_looks_at_the_extras(estimator: Estimator, check: str, sente
 # Runs
 
 
-def specs_of(**options: Any) -> list[RunSpec]:
-    base = {"task": "gaussian20d:dim=5", "mi": 2.0, "steps": 20, "seeds": 1, "hidden": "2x32", "window": 10}
-    return resolve({**base, **options})
+specs_of = specs_over({"task": "gaussian20d:dim=5", "mi": 2.0, "steps": 20, "seeds": 1, "hidden": "2x32", "window": 10})
 
 
 @pytest.mark.parametrize("name", ["tuba", "flo"])

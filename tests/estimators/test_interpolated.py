@@ -14,12 +14,11 @@ from torch import Tensor
 from mibench.core.errors import UsageError
 from mibench.core.lookup import get_estimator, get_task
 from mibench.core.scores import Scores, log_sum_leaving_one_out
-from mibench.experiments.grid import resolve
-from mibench.experiments.specs import RunSpec
 from mibench.training.components import Run
 from mibench.training.evaluation import evaluate_pool
 from mibench.training.loop import train_pack
 from mibench.training.pack import Pack
+from tests.support.runs import specs_over
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -132,9 +131,19 @@ def test_weights_out_of_range_are_refused(alpha: float) -> None:
 # Runs
 
 
-def specs_of(**options: Any) -> list[RunSpec]:
-    base = {"task": "gaussian20d:dim=5", "mi": 2.0, "estimator": "interpolated", "critic": "separable", "seeds": 1}
-    return resolve({**base, "hidden": "2x32", "steps": 20, "window": 10, "every": 10, **options})
+specs_of = specs_over(
+    {
+        "task": "gaussian20d:dim=5",
+        "mi": 2.0,
+        "estimator": "interpolated",
+        "critic": "separable",
+        "seeds": 1,
+        "hidden": "2x32",
+        "steps": 20,
+        "window": 10,
+        "every": 10,
+    }
+)
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,9 @@ from mibench.core.lookup import get_estimator, get_task
 from mibench.core.registry import NEGATIVES
 from mibench.core.sampler import Proposal
 from mibench.core.scores import Scores
-from mibench.experiments.grid import resolve
-from mibench.experiments.specs import RunSpec
 from mibench.training.evaluation import Pool, choose_pool
 from mibench.training.loop import train_pack
+from tests.support.runs import specs_over
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -175,9 +174,19 @@ def test_gradients_of_all_bridges_agree_with_finite_differences() -> None:
 # Runs
 
 
-def specs_of(**options: Any) -> list[RunSpec]:
-    base = {"task": "gaussian20d:dim=5", "mi": 2.0, "estimator": "tre", "critic": "joint", "seeds": 1}
-    return resolve({**base, "hidden": "2x64", "steps": 20, "window": 10, "every": 10, **options})
+specs_of = specs_over(
+    {
+        "task": "gaussian20d:dim=5",
+        "mi": 2.0,
+        "estimator": "tre",
+        "critic": "joint",
+        "seeds": 1,
+        "hidden": "2x64",
+        "steps": 20,
+        "window": 10,
+        "every": 10,
+    }
+)
 
 
 def test_tre_brings_its_waypoints_in_place_of_any_other_sampler() -> None:

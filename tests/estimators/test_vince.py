@@ -25,8 +25,6 @@ from mibench.core.task import Task
 from mibench.critics.beside import build_extra
 from mibench.critics.extras import UniformScorer
 from mibench.critics.separable import Separable
-from mibench.experiments.grid import resolve
-from mibench.experiments.specs import RunSpec
 from mibench.negatives.permutations import partial_derangements
 from mibench.training import evaluation
 from mibench.training.components import Run
@@ -36,6 +34,7 @@ from mibench.training.pack import Pack
 from mibench.training.rows import truth_columns
 from mibench.training.sources import Feed, StreamSource
 from tests.support.equality import same
+from tests.support.runs import specs_over
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -577,9 +576,20 @@ def test_a_y_pair_is_a_critic_on_two_y() -> None:
 # Runs
 
 
-def specs_of(**options: Any) -> list[RunSpec]:
-    base = {"task": "gaussian20d:dim=3", "mi": 2.0, "steps": 12, "seeds": 1, "hidden": "1x16", "window": 10, "every": 5}
-    return resolve({**base, "estimator": "infonce", "critic": "separable", "batch": 16, **options})
+specs_of = specs_over(
+    {
+        "task": "gaussian20d:dim=3",
+        "mi": 2.0,
+        "steps": 12,
+        "seeds": 1,
+        "hidden": "1x16",
+        "window": 10,
+        "every": 5,
+        "estimator": "infonce",
+        "critic": "separable",
+        "batch": 16,
+    }
+)
 
 
 def pack_of(task: Task, *, seeds: int = 1, negatives: str = "all-pairs", first: int = 0, **options: Any) -> Pack:

@@ -31,6 +31,7 @@ from mibench.training.pack import Pack
 from mibench.training.rows import spec_columns
 from mibench.training.sources import BesideSource, EpochSource
 from tests.support.equality import same
+from tests.support.runs import pack_over, specs_over
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -51,12 +52,11 @@ SMALL: dict[str, Any] = {
 }
 
 
-def specs_of(**options: Any) -> list[RunSpec]:
-    return resolve({**SMALL, **options})
+specs_of = specs_over(SMALL)
 
 
 def pack_of(**options: Any) -> Pack:
-    return Pack([Run.from_spec(spec) for spec in specs_of(**options)], torch.device("cpu"))
+    return pack_over(specs_of(**options))
 
 
 def regime_of(pack: Pack) -> EarlyStopping:

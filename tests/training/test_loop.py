@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from mibench.experiments.grid import resolve
 from mibench.experiments.specs import RunSpec
 from mibench.running.packs import pack_key
 from mibench.store.columns import CURVES, RUNS
@@ -19,6 +18,7 @@ from mibench.training.components import Run
 from mibench.training.loop import Loop, train_pack
 from mibench.training.pack import Pack
 from tests.support.equality import same
+from tests.support.runs import specs_over
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -26,8 +26,7 @@ ESTIMATORS = ["dv", "infonce", "js", "js-nwj", "mine", "nwj", "smile"]
 FILLED_BY_THE_WORKER = {"session_id", "finished_at", "mibench_version", "peak_rss_mb", "error"}
 
 
-def specs_of(**options: Any) -> list[RunSpec]:
-    return resolve({"task": "gaussian20d", "steps": 60, "seeds": 1, "hidden": "2x64", "window": 20, **options})
+specs_of = specs_over({"task": "gaussian20d", "steps": 60, "seeds": 1, "hidden": "2x64", "window": 20})
 
 
 @pytest.mark.parametrize(

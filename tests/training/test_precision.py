@@ -23,7 +23,6 @@ from mibench.critics.kernels import add_product_, affine, product
 from mibench.critics.separable import Separable
 from mibench.estimators.instance_discrimination import InstanceEstimator
 from mibench.experiments import options
-from mibench.experiments.grid import resolve
 from mibench.experiments.specs import RunSpec
 from mibench.running.packs import pack_key
 from mibench.training.components import Run
@@ -31,6 +30,7 @@ from mibench.training.loop import Loop, train_pack
 from mibench.training.objective import Objective
 from mibench.training.pack import Pack
 from mibench.training.precision import PRECISIONS
+from tests.support.runs import specs_over
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -46,8 +46,7 @@ def small_pools(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"mibench.training.evaluation.{name}", 2**8)
 
 
-def specs_of(**options: Any) -> list[RunSpec]:
-    return resolve({"task": "gaussian20d", "mi": 4, "hidden": "2x64", "seeds": 1, "steps": 30, "window": 10, **options})
+specs_of = specs_over({"task": "gaussian20d", "mi": 4, "hidden": "2x64", "seeds": 1, "steps": 30, "window": 10})
 
 
 def raw_scores(estimator: Estimator, *, all_pairs: bool, n: int = 64) -> tuple[Tensor, dict[str, Tensor]]:
