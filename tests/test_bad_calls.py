@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import mibench
-from tests.support.bad_calls import CALLS, NAMES, PATHS
+from tests.support.bad_calls import CALLS, NAMES
 
 
 @pytest.fixture
@@ -18,22 +18,13 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_registries:
     return tmp_path
 
 
-def refuse(call: str, folder: Path, part: str = "") -> None:
-    with pytest.raises(mibench.MibenchError) as error:
-        eval(call, dict(NAMES))
-    assert part in str(error.value)
-    assert "\n" not in str(error.value)
-    assert {path.name for path in folder.rglob("*")} == {"file", "folder"}
-
-
 @pytest.mark.parametrize("call", CALLS)
 def test_a_bad_call_is_one_sentence(call: str, workplace: Path) -> None:
-    refuse(call, workplace, CALLS[call])
-
-
-@pytest.mark.parametrize("call", PATHS)
-def test_paths_in_python_are_checked(call: str, workplace: Path) -> None:
-    refuse(call, workplace)
+    with pytest.raises(mibench.MibenchError) as error:
+        eval(call, dict(NAMES))
+    assert CALLS[call] in str(error.value)
+    assert "\n" not in str(error.value)
+    assert {path.name for path in workplace.rglob("*")} == {"file", "folder"}
 
 
 def test_a_file_with_a_byte_order_mark_is_read(workplace: Path) -> None:

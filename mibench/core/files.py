@@ -6,11 +6,13 @@ of a file no more is read than what people write by hand.
 
 from __future__ import annotations
 
+import errno
 import stat
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mibench.core.errors import UsageError
+from mibench.core.errors import UsageError, shown
 
 LARGEST = 1_000_000
 """Bytes of the largest file that is read as a whole: 1 MB."""
@@ -67,14 +69,36 @@ def read_small(path: Path, label: str, wanted: str) -> bytes:
     return content
 
 
-def refuse_empty(path: str | Path, label: str) -> None:
-    """Refuse, by `UsageError`, an empty path, which would mean the current folder."""
-    if not str(path):
+def refuse_empty(name: object, label: str) -> None:
+    """Refuse, by `UsageError`, an empty name, which as a path would mean the current folder."""
+    if not str(name):
         raise UsageError(f"the name of the {label} is empty; give one, or leave it out")
+
+
+def given_path(given: object, label: str) -> Path:
+    """Return a path that a user gave.
+
+    Parameters
+    ----------
+    label
+        What it is called in messages: ``"results folder"``.
+
+    Raises
+    ------
+    UsageError
+        For what is neither text nor a `pathlib.Path`, and for an empty name.
+    """
+    if not isinstance(given, str | Path):
+        raise UsageError(f"the {label} must be a path, not {shown(given, repr)}; give its name as text")
+    refuse_empty(given, label)
+    return Path(given)
 
 
 def check_output(folder: str | Path, label: str, option: str) -> None:
     """Make sure that a path is a folder, or can become one, before any work.
+
+    Where it is not there yet, a folder is made and removed again in the nearest one that is: only the system knows
+    whether it takes another.
 
     Parameters
     ----------
@@ -86,18 +110,30 @@ def check_output(folder: str | Path, label: str, option: str) -> None:
     Raises
     ------
     UsageError
-        For an empty name, and where the path, or what it lies in, is no folder.
+        For what is no path, and where the path, or what it lies in, is no folder or takes none.
     """
-    refuse_empty(folder, label)
-    for path in (Path(folder), *Path(folder).parents):
+    wanted = given_path(folder, label)
+    for path in (wanted, *wanted.parents):
         try:
             kind = kind_of(path)
         except OSError:  # those who write there say why
             return
         if kind == FOLDER:
+            if path != wanted and (reason := _takes_no_folder(path)):
+                raise UsageError(f"{label} '{folder}' cannot be written to ({reason}); name another with {option}")
             return
         if kind:
-            where = "it" if path == Path(folder) else f"'{path}'"
+            where = "it" if path == wanted else f"'{path}'"
             raise UsageError(
                 f"{label} '{folder}' cannot be written to, since {where} is {kind}; name another with {option}"
             )
+
+
+def _takes_no_folder(folder: Path) -> str:
+    """Say why no folder can be made in a folder; empty where one can."""
+    try:
+        Path(tempfile.mkdtemp(prefix=".mibench-", dir=folder)).rmdir()
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):  # a full disk is no bad input; those who write there say so
+            return error.strerror or str(error)
+    return ""

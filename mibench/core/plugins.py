@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mibench.core.errors import PluginError, UsageError, shown
 from mibench.core.faults import describe_error, fault_of
-from mibench.core.files import FOLDER, kind_of, read_small, refuse_empty
+from mibench.core.files import FOLDER, given_path, kind_of, read_small
 from mibench.core.registry import BROKEN, CRITICS, ESTIMATORS, NEGATIVES, TASKS, Broken
 
 _LOADED: dict[Path, str] = {}
@@ -73,12 +73,11 @@ def plugin_files(given: str | Path) -> list[Path]:
     Raises
     ------
     UsageError
-        Where the path does not exist or the folder holds no Python file.
+        For what is no path, and where the path does not exist or the folder holds no Python file.
     PluginError
         Where it is neither a folder nor a file of at most 1 MB.
     """
-    refuse_empty(given, "plug-in")
-    path = Path(given).resolve()
+    path = given_path(given, "plug-in").resolve()
     try:
         kind = kind_of(path)
     except OSError as error:  # a name that no file system takes

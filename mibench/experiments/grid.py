@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mibench.core.errors import UsageError, did_you_mean
-from mibench.core.files import FOLDER, kind_of, read_small, refuse_empty
+from mibench.core.files import FOLDER, given_path, kind_of, read_small
 from mibench.experiments.components import Components
 from mibench.experiments.excluding import matcher
 from mibench.experiments.options import BUDGETS, DEFAULTS, check_option_name
@@ -103,7 +103,8 @@ def load_grid(source: str | Path) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        Where the file is missing or unreadable, is not TOML, or names an option that does not exist.
+        For what is no path, and where the file is missing or unreadable, is not TOML, or names an option that does
+        not exist.
     """
     values = read_toml(_grid_path(source), f"grid '{source}'")
     check_names(values, f" in grid '{source}'")
@@ -128,11 +129,10 @@ def read_toml(path: Path, label: str) -> dict[str, Any]:
 
 
 def _grid_path(source: str | Path) -> Path:
+    path = given_path(source, "grid")
     shipped = {grid.name: grid.path for grid in shipped_grids()}
     if str(source) in shipped:
         return shipped[str(source)]
-    refuse_empty(source, "grid")
-    path = Path(source)
     try:
         kind = kind_of(path)
     except OSError as error:

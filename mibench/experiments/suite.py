@@ -128,13 +128,14 @@ def get_suite(name: str) -> Suite:
     UsageError
         For an unknown name or version, and as `read_suite`.
     """
+    name = str(name)
     refuse_empty(name, "suite")
-    if str(name).endswith(".toml"):
+    if name.endswith(".toml"):
         return read_suite(Path(name))
     suites = {suite.name: suite for suite in shipped_suites()}
     suites |= {suite.id: suite for suite in suites.values()}
     if name not in suites:
-        raise UnknownNameError("suite", str(name), suites, f"there are {', '.join(list_suites())}")
+        raise UnknownNameError("suite", name, suites, f"there are {', '.join(list_suites())}")
     return suites[name]
 
 

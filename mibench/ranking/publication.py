@@ -15,11 +15,12 @@ import pandas as pd
 
 from mibench.analysis.cells import rows_of_suite
 from mibench.core.errors import UsageError
+from mibench.core.files import check_output
 from mibench.experiments.suite import get_suite
 from mibench.store.folders import load_curves, load_runs, load_sessions, read_runs
 from mibench.store.maintenance import content_stem
 from mibench.store.parquet import as_table, encode, file_of, write_bytes, write_pack
-from mibench.store.paths import check_results, existing_results
+from mibench.store.paths import existing_results
 
 CURVE_POINTS = 21
 """Points of a curve that are published at most."""
@@ -71,7 +72,7 @@ def publish(source: str | Path, target: str | Path, suite: str = "standard") -> 
         Where a file cannot be written.
     """
     existing_results(source, " to publish from")
-    check_results(target)
+    check_output(target, "folder to publish to", "target")
     found = rows_of_suite(load_runs(source), get_suite(suite).grid)
     runs = found.runs[~found.runs["run_id"].isin(read_runs(target)["run_id"])]
     if runs.empty:

@@ -94,13 +94,15 @@ def load_curves(folder: str | Path = "results", run_ids: Iterable[str] | None = 
     if isinstance(run_ids, str) or not isinstance(run_ids, Iterable | None):
         raise UsageError(f"run_ids must be a list of ids, not {shown(run_ids, repr)}; write [run_id]")
     wanted = None if run_ids is None else set(map(str, run_ids))  # of a Series, `in` would ask the index
-    frame: pd.DataFrame = stable(folder, lambda: kept_curves(existing_results(folder), wanted)).to_pandas()
+    folder = existing_results(folder)
+    frame: pd.DataFrame = stable(folder, lambda: kept_curves(folder, wanted)).to_pandas()
     return frame
 
 
 def load_sessions(folder: str | Path = "results") -> pd.DataFrame:
     """Read the environments of all invocations, oldest first; raises as `load_runs`."""
-    tables = stable(folder, lambda: list(read_all(existing_results(folder), "sessions").values()))
+    folder = existing_results(folder)
+    tables = stable(folder, lambda: list(read_all(folder, "sessions").values()))
     frame: pd.DataFrame = _concatenated("sessions", tables).to_pandas()
     return frame.drop_duplicates("session_id").sort_values(["started_at", "session_id"], ignore_index=True)
 

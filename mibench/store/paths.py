@@ -9,7 +9,7 @@ import shlex
 from pathlib import Path
 
 from mibench.core.errors import StoreError
-from mibench.core.files import FOLDER, check_output, kind_of, refuse_empty
+from mibench.core.files import FOLDER, check_output, given_path, kind_of
 
 MANY = 500
 """Files of the runs table beyond which reading takes long enough for a hint."""
@@ -26,12 +26,11 @@ def existing_results(folder: str | Path, purpose: str = "") -> Path:
     Raises
     ------
     UsageError
-        For an empty name.
+        For what is no path, and an empty name.
     StoreError
         Where there is no such folder.
     """
-    refuse_empty(folder, "results folder")
-    path = Path(folder)
+    path = given_path(folder, "results folder")
     try:
         kind = kind_of(path)
     except OSError:  # a name that no file system takes leads nowhere

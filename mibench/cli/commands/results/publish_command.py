@@ -21,11 +21,12 @@ def publish_command(
     ] = "standard",
 ) -> None:
     """Copy a suite's rows into a folder to publish: curves thinned, machines and folders unnamed."""
+    from mibench.core.files import check_output
     from mibench.experiments.suite import get_suite
-    from mibench.store.paths import check_results, existing_results
+    from mibench.store.paths import existing_results
 
     existing_results(results, " to publish from")
-    check_results(target)
+    check_output(target, "folder to publish to", "target")
     get_suite(suite)
 
     from mibench.ranking.publication import publish
