@@ -12,7 +12,6 @@ from mibench.core.errors import UsageError, shown
 from mibench.ranking.boards import Options, rank_methods
 from mibench.ranking.columns import REFERENCE
 from mibench.ranking.rows import read_ranking_rows
-from mibench.store.columns import RUNS
 
 
 def leaderboard(
@@ -80,6 +79,10 @@ def leaderboard(
     return board
 
 
+_NEEDED = ("estimator", "task", "mi_true", "kind", "seed", "status")
+"""Columns that no board can do without; what else is missing counts as the same in all rows."""
+
+
 def _check_options(seeds: object, generator: object) -> None:
     """Refuse, by `UsageError`, values of other types."""
     if seeds is not None and (isinstance(seeds, str) or not isinstance(seeds, Collection)):
@@ -92,6 +95,6 @@ def _check_rows(runs: object) -> None:
     """Refuse, by `UsageError`, what is not of the runs table."""
     if not isinstance(runs, pd.DataFrame):
         raise UsageError(f"runs must be a table of runs, not {shown(runs, repr)}; read one with mibench.load_runs")
-    missing = [column.name for column in RUNS if column.name not in runs.columns]
+    missing = [name for name in _NEEDED if name not in runs.columns]
     if missing and not runs.empty:
         raise UsageError(f"the table of runs has no column '{missing[0]}'; read one with mibench.load_runs")
