@@ -18,7 +18,8 @@ import mibench
 
 NAMES: dict[str, Any] = {
     **{name: getattr(mibench, name) for name in mibench.__all__},
-    "__name__": __name__, "math": math, "Path": Path, "np": np, "pd": pd, "torch": torch, "tensor": torch.tensor, "t": torch.zeros,
+    "__name__": __name__, "math": math,
+    "Path": Path, "np": np, "pd": pd, "torch": torch, "tensor": torch.tensor, "t": torch.zeros,
     "complex64": torch.complex64, "S": lambda name="ksg": mibench.get_estimator(name),
     "NWJ": {"task": "gaussian20d", "estimator": "nwj", "dry_run": True},
 }  # fmt: skip

@@ -545,8 +545,6 @@ COMMAND_LINES: dict[str, str] = {
     "compare --estimator nwj --published nowhere": "there is no results folder 'nowhere'; name an existing one, or",
     "compare --bogus": "No such option: --bogus (Possible options: --jobs); see 'mibench --help'",
     "compare a b": "Got unexpected extra argument(s) (b); see 'mibench --help'",
-    "compare --estimator nwj --output file.txt": "estimator 'nwj' is on the board already, with these parameters;",
-    "compare --estimator nwj --results file.txt": "estimator 'nwj' is on the board already, with these parameters;",
     "compare twomethods.py": "'twomethods.py' fails 6 checks (estimator Mine, docstring: the class has no docstring;",
     "compare nomethod.py": "'nomethod.py' fails 1 check (nomethod.py, registration: nothing is registered; decorate",
     # results
