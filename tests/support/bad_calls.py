@@ -152,7 +152,7 @@ CALLS: dict[str, str] = {
     'leaderboard(by="x")': "boards can be split by family, regime or sampler, not by 'x'",
     "leaderboard(by=3)": "boards can be split by family, regime or sampler, not by '3'",
     "leaderboard(pd.DataFrame())": "there are no runs to rank; make some with 'mibench run --suite NAME' first",
-    'leaderboard(pd.DataFrame({"a":[1]}))': "the table of runs has no column 'run_id'; read one with mibench.load_runs",
+    'leaderboard(pd.DataFrame({"a":[1]}))': "the table of runs has no column 'estimator'; read one with mibench.load_runs",
     'leaderboard("results")': "runs must be a table of runs, not 'results'; read one with mibench.load_runs",
     "leaderboard([])": "runs must be a table of runs, not []; read one with mibench.load_runs",
     "leaderboard(seeds=3)": "seeds must be a list of seeds, not 3",
