@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import typer
 
-from mibench.cli.app import main
+from mibench.cli.app import app, main
 from tests.support.bad_inputs import (
     COMMAND_LINES,
     FILES,
@@ -21,6 +22,7 @@ from tests.support.bad_inputs import (
     sentence,
 )
 
+COMMAND = typer.main.get_command(app)  # half of a case's time, if each made it anew
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}  # this checkout, wherever the case lies
 
 IN_A_FRESH_PROCESS = (
@@ -46,6 +48,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def workplace(furnished: Path, monkeypatch: pytest.MonkeyPatch, fresh_registries: None) -> Path:
     monkeypatch.chdir(furnished)
+    monkeypatch.setattr(typer.main, "get_command", lambda _: COMMAND)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     return furnished
 
