@@ -13,6 +13,9 @@ from mibench.ranking.boards import Options, rank_methods
 from mibench.ranking.columns import REFERENCE
 from mibench.ranking.rows import read_ranking_rows
 
+_NEEDED = ("estimator", "task", "mi_true", "kind", "seed", "status")
+"""Columns that no board can do without; what else is missing counts as the same in all rows."""
+
 
 def leaderboard(
     runs: pd.DataFrame | None = None,
@@ -77,10 +80,6 @@ def leaderboard(
     board = ranking.table()
     board.attrs["left_out"] = ranking.left_out.to_dict("records")
     return board
-
-
-_NEEDED = ("estimator", "task", "mi_true", "kind", "seed", "status")
-"""Columns that no board can do without; what else is missing counts as the same in all rows."""
 
 
 def _check_options(seeds: object, generator: object) -> None:
