@@ -279,7 +279,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "another's alias as an alias": (changed('"wrong"', '"fresh", aliases=("cpc",)'), "name", "name 'cpc' is taken by"),
     "a name already taken": (changed('"wrong"', '"nwj"'), "name", "the estimator name 'nwj' is taken by"),
     "nothing registered": ("x = 1\n", "registration", "nothing is registered"),
-    "no base class": (changed("(mibench.Estimator)", ""), "import", "must be a class that derives from mibench.Estimator"),
+    "no base class": (changed("(mibench.Estimator)", ""), "import", "a class that derives from mibench.Estimator"),
     "a default that is refused": (
         HEAD + ESTIMATOR + "\n    def __post_init__(self):\n        raise ValueError('no')\n",
         "defaults",
