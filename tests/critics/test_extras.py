@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mibench.core.critic import Architecture, Critic
+from mibench.core.errors import UsageError
 from mibench.core.estimator import Estimator, Extra
 from mibench.core.lookup import get_estimator, get_task
 from mibench.core.scorer import Scorer, Shape, as_scores
@@ -61,7 +62,7 @@ def test_an_extra_that_is_not_given_is_zero() -> None:
 
 
 def test_extras_of_another_shape_are_refused() -> None:
-    with pytest.raises(ValueError, match="extra 'dual' has shapes"):
+    with pytest.raises(UsageError, match="extra 'dual' has shapes"):
         Scores(torch.ones(3), torch.ones(3, 4)).with_extras({"dual": Scores(torch.ones(3), torch.ones(3, 1))})
 
 

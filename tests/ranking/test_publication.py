@@ -205,7 +205,7 @@ class TestRecomputing:
         runs = load_runs(home / "results")
         with pytest.raises(UsageError, match="10 runs cannot be drawn from 9"):
             draw_runs(runs, 10, np.random.default_rng(0))
-        with pytest.raises(UsageError, match="holds no run 123"):
+        with pytest.raises(UsageError, match="holds no run '123'"):
             recompute(home / "results", ["123"])
 
     def test_the_command(self, home: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -150,6 +150,6 @@ def test_estimators_that_take_batches_for_samples_are_named(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("shard", ["", "3/40", (1,), (1, 2, 3), ("1", "2"), 3])
 def test_a_shard_is_a_pair_of_whole_numbers(shard: Any, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"is no pair of whole numbers; give \(I, N\)"):
+    with pytest.raises(UsageError, match=r"shard must be two whole numbers, not .*; write \(3, 40\) for part 3 of 40"):
         mibench.run(task="gaussian20d", estimator="nwj", results=tmp_path / "new", shard=shard, dry_run=True)
     assert not (tmp_path / "new").exists()
