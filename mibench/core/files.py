@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import stat
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -132,6 +131,8 @@ def check_output(folder: str | Path, label: str, option: str) -> None:
 def _takes_no_folder(folder: Path) -> str:
     """Say why no folder can be made in a folder; empty where one can."""
     try:
+        import tempfile  # only where a folder is to be made
+
         Path(tempfile.mkdtemp(prefix=".mibench-", dir=folder)).rmdir()
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):  # a full disk is no bad input; those who write there say so
