@@ -116,6 +116,13 @@ class Command:
                     function(pid, signal.SIGCONT)
         return bool(send)
 
+    def survivors(self, seconds: float) -> int:
+        """Give the processes that are left time to end, and count those that do not."""
+        deadline = time.monotonic() + seconds
+        while (left := len(self.relatives()["all"])) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return left
+
     def finish(self) -> int | None:
         """Wait for the end, and return the exit code; None after too long, when all of it is killed."""
         try:
@@ -180,11 +187,8 @@ def play(seed: int, number: int) -> Outcome:
             if "installation" in words:
                 outcome.problems.append(f"command {attempt} blames the installation: {words}")
             outcome.commands.append(-99 if code is None else code)
-            time.sleep(0.3)  # what it leaves behind has this long to end
-            if left := command.relatives()["all"]:
-                time.sleep(3)
-                if left := command.relatives()["all"]:
-                    outcome.problems.append(f"command {attempt} left {len(left)} processes behind")
+            if left := command.survivors(20):  # a worker that is still importing torch looks up when it has done so
+                outcome.problems.append(f"command {attempt} left {left} processes behind")
             command.errors.close()
             if not (folder / "results").exists():
                 continue
