@@ -53,6 +53,25 @@ def one_thread(kept_arithmetic: None) -> None:
     configure_process()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def kept_workers() -> Iterator[None]:
+    """Train in workers that are kept between tests."""
+    from tests.support.workers import KeptWorkers
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mibench.running.engines.local.Workers", KeptWorkers)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_worker_is_left() -> Iterator[None]:
+    """Stop the workers that were kept, at the end."""
+    yield
+    from tests.support.workers import stop_kept
+
+    stop_kept()
+
+
 PLUGIN = '''
 import mibench
 

@@ -1,24 +1,29 @@
 """Trying plug-ins in a process of their own: a file that ends its process on import ends that one, and is broken.
 
-Notable: one process tries all files. Only where it dies, or does not come to an end, is each tried in its own, to know
-which one it was. What is found is remembered by `mibench.core.plugins`, which then does not import such a file.
+Notable:
+
+- The process is a fork of this one, which has torch imported: the plug-ins would import it too, in seconds.
+- One process tries all files. Only where it dies, or does not come to an end, is each tried in its own, to know which
+  one it was. What is found is remembered by `mibench.core.plugins`, which then does not import such a file.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import selectors
 import signal
-import subprocess
+import sys
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mibench.core.errors import MibenchError
 from mibench.core.plugins import judge, loaded_plugins, plugin_files
-from mibench.core.processes import python_command
+from mibench.core.probe_process import try_files
 
 LIMIT = 60.0
 """Seconds that an import may take."""
@@ -46,6 +51,8 @@ def probe_plugins(paths: Iterable[str | Path]) -> None:
     found = dict.fromkeys(file for given in paths for file in plugin_files(given))
     files = [file for file in found if str(file) not in loaded_plugins()]
     if files:
+        judge(dict.fromkeys(files))  # what was found of them before is forgotten
+        importlib.import_module("mibench.core.estimator")  # and with it torch
         judge(_verdicts(files))
 
 
@@ -66,57 +73,56 @@ class _Probe:
     def __init__(self, files: Sequence[Path]) -> None:
         self.errors: dict[str, str | None] = {}
         self._count = len(files)
-        self._begun = False
         self._limit = LIMIT
         self._report, report_end = os.pipe()
-        arguments = (json.dumps([str(file) for file in files]), str(report_end), str(self._limit))
+        self._output, output_end = os.pipe()
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()  # or the other process would say it again
         try:
-            self._process = subprocess.Popen(
-                python_command("mibench.core.probe_process", *arguments),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},  # what is printed comes before what ends the process
-                pass_fds=[report_end],
-                start_new_session=True,  # Ctrl-C is for this process, which then stops that one
-            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which wait and hold no lock
+                self._pid = os.fork()
         except OSError as error:
             os.close(self._report)
+            os.close(self._output)
             raise MibenchError(f"no process can be started to try plug-ins in: {error.strerror}") from error
+        else:
+            if self._pid == 0:
+                try_files(files, report_end, output_end, self._limit)
         finally:
             os.close(report_end)
+            os.close(output_end)
 
     def watch(self) -> str | None:
         """Wait for the end and say how it ended before all files were imported; None where all were."""
-        assert self._process.stdout is not None
-        with self._process.stdout as stdout, contextlib.closing(_Reader(self._report, stdout.fileno())) as reader:
+        with contextlib.closing(_Reader(self._report, self._output)) as reader:
+            code = None
             try:
                 code = self._wait(reader)
             finally:
-                if self._process.poll() is None:
+                if code is None:
                     with contextlib.suppress(ProcessLookupError, PermissionError):  # it has just ended
-                        os.killpg(self._process.pid, signal.SIGKILL)
-                self._process.wait()
+                        os.killpg(self._pid, signal.SIGKILL)
+                    os.waitpid(self._pid, 0)
             reader.read(0)  # what was said before the end
         for line in reader.report.splitlines():
             message: Mapping[str, str | None] = json.loads(line)
-            self._begun = True
-            if message.get("ended"):
-                self.errors[str(message["ended"])] = message["error"]
+            self.errors[str(message["ended"])] = message["error"]
         if len(self.errors) == self._count:
             return None
         last = " ".join(reader.output.decode(errors="replace").split())
-        if not self._begun:
-            raise MibenchError(f"the process that plug-ins are tried in does not start ({_how(code)}): {last}")
         said = f"; it printed: {last}" if last else ""
         return f"{_how(code)}{said}"
 
     def _wait(self, reader: _Reader) -> int | None:
         """Return the exit code; None where the time is over."""
         deadline = time.monotonic() + self._limit
-        while (code := self._process.poll()) is None and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
+            pid, status = os.waitpid(self._pid, os.WNOHANG)
+            if pid:
+                return os.waitstatus_to_exitcode(status)
             reader.read(_POLL)
-        return code
+        return None
 
 
 def _how(code: int | None) -> str:
@@ -133,6 +139,7 @@ class _Reader:
     def __init__(self, report: int, output: int) -> None:
         self.report, self.output = b"", b""
         self._report = report
+        self._descriptors = (report, output)
         self._selector = selectors.DefaultSelector()
         for descriptor in (report, output):
             os.set_blocking(descriptor, False)
@@ -151,7 +158,8 @@ class _Reader:
 
     def close(self) -> None:
         self._selector.close()
-        os.close(self._report)
+        for descriptor in self._descriptors:
+            os.close(descriptor)
 
     def _ready(self, timeout: float) -> Iterator[int]:
         return (key.fd for key, _ in self._selector.select(timeout))

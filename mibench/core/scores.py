@@ -87,11 +87,15 @@ class Scores:
         # Row after row, the entries between two positives are exactly N consecutive ones.
         flat = matrix.reshape(*matrix.shape[:-2], rows * columns)
         first, last = offset, offset + (rows - 1) * (columns + 1)
-        middle = flat[..., first + 1 : last + 1].unflatten(-1, (rows - 1, columns + 1))[..., :-1] if rows > 1 else None
-        parts = [flat[..., :first]] if first else []
-        parts += [middle.flatten(-2)] if middle is not None else []
-        parts += [flat[..., last + 1 :]] if last + 1 < rows * columns else []
-        neg = parts[0] if len(parts) == 1 else torch.cat(parts, -1)
+        between = flat[..., first + 1 : last + 1].unflatten(-1, (rows - 1, columns + 1))[..., :-1] if rows > 1 else None
+        if between is not None and rows == columns:
+            return cls(pos, between.reshape(*matrix.shape[:-2], rows, columns - 1))
+        neg = matrix.new_empty(*matrix.shape[:-2], rows * (columns - 1))  # filled in place: one copy, not two
+        end = first + (rows - 1) * columns
+        neg[..., :first] = flat[..., :first]
+        if between is not None:
+            neg[..., first:end].unflatten(-1, (rows - 1, columns)).copy_(between)
+        neg[..., end:] = flat[..., last + 1 :]
         return cls(pos, neg.unflatten(-1, (rows, columns - 1)))
 
     def with_extras(self, extras: Mapping[str, Scores]) -> Scores:

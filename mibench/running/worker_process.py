@@ -27,8 +27,7 @@ from mibench.running.pack_process import peak_memory, train_in_child
 _POLL = 0.25  # seconds between two looks at whether the child lives
 _OUTPUT_LENGTH = 2000  # bytes kept of what a child printed last
 
-# torch.optim imports torch._dynamo when the first optimiser is built, which takes as long as torch itself.
-_PRELOADED = ("torch", "torch._dynamo", "mibench.training.loop", "mibench.training.precision")
+_PRELOADED = ("torch", "mibench.training.loop", "mibench.training.precision")
 
 
 def main() -> None:

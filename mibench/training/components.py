@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import cast
 
 import torch
+from torch import Tensor
 
 from mibench.core.critic import Activation, Architecture, Critic
 from mibench.core.estimator import Estimator
@@ -19,6 +20,7 @@ from mibench.core.task import Task
 from mibench.critics.beside import build_extra
 from mibench.critics.first_columns import FirstColumnsScorer
 from mibench.experiments.specs import RunSpec, parse_hidden
+from mibench.training.optimisers import Adam, Descent, Group, Optimiser
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,8 +94,8 @@ def build_scorers(run: Run, shape: Shape, estimators: Sequence[Estimator]) -> tu
     return scorer, extras
 
 
-def build_optimiser(scorers: Sequence[Scorer], specs: Sequence[RunSpec]) -> torch.optim.Optimizer | None:
-    """Build the runs' fused optimiser, one group per neighbourhood of equal rates; None without parameters.
+def build_optimiser(scorers: Sequence[Scorer], specs: Sequence[RunSpec]) -> Optimiser | None:
+    """Build the runs' optimiser, one group per neighbourhood of equal rates; None without parameters.
 
     It works on the flat parameters; critic and extras share each run's rates. The weight decay is an L2 penalty, as in
     the papers, not the decoupled one.
@@ -106,14 +108,12 @@ def build_optimiser(scorers: Sequence[Scorer], specs: Sequence[RunSpec]) -> torc
         range(len(specs)), lambda r: (specs[r].lr or 0.0, specs[r].weight_decay or 0.0)
     ):
         runs = list(members)
-        parts = []
+        by_type: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
         for scorer in trained:
+            parameters, gradients = by_type.setdefault(scorer.parameters.dtype, ([], []))
             for place in scorer.places(runs[0], runs[-1] + 1):
-                part = scorer.parameters[place]
-                part.grad = scorer.gradients[place]
-                parts.append(part)
-        groups.append({"params": parts, "lr": lr, "weight_decay": weight_decay})
+                parameters.append(scorer.parameters[place])
+                gradients.append(scorer.gradients[place])
+        groups += [Group(*tensors, lr, weight_decay) for tensors in by_type.values()]
     name, params = split_name(specs[0].optimiser)
-    if name == "sgd":
-        return torch.optim.SGD(groups, lr=0.0, momentum=float(params.get("momentum", 0.0)), fused=True)
-    return torch.optim.Adam(groups, fused=True, capturable=trained[0].parameters.is_cuda)
+    return Descent(groups, float(params.get("momentum", 0.0))) if name == "sgd" else Adam(groups)

@@ -58,4 +58,5 @@ class _CapturedStep:
         torch.cuda.current_stream().wait_stream(side)
         for tensor, value in zip(state, before, strict=True):
             tensor.copy_(value)
-        self._pack.reset_optimiser()
+        if self._pack.optimiser is not None:
+            self._pack.optimiser.reset()

@@ -102,14 +102,6 @@ class Pack:
         of_scorers = [tensor for scorer in self.scorers for tensor in (scorer.parameters, *scorer.state())]
         return of_scorers + self.objective.states
 
-    def reset_optimiser(self) -> None:
-        """Set the optimiser's averages and step counts back to zero, in place."""
-        if self.optimiser is not None:
-            for state in self.optimiser.state.values():
-                for value in state.values():
-                    if value is not None:  # descent without momentum keeps none
-                        value.zero_()
-
     def feed(self, stair: int, data: Purpose, negatives: Purpose, marginal: Purpose) -> Feed:
         """Build the source of all runs' batches of fresh pairs on one stair, from the streams named."""
         return self.feed_from(
