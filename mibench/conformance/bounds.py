@@ -19,10 +19,10 @@ from mibench.conformance.exact_scores import (
     LAYOUTS,
     Layout,
     exact_scores,
-    gaussian_batches,
     gaussian_pairs,
     log_ratios,
     mean_log_ratio,
+    optimal_scores,
     other_critics,
     other_extras,
     symbol_batches,
@@ -55,11 +55,11 @@ def check_exact(estimator: Estimator) -> str:
 
 def _expect_side(estimator: Estimator, name: str, layout: Layout) -> str:
     """Expect a bound to keep its side with the exact critic; say how far off it is at the highest level."""
-    mean, kind = 0.0, estimator.kind_at(1024, layout(torch.zeros(1024, 1024)).m)
+    mean, kind = 0.0, estimator.kind_at(1024, layout(0.0, *torch.zeros(2, 1024, 1)).m)
     for mi in _LEVELS:
-        batches = gaussian_batches(mi)
+        batches = (layout(mi, x, y) for x, y in gaussian_pairs(mi))
         mean, error = _mean_and_error(
-            [_excess(estimator, exact_scores(estimator, t, layout=layout), c) for t, c in batches]
+            [_excess(estimator, optimal_scores(estimator, ratios), float(ratios.pos.mean())) for ratios in batches]
         )
         margin, where = _TOLERANCE + _STANDARD_ERRORS * error, f"at {mi} nats, N = 1024, {name}"
         if math.isnan(mean):
@@ -109,7 +109,7 @@ def _expect_lower(name: str, where: str, excess: Sequence[float]) -> None:
 def check_better(estimator: Estimator) -> str:
     """Check that the exact critic is told from a zero critic, by the loss and by a lower bound's value."""
     offset = estimator.oracle_offset
-    matrix, _ = next(gaussian_batches(1.5, batches=1))
+    matrix = log_ratios(1.5, *next(gaussian_pairs(1.5, batches=1)))
     exact, zero = exact_scores(estimator, matrix), Scores.from_matrix(torch.zeros_like(matrix) + offset)
     is_lower = estimator.kind_at(exact.n, exact.m) == "lower"
     if is_lower and not float(estimator.estimate(exact)) > float(estimator.estimate(zero)):

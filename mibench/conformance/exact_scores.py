@@ -39,26 +39,11 @@ _OTHER_MARGINALS: tuple[tuple[str, Callable[[Tensor], Tensor]], ...] = (
 )
 """Densities other than the standard normal one, less the log of that."""
 
-Layout = Callable[[Tensor], Scores]
-"""What picks positives and negatives from a matrix of all pairs."""
+Layout = Callable[[float, Tensor, Tensor], Scores]
+"""What gives a batch's log ratios in a layout of positives and negatives, of mi and pairs as in `log_ratios`."""
 
 
-def gaussian_batches(mi: float, *, n: int = 1024, batches: int = _BATCHES) -> Iterator[tuple[Tensor, float]]:
-    """Yield matrices of exact log ratios, (1, n, n) in float64, and the mean log ratio of their positives.
-
-    Parameters
-    ----------
-    mi
-        Mutual information of a pair of correlated Gaussian numbers, nats.
-    n, batches
-        Batch size, and how many.
-    """
-    for x, y in gaussian_pairs(mi, n=n, batches=batches):
-        matrix = log_ratios(mi, x, y)
-        yield matrix, mean_log_ratio(matrix)
-
-
-def gaussian_pairs(mi: float, *, n: int, batches: int) -> Iterator[tuple[Tensor, Tensor]]:
+def gaussian_pairs(mi: float, *, n: int = 1024, batches: int = _BATCHES) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield batches of pairs of correlated standard normal numbers, (n, 1) in float64."""
     task = Gaussian20D(mi=mi, dim=1)
     generator = torch.Generator().manual_seed(7)
@@ -78,7 +63,10 @@ def mean_log_ratio(matrix: Tensor) -> float:
 
 
 def symbol_batches(n: int = 1024, batches: int = _BATCHES) -> Iterator[tuple[Tensor, float]]:
-    """As `gaussian_batches` for X = Y uniform on n / 2 symbols: high information, a few equal pairs in a batch."""
+    """Yield matrices of exact log ratios, (1, n, n) in float64, and the mean log ratio of their positives.
+
+    X = Y is uniform on n / 2 symbols: high information, a few equal pairs in a batch.
+    """
     generator = torch.Generator().manual_seed(8)
     truth = math.log(n / 2)
     for _ in range(batches):
@@ -87,25 +75,32 @@ def symbol_batches(n: int = 1024, batches: int = _BATCHES) -> Iterator[tuple[Ten
         yield torch.where(same, truth, truth - 40.0).double().unsqueeze(0), truth
 
 
-def _one_negative(matrix: Tensor) -> Scores:
+def _all_pairs(mi: float, x: Tensor, y: Tensor) -> Scores:
+    return Scores.from_matrix(log_ratios(mi, x, y))
+
+
+def _one_negative(mi: float, x: Tensor, y: Tensor) -> Scores:
     """The next row's y as the only negative of a row, as derangements draw them: M = 1."""
-    neg = matrix.roll(-1, -1).diagonal(dim1=-2, dim2=-1).unsqueeze(-1)
-    return Scores.from_pairs(matrix.diagonal(dim1=-2, dim2=-1), neg)
+    ratio = Gaussian20D(mi=mi, dim=1).log_ratio
+    return Scores.from_pairs(ratio(x, y).unsqueeze(0), ratio(x, y.roll(-1, 0)).unsqueeze(0).unsqueeze(-1))
 
 
 LAYOUTS: tuple[tuple[str, Layout], ...] = (
-    ("all pairs", Scores.from_matrix),
+    ("all pairs", _all_pairs),
     ("one negative per row", _one_negative),
 )
 
 
-def exact_scores(
-    estimator: Estimator, matrix: Tensor, critic: Tensor | None = None, layout: Layout = Scores.from_matrix
-) -> Scores:
-    """Scores of a critic, by default the optimal one, beside the optimal extras, from exact log ratios."""
-    critic = matrix + estimator.oracle_offset if critic is None else critic
-    extras = {extra.name: layout(extra.exact * matrix) for extra in estimator.extras}
-    return layout(critic).with_extras(extras)
+def optimal_scores(estimator: Estimator, ratios: Scores) -> Scores:
+    """Scores of the optimal critic beside the optimal extras, of log ratios in the layout of scores."""
+    extras = {extra.name: ratios.map(lambda t, extra=extra: extra.exact * t) for extra in estimator.extras}  # type: ignore[misc]
+    return ratios.map(lambda t: t + estimator.oracle_offset).with_extras(extras)
+
+
+def exact_scores(estimator: Estimator, matrix: Tensor, critic: Tensor | None = None) -> Scores:
+    """Scores of all pairs by a critic, the optimal one by default, beside the optimal extras, from exact log ratios."""
+    scores = optimal_scores(estimator, Scores.from_matrix(matrix))
+    return scores if critic is None else Scores.from_matrix(critic).with_extras(scores.extras)
 
 
 def other_extras(estimator: Estimator, x: Tensor, y: Tensor) -> Iterator[tuple[str, Scores]]:
