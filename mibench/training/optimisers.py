@@ -44,7 +44,9 @@ class Adam:
     """Adam (Kingma and Ba, 2015, algorithm 1) with bias correction; the penalty is added to the gradient."""
 
     def __init__(self, groups: Sequence[Group]) -> None:
-        self._groups = [(group, *(_zeros_like(group.parameters) for _ in range(2)), _counts(group)) for group in groups]
+        self._groups = [
+            (group, _zeros_like(group.parameters), _zeros_like(group.parameters), _counts(group)) for group in groups
+        ]
 
     def step(self) -> None:
         """As `Optimiser.step`."""

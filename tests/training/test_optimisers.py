@@ -14,7 +14,9 @@ from mibench.training.optimisers import Adam, Descent, Group, Optimiser
 
 RATES = ((1e-3, 0.0), (5e-2, 1e-2))
 SHAPES = ((7,), (3, 5))
-OPTIMISERS: dict[str, tuple[Callable[[list[Group]], Optimiser], Callable[[list[dict[str, Any]]], torch.optim.Optimizer]]] = {
+OPTIMISERS: dict[
+    str, tuple[Callable[[list[Group]], Optimiser], Callable[[list[dict[str, Any]]], torch.optim.Optimizer]]
+] = {
     "adam": (Adam, lambda groups: torch.optim.Adam(groups, fused=True)),
     "descent": (lambda groups: Descent(groups, 0.0), lambda groups: torch.optim.SGD(groups, lr=0.0, fused=True)),
     "momentum": (
