@@ -11,7 +11,7 @@ _PARSING = threading.Lock()
 def parse_source(source: str | bytes) -> ast.Module:
     """Parse a module's source, one thread at a time.
 
-    CPython 3.11 counts the depth of a tree for all threads together, and raises SystemError where two of them build one.
+    CPython 3.11 counts the depth of a tree for all threads together: where two build one, it raises SystemError.
 
     Raises
     ------
