@@ -250,8 +250,6 @@ class Registry(Generic[T]):
 
     def _scan(self) -> None:
         """Read the built-in entries from their sources, once; other threads wait until all are read."""
-        if self._scanned:
-            return
         with self._lock:
             if self._scanned:
                 return
