@@ -8,6 +8,7 @@ from scipy.special import digamma
 
 from mibench.core.estimator import SampleEstimator
 from mibench.core.registry import register_estimator
+from mibench.estimators.columns import centred, varying
 
 
 @register_estimator("cca")
@@ -63,12 +64,11 @@ def gaussian_bias(n: int, dim_x: int, dim_y: int) -> float:
 
 def _span(columns: NDArray[np.float64]) -> NDArray[np.float64]:
     """Orthonormal basis of what the centred columns span, (n, rank)."""
-    varying = columns[:, columns.min(0) < columns.max(0)]
-    if not varying.size:
-        return varying
-    scaled = varying / np.abs(varying).max(0)
-    centred = scaled - scaled.mean(0)
-    base, singular, _ = np.linalg.svd(centred / np.linalg.norm(centred, axis=0), full_matrices=False)
+    columns = varying(columns)
+    if not columns.size:
+        return columns
+    moved = centred(columns)
+    base, singular, _ = np.linalg.svd(moved / np.linalg.norm(moved, axis=0), full_matrices=False)
     kept = singular > max(columns.shape) * np.finfo(np.float64).eps * singular[0]
     span: NDArray[np.float64] = base[:, kept]
     return span

@@ -55,35 +55,45 @@ def _shift(runs: int) -> Tensor:
 
 def _check_scores(critic: Critic) -> str:
     scorer = _scorer(critic, 2)
-    x, y = _data(2)
-    matrix = scorer.forward(x, y, None, train=True).clone()  # the next call may use its memory
-    listed = scorer.forward(x, y, _shift(2), train=True)
-    for name, raw, shape in (("all pairs", matrix, (2, _BATCH, _BATCH)), ("pairs", listed, (2, 2 * _BATCH))):
-        if tuple(raw.shape) != shape:
-            raise Failed(f"scores of {name} have shape {tuple(raw.shape)}, not {shape}; give one score per pair")
-        if not raw.isfinite().all():
-            raise Failed(f"scores of {name} are not finite on standard normal data")
+    for train in (True, False):
+        matrix, listed = _both(scorer, train=train)
+        for name, raw, shape in (("all pairs", matrix, (2, _BATCH, _BATCH)), ("pairs", listed, (2, 2 * _BATCH))):
+            if tuple(raw.shape) != shape:
+                raise Failed(f"scores of {name} have shape {tuple(raw.shape)}, not {shape}; give one score per pair")
+            if not raw.isfinite().all():
+                raise Failed(f"scores of {name} are not finite on standard normal data")
+    # Of evaluation: in training each call has a dropout of its own.
+    if not torch.equal(matrix, _both(scorer, train=False)[0]):
+        raise Failed("two evaluations of the same pairs differ; let dropout act in training alone")
     positives = matrix.diagonal(dim1=1, dim2=2)
     if not torch.allclose(positives, listed[:, :_BATCH], rtol=1e-4, atol=1e-5):
         raise Failed("the same pairs have other scores in the full matrix than in a list; score each pair alone")
     return "one finite score per pair, the same in the matrix and in a list"
 
 
+def _both(scorer: Scorer, *, train: bool) -> tuple[Tensor, Tensor]:
+    """Scores of two runs as a matrix and as a list."""
+    x, y = _data(2)
+    scorer.rewind()
+    matrix = scorer.forward(x, y, None, train=train).clone()  # the next call may use its memory
+    return matrix, scorer.forward(x, y, _shift(2), train=train).clone()
+
+
 def _check_inputs(critic: Critic) -> str:
     scorer = _scorer(critic, 1)
     x, y = _data(1)
-    matrix = scorer.forward(x, y, None, train=True)[0]
+    matrix = scorer.forward(x, y, None, train=False)[0]  # without a dropout, which tells equal rows apart
     if torch.allclose(matrix[0], matrix[1]) or torch.allclose(matrix[:, 0], matrix[:, 1]):
         raise Failed("scores ignore x or y; a critic must see both")
     return "scores depend on x and on y"
 
 
 def _check_pairs(critic: Critic) -> str:
-    scorer = _scorer(critic, 1)
     x, y = _data(1)
-    before = scorer.forward(x, y, _shift(1), train=True).clone()
+    # In training, where a normalisation would use the batch; each on a scorer of its own, whose dropout begins alike.
+    before = _scorer(critic, 1).forward(x, y, _shift(1), train=True).clone()
     x[:, 0] += 1.0
-    after = scorer.forward(x, y, _shift(1), train=True)
+    after = _scorer(critic, 1).forward(x, y, _shift(1), train=True)
     others = torch.arange(2 * _BATCH) % _BATCH != 0  # the positive and the negative of row 0 may move
     if not torch.allclose(before[:, others], after[:, others], rtol=1e-5, atol=1e-6):
         raise Failed("another pair's x moves a score; do not mix the pairs of a batch (no batch normalisation)")

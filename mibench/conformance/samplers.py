@@ -55,17 +55,20 @@ def _check_indices(sampler: NegativeSampler) -> str:
     drawn, pool = _draw(sampler, 5), sampler.pool(_BATCH, _task(sampler))
     index, weights = drawn.index, drawn.log_weights
     if tuple(index.shape) != (5, _BATCH, count) or index.dtype != torch.int64:
-        raise Failed(f"draw gives {index.dtype} of shape {tuple(index.shape)}; it must be int64 {(5, _BATCH, count)}")
+        raise Failed(
+            f"draw gives {index.dtype} of shape {tuple(index.shape)}; it must be {torch.int64} of shape "
+            f"{(5, _BATCH, count)}"
+        )
     if drawn.y.shape[1] != pool:
         raise Failed(f"propose gives a pool of {drawn.y.shape[1]} rows, but pool({_BATCH}, task) is {pool}")
     if int(index.min()) < 0 or int(index.max()) >= pool:
         raise Failed(f"draw gives indices outside the pool of {pool}")
     if (weights is not None) != sampler.has_weights:
         raise Failed(f"has_weights is {sampler.has_weights}, but propose says otherwise")
-    if weights is not None and (weights.shape != index.shape or not weights.isfinite().all()):
-        raise Failed(
-            f"log_weights of shape {tuple(weights.shape)} must be finite numbers of shape {tuple(index.shape)}"
-        )
+    if weights is not None and weights.shape != index.shape:
+        raise Failed(f"log_weights have shape {tuple(weights.shape)}; it must be that of draw, {tuple(index.shape)}")
+    if weights is not None and not weights.isfinite().all():
+        raise Failed("log_weights are not finite; give log p(y) - log q(y), and propose only where p(y) is above 0")
     return f"{count} per row, inside the pool"
 
 

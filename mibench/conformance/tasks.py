@@ -69,8 +69,9 @@ def _check_shapes(task: Task) -> str:
     for n in (1, 7, 64):
         x, y = task.sample(n, _stream())
         for name, values, columns in (("x", x, task.dim_x), ("y", y, task.dim_y)):
-            if not isinstance(values, Tensor) or tuple(values.shape) != (n, columns):
-                shape = tuple(getattr(values, "shape", ()))
+            if not isinstance(values, Tensor):
+                raise Failed(f"sample gives {name} as {type(values).__name__}; it must be a tensor, a row per pair")
+            if (shape := tuple(values.shape)) != (n, columns):
                 raise Failed(f"sample({n}) gives {name} of shape {shape}; it must be {(n, columns)}, a row per pair")
             if not values.dtype.is_floating_point:
                 raise Failed(f"sample gives {name} as {values.dtype}; critics need floating point")
@@ -151,9 +152,11 @@ def _check_labels(task: Task) -> str:
         with no_global_randomness("labelled"):
             x, label = task.labelled(500, _stream(6), held_out=held_out)
         again = task.labelled(500, _stream(6), held_out=held_out)
-        sizes = (tuple(x.shape), tuple(label.shape))
         if x.ndim != 2 or x.shape[1] != task.dim_x or label.shape != (len(x),) or len(x) > 500:
-            raise Failed(f"labelled(500) gives shapes {sizes}; give up to 500 rows of {task.dim_x} and a label each")
+            raise Failed(
+                f"labelled(500) gives x of shape {tuple(x.shape)} and labels of shape {tuple(label.shape)}; they must "
+                f"be (k, {task.dim_x}) and (k,), a label each, with k at most 500"
+            )
         if label.dtype != torch.int64 or not x.isfinite().all():
             raise Failed(f"labelled gives {label.dtype} labels, or x that is not finite; labels are int64")
         if len(label.unique()) < 2:

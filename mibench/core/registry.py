@@ -5,6 +5,8 @@ Notable:
 - Built-in components are found by reading the sources of their package, not by importing them, so that
   ``mibench list`` answers without torch. A class is imported when it is first used.
 - Ids are versioned: ``nwj-v1``. A plain name means its newest version. A change that moves numbers is a new version.
+- Several threads may ask at once. What a registry holds changes under its lock; nothing is imported while the lock is
+  held, so that it cannot meet the import system's own locks the wrong way round. Those make the other threads wait.
 - Outside code comes in by file or folder path (`load_plugins`) and by the entry-point groups ``mibench.tasks``,
   ``mibench.estimators``, ``mibench.critics`` and ``mibench.negatives``. What cannot be imported is listed as broken
   and stops nothing.
@@ -19,6 +21,7 @@ import importlib
 import itertools
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -27,6 +30,7 @@ from mibench.core.errors import DuplicateNameError, UnknownNameError, UsageError
 from mibench.core.faults import describe_error, fault_of
 from mibench.core.numbers import as_whole, whole
 from mibench.core.parameters import Parametrised, split_name
+from mibench.core.parsing import parse_source
 
 if TYPE_CHECKING:
     from mibench.core.critic import Critic
@@ -92,6 +96,8 @@ class Registry(Generic[T]):
         self._classes: dict[tuple[str, int], type[T]] = {}
         self._scanned = False
         self._entry_points_loaded = False
+        self._lock = threading.RLock()  # held for moments, and never while something is imported
+        self._loading = threading.local()  # whether this thread loads entry points, which may ask for names themselves
 
     def register(self, name: str, *, version: int = 1, aliases: Iterable[str] = ()) -> Callable[[type[C]], type[C]]:
         """Class decorator that enters a component under a versioned name.
@@ -126,8 +132,9 @@ class Registry(Generic[T]):
             kind = getattr(cls, "kind", None)
             entry = Entry(name, version, aliases, summary, kind, origin, cls.__module__, cls.__qualname__)
             self._scan()
-            self._add(entry)
-            self._classes[name, version] = cls  # type: ignore[assignment]  # checked on use: plug-ins are untyped
+            with self._lock:
+                self._add(entry)
+                self._classes[name, version] = cls  # type: ignore[assignment]  # checked on use: plug-ins are untyped
             return cls
 
         return enter
@@ -142,8 +149,10 @@ class Registry(Generic[T]):
         """
         entry = self.entry(text)
         key = (entry.name, entry.version)
-        if key not in self._classes:
-            importlib.import_module(entry.module)  # its decorators fill self._classes
+        if key not in self._classes or entry.module in sys.modules:
+            # Its decorators fill self._classes. A class is registered before the rest of its module exists: where
+            # another thread is still importing that, this waits for it, and else it does nothing.
+            importlib.import_module(entry.module)
         return self._classes[key]
 
     def entry(self, text: str) -> Entry:
@@ -159,9 +168,10 @@ class Registry(Generic[T]):
             self._load_entry_points()
             found = self._find(text)
         if found is None:
-            known = {e.name for e in self._entries.values()} | {a for e in self._entries.values() for a in e.aliases}
+            entries = self._known()
+            known = {e.name for e in entries} | {a for e in entries for a in e.aliases}
             if match := _VERSIONED.fullmatch(text):
-                known |= {e.id for e in self._entries.values() if e.name == match["name"]}
+                known |= {e.id for e in entries if e.name == match["name"]}
             hint = f"see 'mibench list'{_broken_clause()}"
             raise UnknownNameError(self.what, text, known, hint)
         return found
@@ -183,19 +193,21 @@ class Registry(Generic[T]):
 
     def id_of(self, component: T) -> str:
         """Return the versioned name of a component built by this registry."""
-        for (name, version), cls in self._classes.items():
+        with self._lock:
+            classes = list(self._classes.items())
+        for (name, version), cls in classes:
             if type(component) is cls:
                 return f"{name}-v{version}"
         raise KeyError(f"{type(component).__name__} is not a registered {self.what}")
 
     def entries(self, *, all_versions: bool = False) -> list[Entry]:
         """Return all entries, sorted by name: the newest versions, or all."""
-        self._scan()
         self._load_entry_points()
+        known = self._known()
         if all_versions:
-            return sorted(self._entries.values(), key=lambda e: (e.name, e.version))
+            return sorted(known, key=lambda e: (e.name, e.version))
         newest: dict[str, Entry] = {}
-        for entry in self._entries.values():
+        for entry in known:
             if entry.name not in newest or entry.version > newest[entry.name].version:
                 newest[entry.name] = entry
         return sorted(newest.values(), key=lambda e: e.name)
@@ -206,15 +218,21 @@ class Registry(Generic[T]):
 
     def forget(self, module: str) -> None:
         """Remove what a module entered: a plug-in that broke half-way leaves nothing behind."""
-        for key in [k for k, e in self._entries.items() if e.module == module]:
-            del self._entries[key]
-            self._classes.pop(key, None)
+        with self._lock:
+            for key in [k for k, e in self._entries.items() if e.module == module]:
+                del self._entries[key]
+                self._classes.pop(key, None)
+
+    def _known(self) -> list[Entry]:
+        """All entries but those of entry points that are not loaded yet, in the order in which they came."""
+        self._scan()
+        with self._lock:
+            return list(self._entries.values())
 
     def _find(self, text: str) -> Entry | None:
-        self._scan()
         match = _VERSIONED.fullmatch(text)
         name = match["name"] if match else text
-        found = [e for e in self._entries.values() if name == e.name or name in e.aliases]
+        found = [e for e in self._known() if name == e.name or name in e.aliases]
         if match:
             found = [e for e in found if e.version == as_whole(match["version"])]
         return max(found, key=lambda e: e.version, default=None)
@@ -231,22 +249,40 @@ class Registry(Generic[T]):
         self._entries[entry.name, entry.version] = entry
 
     def _scan(self) -> None:
-        if self._scanned:
-            return
-        self._scanned = True
-        for module, path in itertools.chain.from_iterable(map(_modules_of, self._sources)):
-            for entry in _read_entries(module, path):
-                self._add(entry)
+        """Read the built-in entries from their sources, once; other threads wait until all are read."""
+        with self._lock:
+            if self._scanned:
+                return
+            for module, path in itertools.chain.from_iterable(map(_modules_of, self._sources)):
+                for entry in _read_entries(module, path):
+                    self._add(entry)
+            self._scanned = True
 
     def _load_entry_points(self) -> None:
-        if self._entry_points_loaded:
+        """Import what the entry points name, once; other threads do not go on before all is imported.
+
+        No lock is held meanwhile: a thread that imports a plug-in by itself holds that module's import lock, and may
+        come here for a name that it asks for, while the thread in front waits for that very module. Each thread that
+        comes before all is loaded therefore loads all points; the import system gives it the modules that others have
+        imported, and makes it wait for those that they are importing.
+        """
+        if self._entry_points_loaded or getattr(self._loading, "now", False):
             return
-        self._entry_points_loaded = True
         import importlib.metadata  # takes longer than all else here, and `--help` asks for no component
 
-        for point in importlib.metadata.entry_points(group=self._group):
-            if (error := fault_of(point.load)) is not None:
-                BROKEN.append(Broken(f"{point.value} (entry point of {self._group})", describe_error(error)))
+        self._loading.now = True
+        try:
+            faults = [
+                Broken(f"{point.value} (entry point of {self._group})", describe_error(error))
+                for point in importlib.metadata.entry_points(group=self._group)
+                if (error := fault_of(point.load)) is not None
+            ]
+        finally:
+            self._loading.now = False
+        with self._lock:
+            if not self._entry_points_loaded:  # each of several threads has found the same faults
+                BROKEN.extend(faults)
+                self._entry_points_loaded = True
 
 
 def _modules_of(name: str) -> list[tuple[str, Path]]:
@@ -264,7 +300,7 @@ def _read_entries(module: str, path: Path) -> list[Entry]:
     source = path.read_text(encoding="utf-8")
     if "@register_" not in source:  # most of a room's modules: parsing them would double the time of a listing
         return entries
-    for node in ast.parse(source).body:
+    for node in parse_source(source).body:
         if not isinstance(node, ast.ClassDef):
             continue
         for decorator in node.decorator_list:
@@ -292,7 +328,7 @@ def written_defaults(entry: Entry) -> dict[str, Any]:
     Those that are inherited, or not written as plain values, are left out.
     """
     try:
-        body = ast.parse(Path(entry.origin).read_text(encoding="utf-8")).body
+        body = parse_source(Path(entry.origin).read_text(encoding="utf-8")).body
     except (OSError, SyntaxError, ValueError):  # entered without a file, as in a notebook
         return {}
     classes = [node for node in body if isinstance(node, ast.ClassDef) and node.name == entry.qualname]

@@ -62,6 +62,8 @@ class Scorer(ABC):
         Sizes of the pack.
     layout
         The parameters' blocks; empty for critics without any.
+    dtype
+        Precision of the parameters, and of the pairs and the scores.
     """
 
     capturable: ClassVar[bool] = True
@@ -70,10 +72,10 @@ class Scorer(ABC):
     left: Side = "x"
     """What stands first in every pair: x, or the row's own y."""
 
-    def __init__(self, shape: Shape, layout: Layout) -> None:
+    def __init__(self, shape: Shape, layout: Layout, dtype: torch.dtype = torch.float32) -> None:
         self.shape = shape
-        self.dtype = torch.float32
-        self.parameters = torch.zeros(layout.size, device=shape.device)
+        self.dtype = dtype
+        self.parameters = torch.zeros(layout.size, dtype=dtype, device=shape.device)
         self.gradients = torch.zeros_like(self.parameters)
         self._layout = layout
 

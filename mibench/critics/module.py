@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mibench.core.critic import Architecture, Critic
+from mibench.core.errors import UsageError
 from mibench.core.estimator import Estimator
 from mibench.core.layout import Layout
 from mibench.core.scorer import CHUNK_ROWS, Scorer, Shape
@@ -25,7 +26,12 @@ class ModuleScorer(Scorer):
         Sizes of the pack.
     build
         Makes a module whose ``forward(x, y)`` maps (n, dim_x) and (n, dim_y) to scores (n,). Its parameters are moved
-        into the flat tensor.
+        into the flat tensor. Where they are float64, so are the pairs that it is given, its scores and its gradients.
+
+    Raises
+    ------
+    UsageError
+        Where parameters are neither all float32 nor all float64, and where products of float64 are to be rounded.
 
     Notable: modules draw initial weights and dropout masks from torch's global generator, so that both happen inside
     a fork of its state, seeded from the run's own stream. Where products are rounded, modules run under torch's
@@ -36,10 +42,10 @@ class ModuleScorer(Scorer):
 
     def __init__(self, shape: Shape, build: Callable[[], nn.Module]) -> None:
         with torch.random.fork_rng(devices=[]):
-            sizes = [p.shape for p in build().parameters()]
+            parameters = list(build().parameters())
         layout = Layout()
-        self._blocks = [layout.add(shape.runs, *size) for size in sizes]
-        super().__init__(shape, layout)
+        self._blocks = [layout.add(shape.runs, *parameter.shape) for parameter in parameters]
+        super().__init__(shape, layout, _precision(parameters, shape.products))
         self._build = build
         self._modules: list[nn.Module] = [nn.Identity()] * shape.runs
         self._generators: list[torch.Generator] = [torch.Generator()] * shape.runs
@@ -74,10 +80,15 @@ class ModuleScorer(Scorer):
         return super().state_of(run) + list(self._modules[run].buffers())
 
     def _score(self, run: int, x: Tensor, y: Tensor) -> Tensor:
-        """Scores of pairs by one run's module, in float32."""
+        """Scores of pairs by one run's module, (n,), in the precision of its parameters."""
         products = self.shape.products
         with torch.autocast(self.shape.device.type, dtype=products, enabled=products is not None):
-            scores: Tensor = self._modules[run](x, y)
+            scores: Tensor = self._modules[run](x.to(self.dtype), y.to(self.dtype))
+        if scores.shape != x.shape[:1]:
+            raise UsageError(
+                f"{type(self._modules[run]).__name__} gives scores of shape {tuple(scores.shape)} for {len(x)} pairs, "
+                f"not {tuple(x.shape[:1])}; give one score per pair"
+            )
         return scores.to(self.dtype)
 
     def backward(self, gradient: Tensor) -> None:
@@ -109,6 +120,17 @@ class ModuleScorer(Scorer):
         return max(1, 4 * CHUNK_ROWS // n)
 
 
+def _precision(parameters: Sequence[nn.Parameter], products: torch.dtype | None) -> torch.dtype:
+    """Precision of a module's parameters, which lie in one tensor; float32 where there are none."""
+    found = {parameter.dtype: None for parameter in parameters} or {torch.float32: None}
+    names = " and ".join(str(dtype).removeprefix("torch.") for dtype in found)
+    if len(found) > 1 or not found.keys() <= {torch.float32, torch.float64}:
+        raise UsageError(f"a critic's parameters are {names}; make all of them float32, or all of them float64")
+    if products is not None and torch.float64 in found:
+        raise UsageError("a critic's parameters are float64, whose products are not rounded; use another precision")
+    return next(iter(found))
+
+
 @contextlib.contextmanager
 def _seeded(generator: torch.Generator, device: torch.device) -> Iterator[None]:
     """Run a block under the global generator seeded from a run's own stream; its state is put back afterwards."""
@@ -123,7 +145,10 @@ class ModuleCritic(Critic):
     """A critic given as a torch module, trained by autograd: the base for plug-ins."""
 
     def module(self, dim_x: int, dim_y: int, architecture: Architecture) -> nn.Module:
-        """Build a module whose ``forward(x, y)`` maps (n, dim_x) and (n, dim_y) to scores (n,)."""
+        """Build a module whose ``forward(x, y)`` maps (n, dim_x) and (n, dim_y) to scores (n,).
+
+        Its parameters are all float32, or all float64; x and y come in the same precision.
+        """
         raise NotImplementedError
 
     def build(self, shape: Shape, architecture: Architecture, estimators: Sequence[Estimator]) -> Scorer:

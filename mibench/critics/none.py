@@ -26,8 +26,7 @@ class NoScorer(Scorer):
     """
 
     def __init__(self, shape: Shape) -> None:
-        super().__init__(shape, Layout())
-        self.dtype = torch.float64
+        super().__init__(shape, Layout(), torch.float64)
 
     def initialise(self, run: int, generator: torch.Generator) -> None:
         """Nothing to draw."""

@@ -32,8 +32,7 @@ class OracleScorer(Scorer):
     """
 
     def __init__(self, shape: Shape, offsets: Sequence[float], multiple: float = 1.0) -> None:
-        super().__init__(shape, Layout())
-        self.dtype = torch.float64
+        super().__init__(shape, Layout(), torch.float64)
         self._offsets, self._multiple = offsets, multiple
         self._tasks: Sequence[Task] = ()
 

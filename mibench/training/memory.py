@@ -21,7 +21,7 @@ from mibench.training.evaluation import SAMPLE_POOL, choose_pool
 from mibench.training.sources import block_steps
 
 _FLOAT32, _FLOAT64, _INT64 = 4, 8, 8
-_TRAINED = 4 * _FLOAT32  # a parameter, its gradient, and Adam's two averages
+_TRAINED = 4  # times a parameter: itself, its gradient, and Adam's two averages
 _DRAWN = _FLOAT64 + _FLOAT32  # tasks draw in float64, critics take float32
 _COUNTABLE = 2.0**50  # numbers that no machine holds, beyond which there is nothing to count on
 _DEEP = 100  # layers: deeper ones take long to build, and are counted by the formula
@@ -71,7 +71,7 @@ def memory_of(spec: RunSpec) -> Memory:
     rows = batch + pool if run.critic.cheap_pool else pairs
     kept = rows * units if layers.has_dropout else min(rows * units, KEPT_NUMBERS)
     total += 2 * kept * _FLOAT32
-    total += _parameters(run, task, batch, pool) * _TRAINED
+    total += _TRAINED * _parameters(run, task, batch, pool)
     chosen = choose_pool(run.estimator, per_row=per_row, cheap=run.critic.cheap_pool, paired=sampler.paired_pool)
     # Where every pair of the pool passes through the critic, it does so in blocks that the allocator may not give back.
     passed = chosen.pairs ** (2 if chosen.negatives > 1 and not run.critic.cheap_pool else 1)
@@ -79,12 +79,13 @@ def memory_of(spec: RunSpec) -> Memory:
 
 
 def _parameters(run: Run, task: Task, batch: int, pool: int) -> float:
-    """Count the parameters of a run's critic and of what stands beside it."""
+    """Bytes of the parameters of a run's critic and of what stands beside it."""
     layers = architecture(run.spec)
     sides = task.dim_x + task.dim_y
     perceptron = (sides + 1) * layers.width + (layers.depth - 1) * (layers.width + 1) * layers.width + layers.width
-    guess = float(perceptron * (1 + len(run.estimator.extras))) if "hidden" in run.critic.uses else float(sides)
-    if guess > _COUNTABLE or layers.depth > _DEEP:
+    numbers = float(perceptron * (1 + len(run.estimator.extras))) if "hidden" in run.critic.uses else float(sides)
+    guess = numbers * _FLOAT32
+    if numbers > _COUNTABLE or layers.depth > _DEEP:
         return guess
     shape = Shape(1, batch, pool, task.dim_x, task.dim_y, torch.device("meta"))
     try:
@@ -92,4 +93,4 @@ def _parameters(run: Run, task: Task, batch: int, pool: int) -> float:
             scorer, extras = build_scorers(run, shape, [run.estimator])
     except Exception:  # a plug-in's module may ask for contents; what is wrong with it is for the run to say
         return guess
-    return float(sum(part.parameters.numel() for part in (scorer, *extras.values())))
+    return float(sum(part.parameters.nbytes for part in (scorer, *extras.values())))

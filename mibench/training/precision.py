@@ -16,7 +16,7 @@ import torch
 
 @dataclasses.dataclass(frozen=True)
 class Precision:
-    """What is rounded in a run; None leaves it as it is, float32 for all but the exact critic.
+    """What is rounded in a run; None leaves it as it is: float32 for all but the exact critic and modules in float64.
 
     Parameters
     ----------

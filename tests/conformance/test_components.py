@@ -392,7 +392,16 @@ WRONG_TASKS: dict[str, tuple[str, str, str]] = {
         "normalised ratio",
         "log_ratio is too large",
     ),
-    "wrong shape": (task("return x, x +", "return x[0], x +"), "shapes", "a row per pair"),
+    "wrong shape": (
+        task("return x, x +", "return x[0], x +"),
+        "shapes",
+        "sample(1) gives x of shape (1,); it must be (1, 1), a row per pair",
+    ),
+    "arrays": (
+        task("return x, x + e / math.sqrt(math.expm1(2 * self.mi))", "return x.numpy(), x + e"),
+        "shapes",
+        "sample gives x as ndarray; it must be a tensor",
+    ),
     "integers": (task("return x, x +", "return x.long(), x +"), "shapes", "critics need floating point"),
     "a fixed sample": (
         task("generator=generator", "generator=torch.Generator().manual_seed(0)"),
@@ -417,12 +426,81 @@ LABELS = """
 WRONG_TASKS |= {
     f"labels: {name}": (HEAD + TASK + LABELS.replace(*change), "labels", message)
     for name, (change, message) in {
-        "one a column": (("x[:, 0] > 0", "x > 0"), "a label each"),
+        "one a column": (
+            ("x[:, 0] > 0", "x > 0"),
+            "x of shape (500, 1) and labels of shape (500, 1); they must be (k, 1) and (k,), a label each",
+        ),
         "fractions": ((".long()", ".float()"), "labels are int64"),
         "all alike": (("> 0", "> 99"), "needs two or more"),
         "global randomness": ((", generator=generator", ""), "draws from torch's global generator"),
     }.items()
 }
+
+CRITIC = '''
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, dim_x, dim_y):
+        super().__init__()
+        self.w = nn.Linear(dim_x, 8)
+        self.v = nn.Linear(dim_y, 8)
+
+    def forward(self, x, y):
+        return (nn.functional.dropout(self.w(x), 0.5, self.training) * self.v(y)).sum(-1)
+
+@mibench.register_critic("wrong")
+class Wrong(mibench.ModuleCritic):
+    """A critic with a dropout of its own."""
+
+    def module(self, dim_x, dim_y, architecture):
+        return Net(dim_x, dim_y)
+'''
+
+
+def critic(old: str, new: str) -> str:
+    assert CRITIC.count(old) == 1
+    return HEAD + CRITIC.replace(old, new)
+
+
+WRONG_CRITICS: dict[str, tuple[str, str, str]] = {
+    "a column of scores": (
+        critic(".sum(-1)", ".sum(-1, keepdim=True)"),
+        "scores",
+        "Net gives scores of shape (256, 1) for 256 pairs, not (256,); give one score per pair",
+    ),
+    "one score for all pairs": (
+        critic(".sum(-1)", ".sum()"),
+        "scores",
+        "Net gives scores of shape () for 256 pairs, not (256,)",
+    ),
+    "dropout in evaluation": (critic("self.training", "True"), "scores", "let dropout act in training alone"),
+    "dropout that hides that y is ignored": (critic("self.v(y)", "self.v(0 * y)"), "inputs", "scores ignore x or y"),
+    "normalisation over the batch beside dropout": (
+        critic("self.w = nn.Linear(dim_x, 8)", "self.w = nn.Sequential(nn.Linear(dim_x, 8), nn.BatchNorm1d(8))"),
+        "pairs are not mixed",
+        "no batch normalisation",
+    ),
+    "parameters of two types": (
+        critic("nn.Linear(dim_y, 8)", "nn.Linear(dim_y, 8).double()"),
+        "scores",
+        "a critic's parameters are float32 and float64; make all of them float32, or all of them float64",
+    ),
+    "parameters in half precision": (
+        critic("return Net(dim_x, dim_y)", "return Net(dim_x, dim_y).half()"),
+        "scores",
+        "parameters are float16; make",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "source", [HEAD + CRITIC, critic("return Net(dim_x, dim_y)", "return Net(dim_x, dim_y).double()")]
+)
+def test_critics_with_their_own_dropout_and_precision_conform(source: str, tmp_path: Path) -> None:
+    path = tmp_path / "plugin.py"
+    path.write_text(source, encoding="utf-8")
+    assert failures(check_plugin(path)) == []
+
 
 OTHERS: dict[str, tuple[str, str, str]] = {
     "a critic that mixes pairs": (
@@ -444,6 +522,36 @@ class Net(torch.nn.Module):
 ''',
         "pairs are not mixed",
         "do not mix the pairs of a batch",
+    ),
+    "a sampler of other shapes": (
+        '''
+@mibench.register_negatives("wrong")
+class Wrong(mibench.NegativeSampler):
+    """A sampler that is wrong."""
+
+    def per_row(self, batch):
+        return 1
+
+    def draw(self, y, batch, generator):
+        return torch.randint(batch, (y.shape[0], batch, 2), generator=generator)
+''',
+        "indices",
+        "gives torch.int64 of shape (5, 16, 2); it must be torch.int64 of shape (5, 16, 1)",
+    ),
+    "weights that are not finite": (
+        '''
+from mibench.negatives.proposals import Uniform
+
+@mibench.register_negatives("wrong")
+class Wrong(Uniform):
+    """A proposal that is wrong."""
+
+    def propose(self, task, y, batch, generator):
+        drawn = super().propose(task, y, batch, generator)
+        return type(drawn)(drawn.y, drawn.index, -math.inf * drawn.log_weights)
+''',
+        "indices",
+        "log_weights are not finite; give log p(y) - log q(y)",
     ),
     "a sampler that hides its positives": (
         '''
@@ -482,6 +590,7 @@ ALL_WRONG = {
     **WRONG,
     **{f"task: {name}": case for name, case in WRONG_TASKS.items()},
     **{f"sample: {name}": case for name, case in WRONG_SAMPLE_ESTIMATORS.items()},
+    **{f"critic: {name}": case for name, case in WRONG_CRITICS.items()},
     **{name: (HEAD + source, check, part) for name, (source, check, part) in OTHERS.items()},
 }
 

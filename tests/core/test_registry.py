@@ -13,6 +13,7 @@ import mibench
 from mibench.core.errors import DuplicateNameError, PluginError, UnknownNameError, UsageError
 from mibench.core.plugins import load_plugins, loaded_plugins
 from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS, Registry, broken
+from tests.support.paths import ROOT
 
 WritePlugin = Callable[..., Path]
 
@@ -178,3 +179,10 @@ def test_defaults_are_read_without_an_import() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_threads_that_ask_at_once_in_a_fresh_process_get_what_they_ask_for() -> None:
+    """Run ``python -m tests.support.first_use 1000`` for more rounds."""
+    command = [sys.executable, "-m", "tests.support.first_use", "50"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert (done.stdout, done.returncode) == ("50 rounds of 8 threads, 0 wrong answers\n", 0), done.stderr

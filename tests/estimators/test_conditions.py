@@ -26,7 +26,8 @@ Array = NDArray[np.float64]
 N = 500
 
 NAMES = (
-    "ksg", "ksg:variant=2", "cca", "cca:corrected=true", "histogram", "histogram:spacing=mass",
+    "ksg", "ksg:variant=2", "ksg:scale=standard", "ksg-v1", "ksg-v1:variant=2",
+    "cca", "cca:corrected=true", "histogram", "histogram:spacing=mass",
     "histogram:miller_madow=true",
 )  # fmt: skip
 
@@ -90,41 +91,63 @@ CONDITIONS = {
 }
 """Repeated rows are the same data seen twice: an estimator may take them for more data, not for more dependence."""
 
+_REPEATED = ("every row twice", "every row four times")
+_TIED = ("rounded to 0.1", "rounded to integers", "independent integers", "independent signs", *_REPEATED)
+
+REFUSED: dict[tuple[str, str], str] = {
+    **{
+        (name, condition): "rows repeat others, in x and y together, which estimator 'ksg' would take for dependence"
+        for name in ("ksg", "ksg:variant=2")
+        for condition in _REPEATED
+    },
+    **{
+        ("ksg:scale=standard", condition): "numbers in a column stand there more than once, .* use scale=rank"
+        for condition in _TIED
+    },
+}
+"""What says that it would be wrong, by estimator and condition: a part of the sentence."""
+
 WRONG: dict[tuple[str, str], float] = {
-    ("ksg", "x times 1e-6"): 0.000,
-    ("ksg", "x times 1e6"): 0.000,
-    ("ksg", "y times 1e-6"): 0.000,
-    ("ksg", "y times 1e6"): 0.000,
-    ("ksg", "x times 1e300"): 0.000,
-    ("ksg", "x times 1e-300"): 0.000,
-    ("ksg", "a column times 1e6"): 0.000,
-    ("ksg", "rounded to 0.1"): 1.475,
-    ("ksg", "rounded to integers"): 8.024,
-    ("ksg", "independent integers"): 8.064,
-    ("ksg", "independent signs"): 8.291,
-    ("ksg", "every row twice"): 1.290,
-    ("ksg", "every row four times"): 9.678,
-    ("ksg", "both constant"): 8.291,
-    ("ksg", "one column against ten"): 0.320,
-    ("ksg", "ten columns against one"): 0.320,
-    ("ksg:variant=2", "x times 1e-6"): 0.788,
-    ("ksg:variant=2", "x times 1e6"): 0.709,
-    ("ksg:variant=2", "y times 1e-6"): 0.709,
-    ("ksg:variant=2", "y times 1e6"): 0.788,
-    ("ksg:variant=2", "x times 1e300"): 0.709,
-    ("ksg:variant=2", "x times 1e-300"): 0.788,
-    ("ksg:variant=2", "a column times 1e6"): 0.312,
-    ("ksg:variant=2", "rounded to 0.1"): -0.063,
-    ("ksg:variant=2", "rounded to integers"): -2.760,
-    ("ksg:variant=2", "independent integers"): -2.745,
-    ("ksg:variant=2", "independent signs"): -4.235,
-    ("ksg:variant=2", "every row twice"): 1.713,
-    ("ksg:variant=2", "every row four times"): 6.345,
-    ("ksg:variant=2", "x constant"): -0.331,
-    ("ksg:variant=2", "y constant"): -0.331,
-    ("ksg:variant=2", "both constant"): -5.620,
-    ("ksg:variant=2", "one column against ten"): 0.358,
-    ("ksg:variant=2", "ten columns against one"): 0.358,
+    ("ksg", "one column against ten"): 0.304,
+    ("ksg", "ten columns against one"): 0.304,
+    ("ksg:variant=2", "one column against ten"): 0.345,
+    ("ksg:variant=2", "ten columns against one"): 0.345,
+    ("ksg:scale=standard", "one column against ten"): 0.301,
+    ("ksg:scale=standard", "ten columns against one"): 0.301,
+    ("ksg-v1", "x times 1e-6"): 0.000,
+    ("ksg-v1", "x times 1e6"): 0.000,
+    ("ksg-v1", "y times 1e-6"): 0.000,
+    ("ksg-v1", "y times 1e6"): 0.000,
+    ("ksg-v1", "x times 1e300"): 0.000,
+    ("ksg-v1", "x times 1e-300"): 0.000,
+    ("ksg-v1", "a column times 1e6"): 0.000,
+    ("ksg-v1", "rounded to 0.1"): 1.475,
+    ("ksg-v1", "rounded to integers"): 8.024,
+    ("ksg-v1", "independent integers"): 8.064,
+    ("ksg-v1", "independent signs"): 8.291,
+    ("ksg-v1", "every row twice"): 1.290,
+    ("ksg-v1", "every row four times"): 9.678,
+    ("ksg-v1", "both constant"): 8.291,
+    ("ksg-v1", "one column against ten"): 0.320,
+    ("ksg-v1", "ten columns against one"): 0.320,
+    ("ksg-v1:variant=2", "x times 1e-6"): 0.788,
+    ("ksg-v1:variant=2", "x times 1e6"): 0.709,
+    ("ksg-v1:variant=2", "y times 1e-6"): 0.709,
+    ("ksg-v1:variant=2", "y times 1e6"): 0.788,
+    ("ksg-v1:variant=2", "x times 1e300"): 0.709,
+    ("ksg-v1:variant=2", "x times 1e-300"): 0.788,
+    ("ksg-v1:variant=2", "a column times 1e6"): 0.312,
+    ("ksg-v1:variant=2", "rounded to 0.1"): -0.063,
+    ("ksg-v1:variant=2", "rounded to integers"): -2.760,
+    ("ksg-v1:variant=2", "independent integers"): -2.745,
+    ("ksg-v1:variant=2", "independent signs"): -4.235,
+    ("ksg-v1:variant=2", "every row twice"): 1.713,
+    ("ksg-v1:variant=2", "every row four times"): 6.345,
+    ("ksg-v1:variant=2", "x constant"): -0.331,
+    ("ksg-v1:variant=2", "y constant"): -0.331,
+    ("ksg-v1:variant=2", "both constant"): -5.620,
+    ("ksg-v1:variant=2", "one column against ten"): 0.358,
+    ("ksg-v1:variant=2", "ten columns against one"): 0.358,
     ("histogram", "one column against ten"): 1.981,
     ("histogram", "ten columns against one"): 1.981,
     ("histogram:spacing=mass", "one column against ten"): 2.303,
@@ -145,6 +168,8 @@ def cases() -> list[ParameterSet]:
     made = []
     for name in NAMES:
         for condition in CONDITIONS:
+            if (name, condition) in REFUSED:
+                continue
             wrong = WRONG.get((name, condition))
             marks = [] if wrong is None else [pytest.mark.xfail(strict=True, reason=f"gives {wrong} nats")]
             made.append(pytest.param(name, condition, marks=marks, id=f"{name}-{condition}"))
@@ -154,7 +179,7 @@ def cases() -> list[ParameterSet]:
 def test_every_estimator_that_takes_a_sample_is_tried() -> None:
     names = [entry.name for entry in ESTIMATORS.entries()]
     registered = {name for name in names if issubclass(ESTIMATORS.get(name), SampleEstimator)}
-    assert {name.partition(":")[0] for name in NAMES} == registered
+    assert {ESTIMATORS.entry(name.partition(":")[0]).name for name in NAMES} == registered
 
 
 @pytest.mark.parametrize(("name", "condition"), cases())
@@ -170,8 +195,14 @@ def test_what_is_wrong_is_as_measured(name: str, condition: str) -> None:
     assert value(name, given.x, given.y) == pytest.approx(WRONG[name, condition], abs=6e-4)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("condition", CONDITIONS)
+@pytest.mark.parametrize(("name", "condition"), REFUSED)
+def test_what_would_be_wrong_is_refused(name: str, condition: str) -> None:
+    given = CONDITIONS[condition]
+    with pytest.raises(UsageError, match=REFUSED[name, condition]):
+        value(name, given.x, given.y)
+
+
+@pytest.mark.parametrize(("name", "condition"), [(n, c) for n in NAMES for c in CONDITIONS if (n, c) not in REFUSED])
 def test_the_value_is_finite_and_under_the_ceiling(name: str, condition: str) -> None:
     given = CONDITIONS[condition]
     found = value(name, given.x, given.y)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from numpy.typing import NDArray
 from scipy.special import digamma
@@ -30,7 +31,7 @@ from tests.support.equality import same
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 Array = NDArray[np.float64]
-NAMES = ["ksg", "ksg:variant=2", "cca", "cca:corrected=true", "histogram", "histogram:spacing=mass"]
+NAMES = ["ksg", "ksg:variant=2", "ksg-v1", "cca", "cca:corrected=true", "histogram", "histogram:spacing=mass"]
 
 
 def value(name: str, x: Array, y: Array) -> float:
@@ -63,9 +64,9 @@ def ksg_in_loops(x: Array, y: Array, k: int, variant: int) -> float:
         others = [j for j in range(n) if j != i]
         d_x = {j: max(abs(x[i] - x[j])) for j in others}
         d_y = {j: max(abs(y[i] - y[j])) for j in others}
-        nearest = sorted(others, key=lambda j: max(d_x[j], d_y[j]))[:k]
+        reach = sorted(max(d_x[j], d_y[j]) for j in others)[k - 1]
+        nearest = [j for j in others if max(d_x[j], d_y[j]) <= reach]
         if variant == 1:
-            reach = max(d_x[nearest[-1]], d_y[nearest[-1]])
             n_x, n_y = (sum(d[j] < reach for j in others) for d in (d_x, d_y))
             terms.append(digamma(n_x + 1) + digamma(n_y + 1))
         else:
@@ -79,25 +80,142 @@ def ksg_in_loops(x: Array, y: Array, k: int, variant: int) -> float:
 def test_ksg_is_its_formula(n: int, k: int, dim_x: int, dim_y: int, variant: int) -> None:
     x, y = sample(n, dim_x, dim_y)
     expected = ksg_in_loops(x, y, k, variant)
-    assert value(f"ksg:k={k},variant={variant}", x, y) == pytest.approx(expected, rel=1e-12)
+    assert value(f"ksg-v1:k={k},variant={variant}", x, y) == pytest.approx(expected, rel=1e-12)
+    assert value(f"ksg:k={k},variant={variant},scale=none", x, y) == pytest.approx(expected, rel=1e-12)
+    quantiles = scipy.stats.norm.ppf((np.arange(n) + 0.5) / n)
+    quantiles -= quantiles[::-1]  # what mirrors another is as far from 0, to the last bit
+    ranked = (quantiles[scipy.stats.rankdata(side, axis=0).astype(int) - 1] for side in (x, y))
+    assert value(f"ksg:k={k},variant={variant}", x, y) == pytest.approx(ksg_in_loops(*ranked, k, variant), rel=1e-12)
 
 
 @pytest.mark.parametrize("k", [3, 7])
 def test_ksg_is_scikit_learns(k: int) -> None:
     feature_selection = pytest.importorskip("sklearn.feature_selection")
-    x, y = (side / side.std() for side in sample(400, 1, 1))  # what scikit-learn does first
+    x, y = sample(400, 1, 1)
     (expected,) = feature_selection.mutual_info_regression(x, y[:, 0], n_neighbors=k, random_state=0)
-    assert value(f"ksg:k={k}", x, y) == pytest.approx(expected, rel=1e-9)
+    assert value(f"ksg:k={k},scale=standard", x, y) == pytest.approx(expected, rel=1e-9)
+    assert value(f"ksg-v1:k={k}", x / x.std(), y / y.std()) == pytest.approx(expected, rel=1e-9)
+
+
+def correlated(n: int = 1000) -> tuple[Array, Array, Array]:
+    """Normal x and y with 0.511 nats, and a normal that is independent of both."""
+    g = np.random.default_rng(0)
+    x = g.normal(size=(n, 1))
+    return x, 0.8 * x + 0.6 * g.normal(size=(n, 1)), g.normal(size=(n, 1))
+
+
+@pytest.mark.parametrize(("units", "unscaled"), [(1, 0.513), (100, 0.347), (1000, 0.029), (1e6, 0.0)])
+def test_units_do_not_matter_to_the_second_version_of_ksg(units: float, unscaled: float) -> None:
+    x, y, _ = correlated()
+    assert value("ksg-v1", x, units * y) == pytest.approx(unscaled, abs=6e-4)  # its numbers are published
+    for name in ("ksg", "ksg:variant=2", "ksg:scale=standard"):
+        assert value(name, x, units * y) == pytest.approx(value(name, x, y), rel=1e-9)
+        assert value(name, x, units * y) == pytest.approx(0.511, abs=0.03)
+
+
+def test_units_within_a_side_do_not_matter_either() -> None:
+    x, y, z = correlated()
+    both = np.hstack((x, z))
+    for scale in ("rank", "standard"):
+        name = f"ksg:scale={scale}"
+        assert value(name, both * [1e3, 1e-3], y) == pytest.approx(value(name, both, y), rel=1e-9)
+
+
+def test_increasing_maps_do_not_matter_to_ranks() -> None:
+    x, y, _ = correlated()
+    assert value("ksg", x**3, np.exp(y)) == value("ksg", x, y)
+    assert value("ksg-v1", x**3, y**3) == pytest.approx(0.443, abs=6e-4)
+
+
+def test_a_shipped_task_whose_sides_have_other_units() -> None:
+    task = mibench.get_task("normal:covariances=1_90/90_10000")
+    x, y = (side.double().numpy() for side in task.sample(1000, torch.Generator().manual_seed(0)))
+    assert value("ksg-v1", x, y) == pytest.approx(0.571, abs=6e-4)
+    for name in ("ksg", "ksg:variant=2"):
+        assert value(name, x, y) == pytest.approx(task.mi, abs=0.03)
+
+
+def classes(count: int, n: int = 1000) -> tuple[Array, Array, float]:
+    """Equally likely classes as one-hot columns, a normal around each one's mean, and their information."""
+    g = np.random.default_rng(1)
+    label = g.integers(0, count, n)
+    y = (3 * label + g.normal(size=n))[:, None]
+    at = np.linspace(-8, 3 * count + 8, 20001)
+    each = scipy.stats.norm.pdf(at[:, None], 3 * np.arange(count))
+    terms = each * np.log(np.maximum(each, 1e-300) / each.mean(1, keepdims=True))
+    return np.eye(count)[label], y, float(terms.sum() / count * (at[1] - at[0]))
+
+
+@pytest.mark.parametrize("variant", [1, 2])
+def test_equal_numbers_are_told_apart_without_a_change_of_the_information(variant: int) -> None:
+    name = f"ksg:variant={variant}"
+    x, y, z = correlated()
+    assert value(name, x.round(1), y.round(1)) == pytest.approx(0.511, abs=0.04)
+    assert value(name, x.round(1), z.round(1)) == pytest.approx(0, abs=0.04)
+    assert value(name, x.round(), z.round()) == pytest.approx(0, abs=0.04)
+    bit = np.sign(z)
+    ratio = scipy.stats.norm.pdf(y) / sum(scipy.stats.norm.pdf(y + bit, mean) / 2 for mean in (-1, 1))
+    assert value(name, bit, bit + y) == pytest.approx(np.log(ratio).mean(), abs=0.04)  # 0.337 with this sample's luck
+    for count in (3, 10):
+        one_hot, around, truth = classes(count)
+        assert value(name, one_hot, around) == pytest.approx(truth, abs=0.07)
+
+
+def test_what_the_first_version_says_of_equal_numbers_stays() -> None:
+    x, y, z = correlated()
+    assert value("ksg-v1", x.round(1), y.round(1)) == pytest.approx(2.352, abs=6e-4)
+    assert value("ksg-v1:variant=2", x.round(1), y.round(1)) == pytest.approx(-0.236, abs=6e-4)
+    assert value("ksg-v1", x.round(1), z.round(1)) == pytest.approx(1.239, abs=6e-4)
+    assert value("ksg-v1:variant=2", 0 * x, y) == pytest.approx(-1 / 3, abs=2e-3)
+    assert value("ksg-v1:variant=2", np.sign(z), np.sign(z) + y) == pytest.approx(0.0, abs=0.05)  # of 0.337
+
+
+@pytest.mark.parametrize("variant", [1, 2])
+def test_how_equal_numbers_are_told_apart_depends_on_the_pairs_and_not_on_their_order(variant: int) -> None:
+    name, order = f"ksg:variant={variant}", np.random.default_rng(3).permutation(300)
+    x, y = (side.round() for side in sample(300, 2, 2))
+    assert value(name, x[order], y[order]) == pytest.approx(value(name, x, y), rel=1e-12)
+    assert value(name, 1000 * x, y - 7) == pytest.approx(value(name, x, y), rel=1e-12)
+
+
+def test_constant_columns_tell_nothing() -> None:
+    x, y, _ = correlated(100)
+    constant = np.full((100, 2), 1e9)
+    for name in ("ksg", "ksg:variant=2", "ksg:scale=standard"):
+        assert value(name, constant, y) == value(name, x, constant) == value(name, constant, constant) == 0.0
+        assert value(name, np.hstack((x, constant)), y) == value(name, x, y)
+
+
+def test_rows_that_are_given_several_times_are_refused() -> None:
+    x, y, z = correlated()
+    with pytest.raises(UsageError, match=r"^400 of 1200 rows repeat others, .* give each pair once"):
+        value("ksg", np.vstack((x, x[:200])), np.vstack((y, y[:200])))
+    drawn = np.random.default_rng(5).integers(0, 1000, 1000)  # a bootstrap
+    with pytest.raises(UsageError, match="rows repeat others"):
+        value("ksg", x[drawn], y[drawn])
+    few = np.vstack((x, x[:4])), np.vstack((y, y[:4]))
+    assert value("ksg", *few) == pytest.approx(value("ksg", x, y), abs=0.02)
+    bit = np.sign(z)  # repeats with many partners, and repeats that are many
+    assert value("ksg", x[drawn], bit[drawn]) == pytest.approx(0, abs=0.05)
+    assert value("ksg", bit, -bit) == pytest.approx(math.log(2), abs=0.1)
+
+
+def test_equal_numbers_without_ranks_are_refused() -> None:
+    x, y, _ = correlated()
+    for scale in ("standard", "none"):
+        with pytest.raises(UsageError, match=f"stand there more than once, .* with scale={scale}; use scale=rank"):
+            value(f"ksg:scale={scale}", x.round(2), y)
+        assert math.isfinite(value(f"ksg:scale={scale}", x.round(5), y))
 
 
 def test_ksgs_ceilings_are_reached() -> None:
     line = np.arange(400.0)[:, None] ** 1.01  # no two distances are equal
-    ksg = mibench.get_estimator("ksg:k=2")
-    assert value("ksg:k=2", line, line) == pytest.approx(float(digamma(400) - digamma(2)), rel=1e-12)
-    second = mibench.get_estimator("ksg:k=2,variant=2")
-    assert value("ksg:k=2,variant=2", line, line) == pytest.approx(second.ceiling(n=400, m=1), rel=1e-12)
+    ksg = mibench.get_estimator("ksg-v1:k=2")
+    assert value("ksg-v1:k=2", line, line) == pytest.approx(float(digamma(400) - digamma(2)), rel=1e-12)
+    second = mibench.get_estimator("ksg-v1:k=2,variant=2")
+    assert value("ksg-v1:k=2,variant=2", line, line) == pytest.approx(second.ceiling(n=400, m=1), rel=1e-12)
     same = np.zeros((400, 1))
-    assert value("ksg:k=2", same, same) == pytest.approx(ksg.ceiling(n=400, m=1), rel=1e-12)
+    assert value("ksg-v1:k=2", same, same) == pytest.approx(ksg.ceiling(n=400, m=1), rel=1e-12)
     assert ksg.ceiling(n=400, m=1) == pytest.approx(float(digamma(400) + digamma(2) - 2 * digamma(1)), rel=1e-12)
 
 
@@ -211,7 +329,7 @@ def test_values_are_float64_and_symmetric_and_do_not_depend_on_the_order(name: s
     first = value(name, x, y)
     assert value(name, x[order], y[order]) == pytest.approx(first, rel=1e-12)
     assert value(name, y, x) == pytest.approx(first, rel=1e-9)
-    assert value(name, x * 3 + 1, y) == pytest.approx(first, rel=1e-9) or name.startswith("ksg")
+    assert value(name, x * 3 + 1, y) == pytest.approx(first, rel=1e-9) or name == "ksg-v1"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,78 @@
+"""Columns of a sample brought to one scale, for estimators that take it as a whole: units and ties.
+
+Notable: numbers that stand more than once can be told apart by random numbers without a change of the mutual
+information, as long as none passes another number: what was drawn says nothing, and what was given can be read off.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+Array = NDArray[np.float64]
+
+
+def varying(columns: Array) -> Array:
+    """Leave out the columns that are constant, (n, d) -> (n, at most d): they tell nothing."""
+    return columns[:, columns.min(0) < columns.max(0)]
+
+
+def centred(columns: Array) -> Array:
+    """Columns divided by their largest size, less their means: nothing overflows, whatever the units; none constant."""
+    scaled = columns / np.abs(columns).max(0)
+    return np.asarray(scaled - scaled.mean(0))
+
+
+def standard_scores(columns: Array) -> Array:
+    """Columns of mean 0 and variance 1, in any units; none constant."""
+    moved = centred(columns)
+    return np.asarray(moved / moved.std(0))
+
+
+def normal_scores(columns: Array, keys: Array | None = None) -> Array:
+    """Quantiles of a normal at the ranks of each column: ``Phi^-1((rank - 1/2) / n)``, which no increasing map moves.
+
+    Parameters
+    ----------
+    columns
+        Shape (n, d).
+    keys
+        Of the order of numbers that are equal, (n,); None where there are none.
+    """
+    quantiles = ndtri((np.arange(len(columns)) + 0.5) / len(columns))
+    # Symmetric to the last bit, so that rounding does not decide between distances on either side of 0.
+    quantiles = (quantiles - quantiles[::-1]) / 2
+    orders = columns.argsort(0) if keys is None else np.stack([np.lexsort((keys, column)) for column in columns.T], 1)
+    scores = np.empty(columns.shape)
+    np.put_along_axis(scores, orders, quantiles[:, None], 0)
+    return scores
+
+
+def tie_keys(x: Array, y: Array) -> Array:
+    """Random numbers for the rows of x and of y, (2, n), which depend on the pairs and not on their order.
+
+    Parameters
+    ----------
+    x, y
+        A sample, (n, dim_x) and (n, dim_y).
+    """
+    random = np.random.RandomState(0).random_sample((2, len(x)))  # whose numbers are promised to stay what they are
+    keys = np.empty_like(random)
+    keys[:, np.lexsort(np.hstack((x, y)).T[::-1])] = random
+    return keys
+
+
+def ties_of(columns: Array) -> NDArray[np.int64]:
+    """How many of each column's numbers stand in it more than once, (d,)."""
+    ordered = np.sort(columns, 0)
+    edges = np.zeros((len(columns) + 1, columns.shape[1]), bool)
+    edges[1:-1] = ordered[1:] == ordered[:-1]
+    return np.asarray((edges[1:] | edges[:-1]).sum(0))
+
+
+def occurrences(rows: Array) -> NDArray[np.int64]:
+    """How often each row stands in the sample, (n, d) -> (n,)."""
+    _, labels, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
+    found: NDArray[np.int64] = counts[labels.reshape(-1)]
+    return found
