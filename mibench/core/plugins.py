@@ -1,24 +1,37 @@
 """Plug-ins by path: Python files with components that are not installed.
 
-Notable: a plug-in that cannot be imported is broken and stops nothing, whatever it raises. One that ends the process
-can only be found out by another process, `mibench.core.probing`, whose verdicts are remembered here.
+Notable:
+
+- A plug-in that cannot be imported is broken and stops nothing, whatever it raises. One that ends the process can only
+  be found out by another process, `mibench.core.probing`, whose verdicts are remembered here.
+- A file that was edited, or imports one beside it that was, is imported anew where it is named again.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import importlib.util
-import sys
 from collections.abc import Iterable, Mapping
-from importlib.machinery import ModuleSpec
+from importlib.machinery import SOURCE_SUFFIXES
 from pathlib import Path
 
 from mibench.core.errors import PluginError, UsageError, shown
-from mibench.core.faults import describe_error, fault_of
+from mibench.core.faults import describe_error
 from mibench.core.files import FOLDER, given_path, kind_of, read_small
-from mibench.core.registry import BROKEN, CRITICS, ESTIMATORS, NEGATIVES, TASKS, Broken
+from mibench.core.importing import forget, import_file
+from mibench.core.outside import PLUGIN_PREFIX, hash_of
+from mibench.core.registry import BROKEN, Broken
 
-_LOADED: dict[Path, str] = {}
+
+@dataclasses.dataclass(frozen=True)
+class _Loaded:
+    """A plug-in as it was when it was imported: its module, and the hash of its code."""
+
+    module: str
+    code: str
+
+
+_LOADED: dict[Path, _Loaded] = {}
 _CONDEMNED: dict[Path, str] = {}
 """How files ended that are not to be imported in this process; see `judge`."""
 
@@ -94,41 +107,39 @@ def plugin_files(given: str | Path) -> list[Path]:
     return files
 
 
+def refresh_plugins() -> None:
+    """Import anew the plug-ins that were edited since they were loaded: workers would run what the files hold now.
+
+    Raises
+    ------
+    PluginError
+        Where one cannot be imported any more.
+    """
+    for file in list(_LOADED):
+        _load_file(file, strict=True)
+
+
 def _load_file(file: Path, strict: bool) -> None:
-    if file in _LOADED:
-        return
-    name = f"mibench_plugin_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    code = hash_of(file) if file.is_file() else ""
+    if (known := _LOADED.get(file)) is not None:
+        if known.code == code:
+            return
+        forget(known.module)
+    name = f"{PLUGIN_PREFIX}{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
     error: BaseException | None = None
     ended = _CONDEMNED.get(file.resolve()) or _unfit(file)
     if ended is None:
-        spec = importlib.util.spec_from_file_location(name, file)
-        if spec is None:
+        if file.suffix not in SOURCE_SUFFIXES:
             raise UsageError(f"plug-in '{file}' is not a Python file")
-        error = _import(name, spec)
+        error = import_file(name, file)
         ended = None if error is None else describe_error(error, file)
     if ended is None:
-        _LOADED[file] = name
-    elif strict:
+        _LOADED[file] = _Loaded(name, code)  # where it was loaded before, in its old place
+        return
+    _LOADED.pop(file, None)
+    if strict:
         raise _cannot_be_imported(file, ended) from error
-    else:
-        BROKEN.append(Broken(str(file), ended))
-
-
-def _import(name: str, spec: ModuleSpec) -> BaseException | None:
-    """Import a module and return what it raised, in which case it leaves nothing behind."""
-    assert spec.loader is not None
-    loader, module = spec.loader, importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    whole = False
-    try:
-        error = fault_of(lambda: loader.exec_module(module))
-        whole = error is None
-    finally:
-        if not whole:
-            sys.modules.pop(name, None)
-            for registry in (TASKS, ESTIMATORS, CRITICS, NEGATIVES):
-                registry.forget(name)
-    return error
+    BROKEN.append(Broken(str(file), ended))
 
 
 def _unfit(file: Path) -> str | None:

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from mibench.core.errors import DuplicateNameError, UnknownNameError, UsageError, shown
 from mibench.core.faults import describe_error, fault_of
 from mibench.core.numbers import as_whole, whole
+from mibench.core.outside import code_of
 from mibench.core.parameters import Parametrised, split_name
 from mibench.core.parsing import parse_source
 
@@ -57,6 +58,8 @@ class Entry:
     origin: str
     module: str
     qualname: str
+    code: str | None = None
+    """What a component from outside is made of, as `mibench.core.outside.code_of`; None for mibench's own."""
 
     @property
     def id(self) -> str:
@@ -130,7 +133,8 @@ class Registry(Generic[T]):
             origin = str(getattr(module, "__file__", None) or cls.__module__)
             summary = (cls.__doc__ or "").strip().split("\n")[0]
             kind = getattr(cls, "kind", None)
-            entry = Entry(name, version, aliases, summary, kind, origin, cls.__module__, cls.__qualname__)
+            code = code_of(cls.__module__)
+            entry = Entry(name, version, aliases, summary, kind, origin, cls.__module__, cls.__qualname__, code)
             self._scan()
             with self._lock:
                 self._add(entry)

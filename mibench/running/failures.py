@@ -31,7 +31,9 @@ class Failure:
     memory: float | None = None
 
 
-def write_failure(failure: Failure, folder: str | Path, *, session_id: str, device: str) -> None:
+def write_failure(
+    failure: Failure, folder: str | Path, *, session_id: str, device: str, code: str | None = None
+) -> None:
     """Store one row per stair of a run that failed; raises `StoreWriteError` where that cannot be done."""
     facts = {
         "session_id": session_id,
@@ -41,6 +43,7 @@ def write_failure(failure: Failure, folder: str | Path, *, session_id: str, devi
         "status": failure.status,
         "error": storable(failure.error),
         "peak_rss_mb": failure.memory,
+        "code": code,
     }
     rows = [{**columns, **facts} for columns in _spec_columns(failure.spec)]
     stem = pack_stem([failure.spec.run_id], session_id, failure.status)

@@ -22,6 +22,8 @@ class Job:
     ----------
     specs
         Canonical JSON of the runs.
+    codes
+        Of each run the code from outside that it was planned with, the column ``code``.
     plugins, modules
         Files to load and modules to import first: where components that are not mibench's come from.
     device
@@ -33,6 +35,7 @@ class Job:
     """
 
     specs: tuple[str, ...]
+    codes: tuple[str | None, ...]
     plugins: tuple[str, ...]
     modules: tuple[str, ...]
     device: str

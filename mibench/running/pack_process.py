@@ -14,11 +14,14 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NoReturn
 
-from mibench.core.errors import StoreWriteError
+from mibench.core.errors import MibenchError, StoreWriteError
 from mibench.running.messages import Job, Message, send
+
+if TYPE_CHECKING:
+    from mibench.experiments.specs import RunSpec
 
 _ERROR_LENGTH = 8000  # characters kept of a traceback
 _PR_SET_PDEATHSIG = 1
@@ -59,6 +62,7 @@ def _train_and_store(job: Job, progress: Callable[[int], None]) -> int:
         importlib.import_module(module)
     configure_process(job.device)
     specs = [RunSpec.from_json(text) for text in job.specs]
+    _expect_code(specs, job.codes)
     results = train_pack(specs, device=job.device, progress=progress)
     facts = {
         "session_id": job.session_id,
@@ -66,10 +70,24 @@ def _train_and_store(job: Job, progress: Callable[[int], None]) -> int:
         "finished_at": datetime.datetime.now(datetime.UTC),
         "peak_rss_mb": peak_memory(),
     }
-    rows = [{**row, **facts} for result in results for row in result.rows]
+    codes = dict(zip((spec.run_id for spec in specs), job.codes, strict=True))
+    rows = [{**row, **facts, "code": codes[result.spec.run_id]} for result in results for row in result.rows]
     curves = curves_table({result.spec.run_id: result.curve for result in results})
     write_pack(job.folder, job.stem, rows, curves)
     return len(results)
+
+
+def _expect_code(specs: Sequence[RunSpec], planned: Sequence[str | None]) -> None:
+    """Refuse runs whose components from outside are other code here than where they were planned."""
+    from mibench.experiments.code import codes_of
+
+    here = codes_of(specs)
+    for spec, code in zip(specs, planned, strict=True):
+        if (found := here.get(spec.run_id)) != code:
+            raise MibenchError(
+                f"the code from outside has changed since this run was planned: it was {code}, and is {found} here; "
+                "give the same command again"
+            )
 
 
 def peak_memory(usage: resource.struct_rusage | None = None) -> float:

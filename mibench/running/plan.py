@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mibench.core.errors import UsageError, shown
 from mibench.core.numbers import as_whole
 from mibench.core.registry import ESTIMATORS
+from mibench.experiments.code import codes_of
 from mibench.experiments.specs import RunSpec
 from mibench.running.packs import Pack, pack
-from mibench.store.folders import statuses
+from mibench.store.folders import Stored, statuses
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,13 +25,20 @@ class Plan:
     failed: Pack
     packs: tuple[Pack, ...]
     retry_failed: bool = False
+    changed: Pack = ()
+    """Stored results whose components from outside are not the code that they are now."""
+
+    retrain: bool = False
+    codes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """By run id the code from outside that runs are trained with; see `mibench.experiments.code.codes_of`."""
+
     memory: float | None = None
     """Bytes that the largest pack's process needs, about; None where nobody asked."""
 
     @property
     def specs(self) -> Pack:
         """All runs of the plan."""
-        return self.done + self.new + self.failed
+        return self.done + self.new + self.failed + self.changed
 
     @property
     def todo(self) -> int:
@@ -47,6 +56,8 @@ class Plan:
         if self.failed:
             hint = "tried again" if self.retry_failed else "--retry-failed"
             parts.append(f"{len(self.failed)} failed before ({hint})")
+        if self.changed:
+            parts.append(f"{len(self.changed)} by other code ({'trained again' if self.retrain else '--retrain'})")
         count = len(self.specs)
         return f"{count} run{'' if count == 1 else 's'}: {', '.join(parts)}"
 
@@ -73,6 +84,7 @@ def make_plan(
     folder: str | Path,
     *,
     retry_failed: bool = False,
+    retrain: bool = False,
     shard: tuple[int, int] | None = None,
     jobs: int = 1,
     device: str = "cpu",
@@ -86,7 +98,9 @@ def make_plan(
     folder
         The results folder; it need not exist.
     retry_failed
-        Train again what is stored as crashed or timed out.
+        Train again what is stored as crashed or timed out; what failed by other code is in any case.
+    retrain
+        Train again what is stored by other code: components from outside that were edited under their versions.
     shard
         ``(i, n)``, i from 1: only the i-th of n parts of the grid, for the i-th of n machines.
     jobs
@@ -103,13 +117,44 @@ def make_plan(
     """
     specs = specs if shard is None else in_shard(specs, shard)
     stored = statuses(folder)
-    groups: dict[str, list[RunSpec]] = {"done": [], "new": [], "failed": []}
+    codes = codes_of(specs)
+    groups: dict[str, list[RunSpec]] = {"done": [], "new": [], "failed": [], "changed": []}
     for spec in specs:
-        status, rows = stored.get(spec.run_id, ("new", spec.stairs))
-        groups["new" if rows < spec.stairs else status].append(spec)
-    todo = groups["new"] + (groups["failed"] if retry_failed else [])
+        groups[_group(spec, stored.get(spec.run_id), codes.get(spec.run_id))].append(spec)
+    todo = groups["new"] + (groups["failed"] if retry_failed else []) + (groups["changed"] if retrain else [])
     packs = pack(todo, jobs=jobs, device=device)
-    return Plan(tuple(groups["done"]), tuple(groups["new"]), tuple(groups["failed"]), packs, retry_failed=retry_failed)
+    runs = {name: tuple(group) for name, group in groups.items()}
+    return Plan(**runs, packs=packs, retry_failed=retry_failed, retrain=retrain, codes=codes)
+
+
+def _group(spec: RunSpec, stored: Stored | None, code: str | None) -> str:
+    """Say what is known of a run."""
+    if stored is None or stored.rows < spec.stairs:
+        return "new"
+    if stored.code == code:
+        return stored.status
+    return "changed" if stored.status == "done" else "new"  # what failed may have been mended
+
+
+def check_code(plan: Plan, folder: str | Path) -> None:
+    """Refuse a plan of runs that other code than today's has made, where they are not to be trained again.
+
+    Raises
+    ------
+    UsageError
+        Which names the components, and the choices.
+    """
+    if not plan.changed or plan.retrain:
+        return
+    stored = statuses(folder)
+    now = [json.loads(plan.codes.get(spec.run_id, "{}")) for spec in plan.changed]
+    then = [json.loads(stored[spec.run_id].code or "{}") for spec in plan.changed]
+    names = sorted({name for a, b in zip(now, then, strict=True) for name in {*a, *b} if a.get(name) != b.get(name)})
+    runs = "1 stored run was" if len(plan.changed) == 1 else f"{len(plan.changed)} stored runs were"
+    raise UsageError(
+        f"{runs} trained by other code of {', '.join(names)} than there is now; raise its version to keep both, or add "
+        "--retrain (retrain=True) to train them again"
+    )
 
 
 def read_shard(text: str) -> tuple[int, int]:

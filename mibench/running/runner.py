@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mibench.core.errors import MibenchError, StoreWriteError, UsageError, WorkersKilledError, did_you_mean
-from mibench.core.plugins import load_plugins, loaded_plugins
-from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS
+from mibench.core.outside import PLUGIN_PREFIX
+from mibench.core.plugins import load_plugins, loaded_plugins, refresh_plugins
+from mibench.experiments.code import entries_of
 from mibench.experiments.specs import RunSpec
 from mibench.experiments.suite import requested_runs
 from mibench.running import supervision
 from mibench.running.capacity import check_memory, machine_memory
 from mibench.running.engines import engine_names, find_engine
-from mibench.running.plan import Plan, make_plan
+from mibench.running.plan import Plan, check_code, make_plan
 from mibench.running.supervision import MEMORY, PackOutcome, Settings, counted
 from mibench.store.folders import check_writable, read_runs, write_session
 from mibench.store.paths import check_results
@@ -65,6 +66,7 @@ def run(
     device: str = "auto",
     timeout: float | None = 3600.0,
     retry_failed: bool = False,
+    retrain: bool = False,
     shard: tuple[int, int] | None = None,
     dry_run: bool = False,
     engine: str = "local",
@@ -94,6 +96,8 @@ def run(
         Seconds after which a run is killed; a pack gets as many times that as it has runs. None for no limit.
     retry_failed
         Train again what crashed or timed out before.
+    retrain
+        Train again what other code of a plug-in made than its file holds now.
     shard
         ``(i, n)``: only the i-th of n parts of the grid, i from 1.
     dry_run
@@ -124,6 +128,7 @@ def run(
     WorkersKilledError
         Where worker processes are killed whenever they start; likewise.
     """
+    refresh_plugins()
     load_plugins([plugins] if isinstance(plugins, str | Path) else plugins, strict=True)
     specs = requested_runs(grid, suite, options)
     outcome = execute(
@@ -133,6 +138,7 @@ def run(
         device=device,
         timeout=timeout,
         retry_failed=retry_failed,
+        retrain=retrain,
         shard=shard,
         dry_run=dry_run,
         engine=engine,
@@ -158,6 +164,7 @@ def execute(
     device: str = "auto",
     timeout: float | None = 3600.0,
     retry_failed: bool = False,
+    retrain: bool = False,
     shard: tuple[int, int] | None = None,
     dry_run: bool = False,
     engine: str = "local",
@@ -179,14 +186,19 @@ def execute(
 
     Raises
     ------
-    UsageError, StoreError, StoreWriteError
+    UsageError
+        As `run`, and where stored results are of other code than there is now, without ``retrain``.
+    StoreError, StoreWriteError
         As `run`.
     """
     _check_options(jobs, timeout, engine, scheduler)
     check_results(results)
     modules = _outside_modules(specs)
     device = resolve_device(device)
-    plan = make_plan(specs, results, retry_failed=retry_failed, shard=shard, jobs=jobs, device=device)
+    plan = make_plan(
+        specs, results, retry_failed=retry_failed, retrain=retrain, shard=shard, jobs=jobs, device=device
+    )
+    check_code(plan, results)
     if engine == "local":  # a cluster's machines are others
         plan = dataclasses.replace(plan, memory=check_memory(plan.packs, limit=machine_memory(device)))
     if on_plan is not None:
@@ -203,6 +215,7 @@ def execute(
         timeout=math.inf if timeout is None else timeout,
         plugins=loaded_plugins(),
         modules=modules,
+        codes=plan.codes,
     )
     progress = counted(on_progress, plan.work)
     outcomes = find_engine(engine)(plan.packs, settings, jobs=jobs, progress=progress, scheduler=scheduler)
@@ -271,19 +284,10 @@ def _outside_modules(specs: Sequence[RunSpec]) -> tuple[str, ...]:
     UsageError
         Where a component is defined in the running script, which workers do not run.
     """
-    used = {
-        registry.entry(name)
-        for spec in specs
-        for registry, name in (
-            (TASKS, spec.task),
-            (ESTIMATORS, spec.estimator),
-            (CRITICS, spec.critic),
-            (NEGATIVES, spec.negatives),
-        )
-    }
+    used = entries_of(specs)
     for entry in used:
         if entry.module == "__main__":
             raise UsageError(
                 f"'{entry.name}' is defined in the running script; move it to a file, and name that as plug-in"
             )
-    return tuple(sorted({e.module for e in used if not e.module.startswith(("mibench.", "mibench_plugin_"))}))
+    return tuple(sorted({e.module for e in used if not e.module.startswith(("mibench.", PLUGIN_PREFIX))}))

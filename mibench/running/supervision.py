@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from mibench.core.errors import StoreWriteError
 from mibench.running.failures import Failure, write_failure
@@ -34,6 +34,8 @@ class Settings:
         The results folder, an absolute path.
     timeout
         Seconds per run; ``inf`` for no limit.
+    codes
+        By run id the code from outside that a run is trained with; runs of mibench's own components are not in it.
     """
 
     folder: str
@@ -42,11 +44,13 @@ class Settings:
     timeout: float
     plugins: tuple[str, ...]
     modules: tuple[str, ...]
+    codes: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def job(self, pack: Pack) -> Job:
         """Return the job for a worker."""
         return Job(
             specs=tuple(spec.canonical for spec in pack),
+            codes=tuple(self.codes.get(spec.run_id) for spec in pack),
             plugins=self.plugins,
             modules=self.modules,
             device=self.device,
@@ -127,7 +131,8 @@ def stored(outcome: PackOutcome, settings: Settings) -> PackOutcome:
     """Write the rows of the runs that failed; a disk that is full stops the packs that follow."""
     try:
         for failure in outcome.failures:
-            write_failure(failure, settings.folder, session_id=settings.session_id, device=settings.device)
+            code = settings.codes.get(failure.spec.run_id)
+            write_failure(failure, settings.folder, session_id=settings.session_id, device=settings.device, code=code)
     except StoreWriteError as error:
         return dataclasses.replace(outcome, stopped_by="storage", error=str(error))
     return outcome

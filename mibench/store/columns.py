@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any, Literal
 
-SCHEMA_VERSION = 1
-"""Version of the tables' layout, written into every file's metadata."""
+SCHEMA_VERSION = 2
+"""Version of the tables' layout, written into every file's metadata. Files of earlier ones are read: what they lack is
+null."""
 
 ColumnType = Literal["string", "float64", "int64", "timestamp"]
 Status = Literal["ok", "diverged", "timeout", "crashed"]
@@ -21,11 +22,15 @@ FAILURE_STATUSES: tuple[Status, ...] = ("timeout", "crashed")
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """A column: its name, its type, and what it means with its unit. All may be null where a run gave no value."""
+    """A column: its name, its type, and what it means with its unit. All may be null where a run gave no value.
+
+    ``since`` is the schema version that brought it.
+    """
 
     name: str
     type: ColumnType
     doc: str
+    since: int = 1
 
 
 RUNS: tuple[Column, ...] = (
@@ -197,6 +202,13 @@ RUNS: tuple[Column, ...] = (
     Column("finished_at", "timestamp", "when the row was made, UTC"),
     Column("error", "string", "traceback, signal or limit of a failed run; null otherwise"),
     Column("spec", "string", "canonical JSON of the specification, from which run_id is made"),
+    Column(
+        "code",
+        "string",
+        "components that are not mibench's own with the code they were trained with, as JSON: sha256 of a plug-in's file "
+        "and of what it imports beside it, or an installed package with its version; null where all are mibench's own",
+        since=2,
+    ),
 )
 
 CURVES: tuple[Column, ...] = (

@@ -4,7 +4,8 @@ Layout: ``runs/<stem>.parquet`` and ``curves/<stem>.parquet`` for every finished
 for every invocation. Notable:
 
 - A run may lie in several files: two invocations trained it at once, or it failed before it succeeded. Readers keep one
-  copy: results win over failures, then the later one. A run's curve comes from the file whose row was kept.
+  copy: of the code from outside that was used last (`code`) results win over failures, then the later one. A run's
+  curve comes from the file whose row was kept.
 - Files come and go while a folder is read (`compact` replaces many by one); readers then start over.
 """
 
@@ -15,7 +16,7 @@ import os
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -37,6 +38,8 @@ from mibench.store.parquet import (
 from mibench.store.paths import check_results, existing_results, stems
 
 __all__ = [
+    "CHOICE",
+    "Stored",
     "check_writable",
     "curves_table",
     "load_curves",
@@ -54,6 +57,9 @@ __all__ = [
 
 COMPACTED = "compact-"
 """How the stems of files begin that `mibench.store.maintenance.compact` wrote."""
+
+CHOICE = ("run_id", "status", "finished_at", "code")
+"""Columns of runs that say which of several copies is kept."""
 
 _ATTEMPTS = 100
 _T = TypeVar("_T")
@@ -116,25 +122,43 @@ def read_results(folder: str | Path) -> tuple[dict[str, pa.Table], pa.Table]:
     return stable(folder, read)
 
 
-def statuses(folder: str | Path) -> dict[str, tuple[str, int]]:
-    """Return for every stored run whether it is ``"done"`` or ``"failed"``, and its number of rows.
+class Stored(NamedTuple):
+    """What a plan needs to know of a stored run.
 
-    A folder that does not exist holds no runs.
+    Parameters
+    ----------
+    status
+        ``"done"`` or ``"failed"``.
+    rows
+        How many rows it has, one per stair.
+    code
+        The code from outside that trained it, the column ``code``; None where all was mibench's own.
     """
-    tables = stable(folder, lambda: read_all(folder, "runs", ["run_id", "stair", "status", "finished_at"]))
+
+    status: str
+    rows: int
+    code: str | None
+
+
+def statuses(folder: str | Path) -> dict[str, Stored]:
+    """Return what is known of every stored run; a folder that does not exist holds none."""
+    tables = stable(folder, lambda: read_all(folder, "runs", [*CHOICE, "stair"]))
     frame: pd.DataFrame = kept_runs(tables).to_pandas()
-    result = frame["status"].isin(RESULT_STATUSES)
-    found = result.groupby(frame["run_id"]).agg(["all", "size"])
-    return {str(run): ("done" if done else "failed", int(rows)) for run, done, rows in found.itertuples()}
+    frame["done"] = frame["status"].isin(RESULT_STATUSES)
+    found = frame.groupby("run_id").agg(done=("done", "all"), rows=("done", "size"), code=("code", "first"))
+    return {
+        str(run): Stored("done" if done else "failed", int(rows), code if isinstance(code, str) else None)
+        for run, done, rows, code in found.itertuples()
+    }
 
 
 def select(tables: Mapping[str, pa.Table]) -> dict[str, str]:
-    """Choose for every run the file to take it from: results before failures, then the later one.
+    """Choose for every run the file to take it from: the code used last, results before failures, then the later one.
 
     Parameters
     ----------
     tables
-        Runs tables by stem, with at least run_id, status and finished_at.
+        Runs tables by stem, with at least the columns of `CHOICE`.
 
     Returns
     -------
@@ -142,7 +166,7 @@ def select(tables: Mapping[str, pa.Table]) -> dict[str, str]:
         run id -> stem; ties go to the stem that sorts last, so that the choice does not depend on the reader.
     """
     frames = [
-        table.select(["run_id", "status", "finished_at"]).to_pandas().assign(stem=stem)
+        table.select(list(CHOICE)).to_pandas().assign(stem=stem)
         for stem, table in tables.items()
         if table.num_rows
     ]
@@ -150,8 +174,13 @@ def select(tables: Mapping[str, pa.Table]) -> dict[str, str]:
         return {}
     rows = pd.concat(frames, ignore_index=True)
     rows["result"] = rows["status"].isin(RESULT_STATUSES)
-    copies = rows.groupby(["run_id", "stem"], as_index=False).agg({"result": "all", "finished_at": "max"})
-    copies = copies.sort_values(["result", "finished_at", "stem"], na_position="first")
+    rows["code"] = rows["code"].fillna("")
+    copies = rows.groupby(["run_id", "stem"], as_index=False).agg(
+        {"result": "all", "finished_at": "max", "code": "first"}
+    )
+    copies = copies.sort_values(["finished_at", "stem"], na_position="first")
+    copies["current"] = copies["code"] == copies.groupby("run_id")["code"].transform("last")
+    copies = copies.sort_values(["current", "result"], kind="stable")
     best = copies.drop_duplicates("run_id", keep="last")
     return dict(zip(best["run_id"].astype(str), best["stem"].astype(str), strict=True))
 
@@ -165,7 +194,7 @@ def kept_runs(tables: Mapping[str, pa.Table]) -> pa.Table:
 
 def kept_curves(folder: str | Path, run_ids: Collection[str] | None) -> pa.Table:
     """Read the curves of the runs that `kept_runs` keeps, sorted by (run_id, step)."""
-    tables = read_all(folder, "runs", ["run_id", "status", "finished_at"])
+    tables = read_all(folder, "runs", CHOICE)
     owners: dict[str, list[str]] = {}
     results = {run for table in tables.values() for run in _results_in(table)}
     for run, stem in select(tables).items():

@@ -18,7 +18,7 @@ import pyarrow as pa
 from mibench.core.errors import MibenchError, StoreError, UsageError
 from mibench.experiments.specs import RunSpec
 from mibench.store.columns import FAILURE_STATUSES, RESULT_STATUSES, TABLES
-from mibench.store.folders import COMPACTED, kept_runs, read_all, read_results, select, stable
+from mibench.store.folders import CHOICE, COMPACTED, kept_runs, read_all, read_results, select, stable
 from mibench.store.parquet import TEMPORARY_PREFIX, encode, file_of, read_table, schema, write_bytes
 from mibench.store.paths import check_results, existing_results, stems
 
@@ -78,9 +78,8 @@ def merge(folder: str | Path, sources: Iterable[str | Path]) -> Merged:
 
 
 def _merge_one(folder: Path, source: Path) -> Merged:
-    columns = ["run_id", "status", "finished_at"]
-    theirs = read_all(source, "runs", columns)
-    ours = stable(folder, lambda: read_all(folder, "runs", columns))
+    theirs = read_all(source, "runs", CHOICE)
+    ours = stable(folder, lambda: read_all(folder, "runs", CHOICE))
     have = _results(ours, select(ours))
     gained: dict[str, list[str]] = {}
     best = select(theirs)

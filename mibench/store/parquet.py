@@ -42,10 +42,10 @@ Rows: TypeAlias = "pa.Table | pd.DataFrame | Sequence[Mapping[str, Any]]"
 """What can be written as a table: columns may be missing (null) and in any order."""
 
 
-def schema(table: str) -> pa.Schema:
+def schema(table: str, version: int = SCHEMA_VERSION) -> pa.Schema:
     """Return the Arrow schema of a table (``runs``, ``curves`` or ``sessions``), with mibench's marks."""
-    fields = [pa.field(c.name, _TYPES[c.type]) for c in TABLES[table]]
-    return pa.schema(fields, metadata={_MARKER: table.encode(), _VERSION: str(SCHEMA_VERSION).encode()})
+    fields = [pa.field(c.name, _TYPES[c.type]) for c in TABLES[table] if c.since <= version]
+    return pa.schema(fields, metadata={_MARKER: table.encode(), _VERSION: str(version).encode()})
 
 
 def as_table(table: str, rows: Rows) -> pa.Table:
@@ -175,7 +175,7 @@ def file_of(folder: str | Path, table: str, stem: str) -> Path:
 
 
 def read_table(path: Path, table: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read one file of a table.
+    """Read one file of a table, in the schema of this version: columns that came later than the file are null.
 
     Raises
     ------
@@ -189,7 +189,9 @@ def read_table(path: Path, table: str, columns: Sequence[str] | None = None) -> 
             raise StoreError(f"'{path}' is {kind}, no Parquet file; {_next_step(path)}")
         with pq.ParquetFile(path) as file:
             _check(path, table, file.schema_arrow)
-            return file.read(columns=None if columns is None else list(columns))
+            wanted = schema(table).names if columns is None else list(columns)
+            found = file.read(columns=[name for name in wanted if name in file.schema_arrow.names])
+            return _completed(found, table, wanted)
     except FileNotFoundError:
         raise
     except (OSError, pa.ArrowException) as error:
@@ -202,16 +204,23 @@ def _check(path: Path, table: str, found: pa.Schema) -> None:
         marker, version = marks[_MARKER].decode(), int(marks[_VERSION])
     except (KeyError, ValueError) as error:
         raise StoreError(f"'{path}' was not written by mibench; {_next_step(path)}") from error
-    if version != SCHEMA_VERSION:
+    if not 1 <= version <= SCHEMA_VERSION:
         age = "newer" if version > SCHEMA_VERSION else "older"
         raise StoreError(
-            f"'{path}' has schema {version}, {age} than the {SCHEMA_VERSION} that this version of mibench reads; "
+            f"'{path}' has schema {version}, {age} than the 1 to {SCHEMA_VERSION} that this version of mibench reads; "
             f"{_next_step(path)}"
         )
     if marker != table:
         raise StoreError(f"'{path}' holds the table '{marker}', not '{table}'; {_next_step(path)}")
-    if not found.equals(schema(table)):
+    if not found.equals(schema(table, version)):
         raise StoreError(f"'{path}' does not have the columns of schema {version}; {_next_step(path)}")
+
+
+def _completed(found: pa.Table, table: str, wanted: Sequence[str]) -> pa.Table:
+    """Give a table all wanted columns in their order; null where the file has none."""
+    fields = [schema(table).field(name) for name in wanted]
+    columns = [found[f.name] if f.name in found.column_names else pa.nulls(found.num_rows, f.type) for f in fields]
+    return pa.table(columns, schema=pa.schema(fields, metadata=schema(table).metadata))
 
 
 def verify_command(folder: str | Path) -> str:
