@@ -13,6 +13,8 @@ Many = list[str] | None
 Plugins = Annotated[Many, typer.Option("--plugin", metavar="PATH", help="Python file or folder with more components.")]
 Results = Annotated[Path, typer.Option("--results", help="The results folder.")]
 Jobs = Annotated[int | None, typer.Option(help="Worker processes.  \\[default: one per processor]")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Train failed runs again.")]
+Retrain = Annotated[bool, typer.Option("--retrain", help="Train again what other code of a plug-in made.")]
 
 
 def given_command() -> str:

@@ -12,6 +12,7 @@ from mibench.conformance.findings import Finding
 from mibench.conformance.samplers import check_negatives
 from mibench.conformance.tasks import check_task
 from mibench.core.errors import DuplicateNameError, PluginError, UsageError
+from mibench.core.outside import files_of
 from mibench.core.plugins import load_plugins, plugin_files
 from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS, Registry
 
@@ -41,10 +42,13 @@ def check_plugin(path: str | Path) -> list[Finding]:
     UsageError
         Where the path does not exist or is no plug-in.
     """
-    return [finding for file in plugin_files(path) for finding in _check_file(file.resolve())]
+    files = [file.resolve() for file in plugin_files(path)]
+    helpers = {helper for file in files for helper in files_of(file) - {file}}
+    return [finding for file in files for finding in _check_file(file, is_helper=file in helpers)]
 
 
-def _check_file(file: Path) -> list[Finding]:
+def _check_file(file: Path, *, is_helper: bool) -> list[Finding]:
+    """Check a file; one that others of its folder import need not register anything."""
     try:
         load_plugins([file], strict=True)
     except PluginError as error:
@@ -54,7 +58,7 @@ def _check_file(file: Path) -> list[Finding]:
         for entry in registry.entries(all_versions=True):
             if entry.origin == str(file):
                 findings += _check_entry(registry, entry.id, check)
-    if len(findings) == 1:
+    if len(findings) == 1 and not is_helper:
         sentence = "nothing is registered; decorate a class with @mibench.register_estimator or one of its siblings"
         findings.append(Finding(file.name, "registration", False, sentence))
     return findings

@@ -25,9 +25,10 @@ from mibench.core.faults import fault_of
 from mibench.core.outside import PLUGIN_PREFIX
 from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS
 
+
 @dataclasses.dataclass(frozen=True)
-class _Neighbour:
-    """Where a module came from that is importable beside a file alone, and what was in it."""
+class _Source:
+    """Where a module came from, and what was in it."""
 
     folder: Path
     file: Path
@@ -38,13 +39,17 @@ class _Neighbour:
         return self.file.is_file() and self.file.read_bytes() == self.content
 
 
-_NEIGHBOURS: dict[str, _Neighbour] = {}
+_BY_PATH: dict[str, _Source] = {}
+"""Modules that were imported by the path of their file."""
+
+_NEIGHBOURS: dict[str, _Source] = {}
+"""Modules that came from the folder of such a file, and are importable from nowhere else."""
 
 
 class _SourceLoader(SourceFileLoader):
     """Loads a source file as it is now."""
 
-    def path_stats(self, path: str) -> dict[str, float]:  # type: ignore[override]  # what it raises is all it is for
+    def path_stats(self, path: str) -> dict[str, float]:
         raise OSError("no byte code")
 
 
@@ -54,6 +59,7 @@ def import_file(name: str, file: Path) -> BaseException | None:
         if (module := _imported_by_neighbour(file)) is not None:
             sys.modules[name] = module
             return None
+        _BY_PATH[name] = _Source(file.parent, file, file.read_bytes())
         loader = _SourceLoader(name, str(file))
         spec = importlib.util.spec_from_file_location(name, file, loader=loader)
         assert spec is not None
@@ -70,11 +76,12 @@ def import_file(name: str, file: Path) -> BaseException | None:
 
 def forget(name: str) -> None:
     """Remove a module with what it has registered."""
-    module = sys.modules.pop(name, None)
+    module = sys.modules.get(name)
     for known in {name, getattr(module, "__name__", name)}:  # a neighbour may have imported it under its plain name
-        sys.modules.pop(known, None)
-        for registry in (TASKS, ESTIMATORS, CRITICS, NEGATIVES):
-            registry.forget(known)
+        if sys.modules.get(known) is module:  # and anew since
+            sys.modules.pop(known, None)
+            for registry in (TASKS, ESTIMATORS, CRITICS, NEGATIVES):
+                registry.forget(known)
 
 
 @contextlib.contextmanager
@@ -82,9 +89,9 @@ def _importable(folder: Path) -> Iterator[None]:
     """Make a folder's modules importable by their plain names, those that were imported by path included."""
     _forget_stale(folder)
     aliases = {
-        Path(str(module.__file__)).stem: module
-        for name, module in sys.modules.items()
-        if name.startswith(PLUGIN_PREFIX) and Path(str(module.__file__)).parent == folder
+        source.file.stem: sys.modules[name]
+        for name, source in _BY_PATH.items()
+        if name in sys.modules and source.folder == folder and source.is_current()
     }
     aliases = {stem: module for stem, module in aliases.items() if stem not in sys.modules and not _is_installed(stem)}
     sys.modules.update(aliases)
@@ -122,7 +129,7 @@ def _note_neighbours(folder: Path, names: Collection[str]) -> None:
         if file is None or name.startswith(PLUGIN_PREFIX) or not Path(file).is_relative_to(folder):
             continue
         if not _is_installed(name.partition(".")[0]):
-            _NEIGHBOURS[name] = _Neighbour(folder, Path(file), Path(file).read_bytes())
+            _NEIGHBOURS[name] = _Source(folder, Path(file), Path(file).read_bytes())
 
 
 def _is_installed(top: str) -> bool:

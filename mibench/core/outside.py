@@ -15,6 +15,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from mibench.core.parsing import parse_source
+
 PLUGIN_PREFIX = "mibench_plugin_"
 """How the names of modules begin that plug-in files are imported as."""
 
@@ -60,7 +62,7 @@ def files_of(file: Path) -> set[Path]:
 def _imported_by(file: Path, folder: Path) -> Iterator[Path]:
     """Yield the files under a folder that import statements of one file can mean; packages with their beginnings."""
     try:
-        tree = ast.parse(file.read_bytes())
+        tree = parse_source(file.read_bytes())
     except (OSError, SyntaxError, ValueError):  # importing it says what is wrong with it
         return
     for node in ast.walk(tree):

@@ -58,6 +58,9 @@ def load_plugins(paths: Iterable[str | Path], *, strict: bool = False) -> None:
     probe finds files that end or hang the process and those that raise what is no ``Exception``; it does not keep a
     plug-in from writing files, say, nor judge what its components do later.
 
+    While a file is imported, its folder is importable, after all that is installed. A file that was edited since it was
+    loaded, or imports one beside it that was, is imported anew. One thread at a time may load plug-ins.
+
     Parameters
     ----------
     paths

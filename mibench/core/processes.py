@@ -16,5 +16,5 @@ def python_command(module: str, *arguments: str) -> list[str]:
 
     It gets this process's module search path as it is, so that it finds the same mibench and the same plug-ins.
     """
-    path = [entry or os.getcwd() for entry in sys.path]  # noqa: PTH109  # sys.path holds strings
+    path = [entry or os.getcwd() for entry in sys.path if isinstance(entry, str)]  # noqa: PTH109  # imports skip others
     return [sys.executable, "-P", "-c", _START, json.dumps(path), module, *arguments]

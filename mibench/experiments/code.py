@@ -1,4 +1,4 @@
-"""The code from outside that runs are trained with: which of their components are not mibench's own, and their hashes."""
+"""The code from outside that runs are trained with: which components are not of mibench, and what they are made of."""
 
 from __future__ import annotations
 

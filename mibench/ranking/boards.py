@@ -38,6 +38,7 @@ from mibench.ranking.statistics import (
     finite_mean,
     seed_interval,
 )
+from mibench.store.codes import of_current_code
 
 _SPLITS = ("family", "regime", "sampler")
 """What boards can be split by."""
@@ -78,11 +79,14 @@ class Ranking:
         Methods that lack runs: ``track``, ``method`` and ``lacking``, which says what.
     cells
         As from `mibench.ranking.measures.table_of_cells`.
+    note
+        A sentence on rows by other code than was used last, which are not ranked; empty where there are none.
     """
 
     boards: tuple[Board, ...]
     left_out: pd.DataFrame
     cells: pd.DataFrame
+    note: str = ""
 
     def table(self) -> pd.DataFrame:
         """Return the boards' tables as one."""
@@ -153,6 +157,7 @@ def rank_methods(
         Where there are no rows, or none in the track.
     """
     options = options or Options()
+    runs, note = of_current_code(runs)
     root = int((generator or np.random.default_rng(0)).integers(2**62))
     boards, left_out, cells, seen = [], [], [], set()
     for regime, matrix in _matrices(runs, options):
@@ -176,7 +181,7 @@ def rank_methods(
     if not seen:
         where = f" in track '{options.track}'" if options.track else ""
         raise UsageError(f"there are no runs to rank{where}; make some with 'mibench run --suite NAME' first")
-    return Ranking(tuple(boards), pd.concat(left_out, ignore_index=True), _joined(cells))
+    return Ranking(tuple(boards), pd.concat(left_out, ignore_index=True), _joined(cells), note)
 
 
 def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:

@@ -20,6 +20,7 @@ import pandas as pd
 from mibench.analysis.cells import rows_of_suite
 from mibench.analysis.labels import listing, plural, versioned
 from mibench.core.errors import UsageError
+from mibench.core.plugins import refresh_plugins
 from mibench.core.registry import ESTIMATORS
 from mibench.experiments.specs import PROTOCOL, RunSpec, params_json
 from mibench.experiments.suite import Suite, get_suite
@@ -102,6 +103,8 @@ def compare(
     published: str | Path | None = None,
     results: str | Path = "results",
     jobs: int = 1,
+    retry_failed: bool = False,
+    retrain: bool = False,
     on_plan: Callable[[Plan], None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
@@ -121,6 +124,8 @@ def compare(
         Results folder for the newcomer's rows, and those of the reference; what is there is not run again.
     jobs
         Worker processes.
+    retry_failed, retrain
+        As in `mibench.run`: train again what failed, and what other code of the newcomer made.
     on_plan, on_progress
         As in `mibench.running.runner.execute`.
 
@@ -131,6 +136,7 @@ def compare(
         another version of a task or of another protocol, or there are none of the suite.
     """
     check_results(results)
+    refresh_plugins()
     among = existing_results(PUBLISHED if published is None else published)
     if plugin is not None:
         _check(plugin)
@@ -143,6 +149,8 @@ def compare(
         [*specs, *reference],
         results=results,
         jobs=jobs,
+        retry_failed=retry_failed,
+        retrain=retrain,
         command="mibench compare",
         on_plan=on_plan,
         on_progress=on_progress,

@@ -123,8 +123,8 @@ def make_plan(
         groups[_group(spec, stored.get(spec.run_id), codes.get(spec.run_id))].append(spec)
     todo = groups["new"] + (groups["failed"] if retry_failed else []) + (groups["changed"] if retrain else [])
     packs = pack(todo, jobs=jobs, device=device)
-    runs = {name: tuple(group) for name, group in groups.items()}
-    return Plan(**runs, packs=packs, retry_failed=retry_failed, retrain=retrain, codes=codes)
+    done, new, failed, changed = (tuple(groups[name]) for name in ("done", "new", "failed", "changed"))
+    return Plan(done, new, failed, packs, retry_failed, changed, retrain, codes)
 
 
 def _group(spec: RunSpec, stored: Stored | None, code: str | None) -> str:

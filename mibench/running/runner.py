@@ -195,9 +195,7 @@ def execute(
     check_results(results)
     modules = _outside_modules(specs)
     device = resolve_device(device)
-    plan = make_plan(
-        specs, results, retry_failed=retry_failed, retrain=retrain, shard=shard, jobs=jobs, device=device
-    )
+    plan = make_plan(specs, results, retry_failed=retry_failed, retrain=retrain, shard=shard, jobs=jobs, device=device)
     check_code(plan, results)
     if engine == "local":  # a cluster's machines are others
         plan = dataclasses.replace(plan, memory=check_memory(plan.packs, limit=machine_memory(device)))

@@ -41,7 +41,7 @@ def mixed_codes(runs: pd.DataFrame) -> list[Mixed]:
     Parameters
     ----------
     runs
-        Rows of the runs table with the columns code and finished_at, and of each kind of component its name and version.
+        Rows of the runs table with the columns code and finished_at, and of each kind of component name and version.
     """
     places, texts = pd.factorize(runs["code"])
     by_text = [json.loads(text) for text in texts]
@@ -65,7 +65,7 @@ def of_current_code(runs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     runs, note
         The rows, and a sentence about those that were left out; empty where none was.
     """
-    mixed = mixed_codes(runs) if "code" in runs else []
+    mixed = mixed_codes(runs) if {"code", "finished_at"} <= set(runs.columns) else []
     if not mixed:
         return runs, ""
     older = np.logical_or.reduce([one.older for one in mixed])

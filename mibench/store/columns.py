@@ -205,7 +205,7 @@ RUNS: tuple[Column, ...] = (
     Column(
         "code",
         "string",
-        "components that are not mibench's own with the code they were trained with, as JSON: sha256 of a plug-in's file "
+        "components that are not mibench's own with the code that trained the run, as JSON: sha256 of a plug-in's file "
         "and of what it imports beside it, or an installed package with its version; null where all are mibench's own",
         since=2,
     ),

@@ -166,9 +166,7 @@ def select(tables: Mapping[str, pa.Table]) -> dict[str, str]:
         run id -> stem; ties go to the stem that sorts last, so that the choice does not depend on the reader.
     """
     frames = [
-        table.select(list(CHOICE)).to_pandas().assign(stem=stem)
-        for stem, table in tables.items()
-        if table.num_rows
+        table.select(list(CHOICE)).to_pandas().assign(stem=stem) for stem, table in tables.items() if table.num_rows
     ]
     if not frames:
         return {}

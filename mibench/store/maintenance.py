@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +18,7 @@ import pyarrow as pa
 
 from mibench.core.errors import MibenchError, StoreError, UsageError
 from mibench.experiments.specs import RunSpec
+from mibench.store.codes import mixed_codes
 from mibench.store.columns import FAILURE_STATUSES, RESULT_STATUSES, TABLES
 from mibench.store.folders import CHOICE, COMPACTED, kept_runs, read_all, read_results, select, stable
 from mibench.store.parquet import TEMPORARY_PREFIX, encode, file_of, read_table, schema, write_bytes
@@ -56,7 +58,7 @@ class Compacted:
 
 
 def merge(folder: str | Path, sources: Iterable[str | Path]) -> Merged:
-    """Copy the packs of other results folders that hold a run this one lacks, or has only as a failure.
+    """Copy the packs of other results folders that hold a run this one lacks, has only as a failure, or by former code.
 
     Packs are copied as they are; a run that then lies in two files is read once (results win over failures).
 
@@ -80,14 +82,11 @@ def merge(folder: str | Path, sources: Iterable[str | Path]) -> Merged:
 def _merge_one(folder: Path, source: Path) -> Merged:
     theirs = read_all(source, "runs", CHOICE)
     ours = stable(folder, lambda: read_all(folder, "runs", CHOICE))
-    have = _results(ours, select(ours))
+    have = _kept(ours)
     gained: dict[str, list[str]] = {}
-    best = select(theirs)
-    results = _results(theirs, best)
-    known = {run for table in ours.values() for run in table["run_id"].to_pylist()}
-    for run, stem in best.items():
-        if run not in known or (run in results and run not in have):
-            gained.setdefault(stem, []).append(run)
+    for run, copy in _kept(theirs).items():
+        if run not in have or copy.replaces(have[run]):
+            gained.setdefault(copy.stem, []).append(run)
     for stem in gained:
         _copy_pack(folder, source, stem)
     sessions = [stem for stem in stems(source, "sessions") if stem not in stems(folder, "sessions")]
@@ -96,13 +95,30 @@ def _merge_one(folder: Path, source: Path) -> Merged:
     return Merged(sum(map(len, gained.values())), len(gained), len(sessions))
 
 
-def _results(tables: Mapping[str, pa.Table], best: Mapping[str, str]) -> set[str]:
-    """Return the runs whose kept copy is a result."""
-    found = set()
+@dataclasses.dataclass(frozen=True)
+class _Copy:
+    """A stored copy of a run: where it lies, and what decides between it and another folder's."""
+
+    stem: str
+    is_result: bool
+    code: str | None
+    finished_at: datetime.datetime | None
+
+    def replaces(self, other: _Copy) -> bool:
+        """Whether it is to be read in place of the other: a result in place of a failure, later code of former."""
+        if self.code != other.code:
+            return other.finished_at is None or (self.finished_at is not None and self.finished_at > other.finished_at)
+        return self.is_result and not other.is_result
+
+
+def _kept(tables: Mapping[str, pa.Table]) -> dict[str, _Copy]:
+    """Return the copy of every run that readers keep."""
+    best = select(tables)
+    found = {}
     for stem, table in tables.items():
-        for run, status in zip(table["run_id"].to_pylist(), table["status"].to_pylist(), strict=True):
-            if best[run] == stem and status in RESULT_STATUSES:
-                found.add(run)
+        for run, status, finished_at, code in zip(*(table[name].to_pylist() for name in CHOICE), strict=True):
+            if best[run] == stem:
+                found[run] = _Copy(stem, status in RESULT_STATUSES, code, finished_at)
     return found
 
 
@@ -187,7 +203,7 @@ def verify(folder: str | Path) -> list[Finding]:
     """Check every file and row of a results folder.
 
     Every table is a folder; every file is readable and of this schema; every run id is the hash of its specification;
-    every run has all its stairs; every result has its curve.
+    every run has all its stairs; every result has its curve; all runs of a component are by one state of its code.
 
     Returns
     -------
@@ -201,6 +217,7 @@ def verify(folder: str | Path) -> list[Finding]:
     """
     folder = existing_results(folder, " to verify")
     findings = _no_folders(folder) + _stray_files(folder)
+    contents: dict[str, pa.Table] = {}
     for table in TABLES:
         for stem in stems(folder, table):
             path = file_of(folder, table, stem)
@@ -214,8 +231,17 @@ def verify(folder: str | Path) -> list[Finding]:
                 findings.append(Finding(str(path), _problem(error, path)))
                 continue
             if table == "runs":
+                contents[stem] = content
                 findings += [Finding(str(path), problem) for problem in _row_problems(content)]
                 findings += _missing_curves(folder, stem, content)
+    findings += [
+        Finding(
+            str(folder / "runs"),
+            f"{mixed.component} has runs by {mixed.codes} states of its code; boards take those by the last, and "
+            "'mibench run' with --retrain trains the others again",
+        )
+        for mixed in mixed_codes(kept_runs(contents).to_pandas())
+    ]
     return sorted(findings, key=lambda finding: (finding.path, finding.problem))
 
 

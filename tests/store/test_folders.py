@@ -153,8 +153,8 @@ def test_results_win_over_failures_and_late_over_early(tmp_path: Path) -> None:
         assert len(points) == (0 if value is None else 2)
         if value is not None:
             assert row["estimate_train"] == points.iloc[0] == value
-    assert statuses(tmp_path)[spec(4).run_id] == ("failed", 1)
-    assert statuses(tmp_path)[spec(1).run_id] == ("done", 1)
+    assert statuses(tmp_path)[spec(4).run_id] == ("failed", 1, None)
+    assert statuses(tmp_path)[spec(1).run_id] == ("done", 1, None)
 
 
 def test_a_failure_never_replaces_a_result_of_its_session(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def damage(path: Path, how: str) -> None:
         ("foreign", "was not written by mibench"),
         ("no number", "was not written by mibench"),
         ("other table", "holds the table 'curves', not 'runs'"),
-        ("other columns", "does not have the columns of schema 1"),
+        ("other columns", "does not have the columns of schema 2"),
         ("newer", "has schema 99, newer than the 1"),
         ("older", "has schema 0, older than the 1"),
     ],

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mibench.cli import completion
-from mibench.cli.options import Jobs, Results, given_command
+from mibench.cli.options import Jobs, Results, Retrain, RetryFailed, given_command
 from mibench.cli.plugins import try_plugins
 from mibench.cli.registration import command
 from mibench.core.registry import ESTIMATORS
@@ -30,6 +30,8 @@ def compare_command(
     results: Results = Path("results"),
     output: Annotated[Path, typer.Option(help="Where the page goes.")] = Path("reports/compare"),
     jobs: Jobs = None,
+    retry_failed: RetryFailed = False,
+    retrain: Retrain = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Rank a newcomer by running only it: its rank with interval and group, where it wins and loses, and a page."""
@@ -59,6 +61,8 @@ def compare_command(
             published=published,
             results=results,
             jobs=available_cores() if jobs is None else jobs,
+            retry_failed=retry_failed,
+            retrain=retrain,
             on_plan=lambda plan: show_plan(plan, stderr=as_json),
             on_progress=progress,
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mibench.cli import completion
-from mibench.cli.options import Jobs, Many, Plugins, Results, given_command
+from mibench.cli.options import Jobs, Many, Plugins, Results, Retrain, RetryFailed, given_command
 from mibench.cli.plugins import load_tried_plugins
 from mibench.cli.registration import command
 from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS
@@ -71,7 +71,8 @@ def run_command(
     jobs: Jobs = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     timeout: Annotated[float, typer.Option(help="Seconds after which a run is killed.")] = 3600.0,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train failed runs again.")] = False,
+    retry_failed: RetryFailed = False,
+    retrain: Retrain = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
     shard: Annotated[str | None, typer.Option(help="Only part I of N of the grid: 3/40.")] = None,
     engine: Annotated[str, typer.Option(help="local or dask.")] = "local",
@@ -116,6 +117,7 @@ def run_command(
             device=device,
             timeout=timeout,
             retry_failed=retry_failed,
+            retrain=retrain,
             shard=part,
             dry_run=dry_run,
             engine=engine,

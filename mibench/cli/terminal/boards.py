@@ -51,8 +51,8 @@ def show_ranking(ranking: Ranking, *, wins: bool = False, note: str = "") -> Non
         say(f"left out of track {method['track']}: {method['method']} {method['lacking']}")
     if not ranking.boards:
         say("no method has all runs, so that there is nothing to rank; --suite keeps the rows that belong together")
-    if note:
-        say(note)
+    for sentence in filter(None, (ranking.note, note)):
+        say(sentence)
 
 
 def ranking_json(ranking: Ranking, *, note: str = "") -> str:
@@ -66,7 +66,8 @@ def ranking_json(ranking: Ranking, *, note: str = "") -> str:
         }
         for b in ranking.boards
     ]
-    parts = {"boards": boards, "left_out": _records(ranking.left_out), "cells": _records(ranking.cells), "note": note}
+    said = " ".join(filter(None, (ranking.note, note)))
+    parts = {"boards": boards, "left_out": _records(ranking.left_out), "cells": _records(ranking.cells), "note": said}
     return json.dumps(parts, indent=2)
 
 

@@ -1,0 +1,135 @@
+"""Plug-ins with neighbours: importable while a file loads, shadowing nothing, and each folder its own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mibench.core import importing
+from mibench.core.outside import code_of, files_of, hash_of
+from mibench.core.plugins import load_plugins
+from mibench.core.registry import ESTIMATORS, broken
+from mibench.testing import check_plugin
+
+PLUGIN = '''
+import mibench
+from helper import SHIFT
+
+@mibench.register_estimator("{name}")
+class Mine(mibench.DonskerVaradhan):
+    """A bound with a number from beside it."""
+
+    shift = SHIFT
+'''
+
+
+@pytest.fixture(autouse=True)
+def _as_before(fresh_registries: None) -> Iterator[None]:
+    """Forget what was imported beside plug-ins, and see that the module path is as it was."""
+    path, known = list(sys.path), set(sys.modules)
+    yield
+    assert sys.path == path
+    for name in list(importing._NEIGHBOURS):
+        importing.forget(name)
+    importing._NEIGHBOURS.clear()
+    for name in set(sys.modules) - known:
+        if name.startswith("mibench_plugin_"):
+            del sys.modules[name]
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def shift_of(name: str) -> float:
+    shift: float = ESTIMATORS.get(name).shift  # type: ignore[attr-defined]
+    return shift
+
+
+def test_two_folders_each_have_their_helper(tmp_path: Path) -> None:
+    for place, name in enumerate(("one", "two")):
+        write(tmp_path / name, "helper.py", f"SHIFT = {place}.0")
+        load_plugins([write(tmp_path / name, "plugin.py", PLUGIN.format(name=name))], strict=True)
+    assert [shift_of("one"), shift_of("two")] == [0.0, 1.0]
+
+
+def test_a_neighbour_shadows_nothing_that_is_installed(tmp_path: Path) -> None:
+    write(tmp_path, "colorsys.py", "raise RuntimeError('the wrong one')")  # of the standard library
+    sys.modules.pop("colorsys", None)
+    load_plugins([write(tmp_path, "plugin.py", "import colorsys\nassert colorsys.rgb_to_hsv")], strict=True)
+
+
+def test_a_folder_with_a_helper_passes_the_check_and_one_without_use_does_not(tmp_path: Path) -> None:
+    write(tmp_path, "helper.py", "SHIFT = 0.0")
+    write(tmp_path, "plugin.py", PLUGIN.format(name="mine-a"))
+    assert [finding for finding in check_plugin(tmp_path) if not finding.passed] == []
+    write(tmp_path, "unused.py", "SHIFT = 0.0")
+    assert [f.subject for f in check_plugin(tmp_path) if not f.passed] == ["unused.py"]
+
+
+@pytest.mark.parametrize("names", [("a_child.py", "base.py"), ("child.py", "base.py")])
+def test_a_plug_in_that_another_imports_registers_once(tmp_path: Path, names: tuple[str, str]) -> None:
+    child, base = names
+    write(tmp_path, base, PLUGIN.format(name="base").replace("from helper import SHIFT", "SHIFT = 0.0"))
+    write(tmp_path, child, PLUGIN.format(name="child").replace("from helper import SHIFT", "from base import SHIFT"))
+    load_plugins([tmp_path])
+    assert broken() == []
+    assert {ESTIMATORS.entry(name).origin for name in ("base", "child")} == {str(tmp_path / n) for n in names}
+    write(tmp_path, base, PLUGIN.format(name="base").replace("from helper import SHIFT", "SHIFT = 2.0"))
+    load_plugins([tmp_path])
+    assert [shift_of("base"), shift_of("child")] == [2.0, 2.0]
+
+
+def test_the_files_of_a_plug_in_are_those_that_it_imports(tmp_path: Path) -> None:
+    main = write(
+        tmp_path,
+        "main.py",
+        "import json, torch, lib.util\nfrom pack import deep\nimport missing\ndef late():\n    import lazy\n",
+    )
+    members = {
+        "lib/util.py": "",  # in a folder without __init__.py
+        "pack/__init__.py": "from . import other",
+        "pack/other.py": "from .. import above\nfrom .deep import main",
+        "pack/deep.py": "import main",  # a circle
+        "lazy.py": "def broken(:",
+    }
+    for name, text in members.items():
+        write(tmp_path, name, text)
+    write(tmp_path, "unused.py", "")
+    write(tmp_path, "torch/other.py", "")
+    assert files_of(main) == {main, *(tmp_path / name for name in members)}
+
+
+def test_the_hash_follows_content_and_names_and_no_place(tmp_path: Path) -> None:
+    first = write(tmp_path / "here", "plugin.py", "import helper")
+    write(tmp_path / "here", "helper.py", "x = 1")
+    second = write(tmp_path / "there", "plugin.py", "import helper")
+    other = write(tmp_path / "there", "helper.py", "x = 1")
+    assert hash_of(first) == hash_of(second)
+    other.write_text("x = 2", encoding="utf-8")
+    assert hash_of(first) != hash_of(second)
+
+
+def test_code_of_packages_goes_by_their_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    import numpy
+
+    assert code_of("numpy.linalg") == f"numpy {numpy.__version__}"
+    assert code_of("mibench.estimators.nwj") is None
+    monkeypatch.setitem(sys.modules, "cell", type(sys)("cell"))  # without a file, as in a notebook
+    assert code_of("cell") == "unknown"
+
+
+def test_byte_code_is_not_trusted(tmp_path: Path) -> None:
+    helper = write(tmp_path, "helper.py", "SHIFT = 1.0")
+    plugin = write(tmp_path, "plugin.py", PLUGIN.format(name="mine-b"))
+    load_plugins([plugin], strict=True)
+    helper.write_text("SHIFT = 2.0", encoding="utf-8")  # of the same size, within the same second
+    load_plugins([plugin], strict=True)
+    assert shift_of("mine-b") == 2.0
+    assert not list(tmp_path.rglob("*.pyc"))
