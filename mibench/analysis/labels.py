@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from mibench.analysis.metrics import with_truth
 from mibench.core.parameters import join_name
 from mibench.experiments.specs import as_number
 
@@ -143,7 +144,10 @@ def _grid(runs: pd.DataFrame) -> str:
     parts += [*extra, f"seeds {listing(_numbers(runs, 'seed'))}"]
     counts = runs.drop_duplicates("run_id", keep="last")["status"].value_counts()
     statuses = ", ".join(f"{counts[s]:,} {s}" for s in ("ok", "diverged", "timeout", "crashed") if s in counts)
-    return f"Grid: {'; '.join(parts)}; {plural(runs['run_id'].nunique(), 'run')}: {statuses}."
+    count = runs["run_id"].nunique()
+    if without := count - with_truth(runs)["run_id"].nunique():
+        statuses += f"; without a known truth, and drawn against none: {without:,}"
+    return f"Grid: {'; '.join(parts)}; {plural(count, 'run')}: {statuses}."
 
 
 def _optimisers(runs: pd.DataFrame) -> str:

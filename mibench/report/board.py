@@ -8,7 +8,6 @@ beside them. Runs of unequal settings are never pooled: what differs apart from 
 
 from __future__ import annotations
 
-import json
 import math
 
 import numpy as np
@@ -17,7 +16,7 @@ import pandas as pd
 
 from mibench.analysis.comparisons import finite
 from mibench.analysis.labels import with_labels
-from mibench.analysis.metrics import FINAL, final_estimates, finished, is_staircase, numbers, summarise
+from mibench.analysis.metrics import FINAL, final_estimates, finished, is_staircase, levels_of, numbers, summarise
 
 CELL = ("task", "mi_true", "estimator", "critic", "negatives", "batch", "settings")
 """What makes a cell of the board: labels, and everything else that differs."""
@@ -123,5 +122,4 @@ def _labelled(runs: pd.DataFrame, ignore: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _staircase(schedule: object) -> str:
-    levels = json.loads(schedule) if isinstance(schedule, str) and schedule else []
-    return f"staircase {' '.join(f'{level:g}' for level in levels)}"
+    return f"staircase {' '.join(f'{level:g}' for level in levels_of(schedule))}"
