@@ -15,7 +15,7 @@ from typing import Any, get_args
 from mibench.core.errors import UsageError, shown
 from mibench.core.estimator import Kind
 from mibench.core.faults import fault_of
-from mibench.core.numbers import LARGEST_WHOLE, as_float
+from mibench.core.numbers import LARGEST_WHOLE, as_float, as_integer
 from mibench.core.parameters import split_name
 from mibench.core.registry import CRITICS
 from mibench.core.task import Task, Truth
@@ -91,9 +91,10 @@ def plain_number(owner: str, name: str, value: object, *, at_least: float = -mat
 
 
 def _whole(owner: str, name: str, value: object, at_least: int) -> int:
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or not at_least <= value <= LARGEST_WHOLE:
+    number = as_integer(value)
+    if number is None or not at_least <= number <= LARGEST_WHOLE:
         raise _unfit(owner, name, value, f"a whole number of at least {at_least}, as a plain int")
-    return int(value)
+    return number
 
 
 def _word(owner: str, name: str, value: object, known: tuple[str, ...]) -> str:
