@@ -27,7 +27,9 @@ def as_float(value: Any) -> float:
 
 def as_integer(value: object) -> int | None:
     """Return an integer of Python or NumPy as Python's; None for anything else, text and ``2.0`` included."""
-    return int(value) if isinstance(value, numbers.Integral) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        return None
+    return int(value)
 
 
 def as_whole(value: Any) -> int | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -67,7 +66,8 @@ def _columns(failure: Failure) -> list[dict[str, Any]]:
         empty_row("runs", **spec_columns(spec), stair=stair, mi_true=_truth(level))
         for stair, level in enumerate(levels)
     ]
-    return [{**row, **known} for row, known in itertools.zip_longest(columns, failure.known, fillvalue={})]
+    known: Sequence[Mapping[str, Any]] = failure.known or [{}] * len(columns)
+    return [{**row, **more} for row, more in zip(columns, known, strict=True)]
 
 
 def _truth(level: object) -> float | None:
