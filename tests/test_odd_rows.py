@@ -23,7 +23,7 @@ from mibench.experiments.suite import get_suite, list_suites
 from mibench.figures.registry import FIGURES, load_figures
 from mibench.ranking.boards import Options, rank_methods
 from mibench.report.page import Source, page
-from mibench.report.reports import select
+from mibench.report.selection import select
 from mibench.running.recomputing import draw_runs
 from mibench.store.maintenance import compact, merge, verify
 from tests.support.odd_rows import ODD, write_odd_rows

@@ -26,9 +26,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mibench.analysis.cells import GridRows, rows_of_grid
-from mibench.analysis.labels import COMPONENTS, plural, versioned, with_labels
 from mibench.claims.judgement import Claim, Judgement
-from mibench.core.errors import MibenchError, UnknownNameError, UsageError, did_you_mean, shown
+from mibench.core.errors import MibenchError, UnknownNameError, UsageError, shown
 from mibench.core.faults import describe_error, fault_of, place_error
 from mibench.core.files import check_output
 from mibench.core.plugins import load_plugins
@@ -39,6 +38,7 @@ from mibench.figures.shared import shared
 from mibench.report.files import contents_of, short_table, write_contents
 from mibench.report.page import PAGE, Source, write_page
 from mibench.report.result import ReportResult
+from mibench.report.selection import select
 from mibench.store import folders as store
 from mibench.store.sessions import available_cores
 
@@ -47,8 +47,6 @@ load_figures()
 _COLLECTIONS = ("all", "claims")
 _FEW = 4
 """Figures that a process has at least: fewer are drawn before it has started."""
-
-_ALIASES = {"mi": "mi_true", "seeds": "seed"}
 
 
 def report(
@@ -100,7 +98,8 @@ def draw_reports(
     output
         Folder that the files are written to; made where it does not exist.
     where
-        Rows to keep, by column: the values that they may have, as in ``{"batch": [64, 128]}``.
+        Rows to keep, by column: the values that they may have, as in ``{"batch": [64, 128]}``, written as on the
+        command line or as figures and tables print them.
     grid
         Shipped grid or TOML file: only its rows are kept.
     plugins
@@ -300,48 +299,3 @@ def resolve_names(names: Sequence[str]) -> list[str]:
         chosen = [n for n, entry in FIGURES.items() if name in (n, "all") or (name == "claims" and entry.grid)]
         found.update(dict.fromkeys(sorted(chosen, key=natural_order) if name in _COLLECTIONS else chosen))
     return list(found)
-
-
-def select(runs: pd.DataFrame, where: Mapping[str, Sequence[object]]) -> pd.DataFrame:
-    """Keep the rows whose columns have one of the given values.
-
-    Parameters
-    ----------
-    runs
-        Rows of the runs table.
-    where
-        Values by column (``mi`` stands for ``mi_true``). Numbers may be text. Tasks, estimators, critics and
-        negatives may be given as name, versioned id or as they stand in panel titles (``smile:tau=5``).
-
-    Raises
-    ------
-    UsageError
-        For a column that does not exist, and where no row is left.
-    """
-    kept = runs
-    for given, values in where.items():
-        column = _ALIASES.get(given, given)
-        if column not in runs:
-            raise UsageError(
-                f"runs have no column '{given}'{did_you_mean(given, runs.columns, 'see mibench.store.columns')}"
-            )
-        kept = kept[_matches(runs, column, {_plain(v) for v in values}).loc[kept.index]]
-    if kept.empty:
-        chosen = ", ".join(f"{k} {' or '.join(map(shown, v))}" for k, v in where.items())
-        raise UsageError(f"none of {plural(len(runs), 'row')} has {chosen}; select others, see 'mibench results ls'")
-    return kept
-
-
-def _matches(runs: pd.DataFrame, column: str, values: set[object]) -> pd.Series:
-    hit = runs[column].map(_plain).isin(values)
-    if column in COMPONENTS:
-        hit |= versioned(runs, column).isin(values) | with_labels(runs)[f"{column}_label"].isin(values)
-    return hit.fillna(False).astype(bool)
-
-
-def _plain(value: object) -> object:
-    """Numbers and the text of numbers become equal; other text stays."""
-    try:
-        return float(value)  # type: ignore[arg-type]  # what is no number raises
-    except (TypeError, ValueError):
-        return value

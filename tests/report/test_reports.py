@@ -33,6 +33,7 @@ from mibench.figures.registry import FIGURES, Drawing, register_figure
 from mibench.figures.style.palette import ESTIMATOR_COLOURS, estimator_sign
 from mibench.report import reports as report
 from mibench.report.files import LARGEST_CSV, markdown_table
+from mibench.report.selection import select
 from mibench.store.columns import CURVES, RUNS
 from mibench.store.parquet import write_pack
 from tests.support.rows import make
@@ -397,21 +398,21 @@ def test_text_stays_on_the_page_and_legends_do_not_touch_panels() -> None:
 class TestSelect:
     def test_keeps_rows_with_one_of_the_values(self) -> None:
         runs, _ = make(estimators=("nwj", "dv"))
-        assert set(report.select(runs, {"estimator": ["nwj-v1"], "batch": ["64"], "mi": [10]})["batch"]) == {64}
-        assert len(report.select(runs, {"estimator": ["nwj", "dv"], "mi": ["2.0"]})) == len(runs) / 2
+        assert set(select(runs, {"estimator": ["nwj-v1"], "batch": ["64"], "mi": [10]})["batch"]) == {64}
+        assert len(select(runs, {"estimator": ["nwj", "dv"], "mi": ["2.0"]})) == len(runs) / 2
 
     def test_understands_labels_with_parameters(self) -> None:
         runs, _ = make(estimators=("smile",))
         runs["estimator_params"] = np.where(runs["seed"] == 0, '{"tau":1.0}', '{"tau":5.0}')
-        assert set(report.select(runs, {"estimator": ["smile:tau=5"]})["seed"]) == {1}
+        assert set(select(runs, {"estimator": ["smile:tau=5"]})["seed"]) == {1}
 
     def test_an_unknown_column_gets_a_suggestion(self) -> None:
         with pytest.raises(UsageError, match=r"'estimater'; did you mean 'estimator'"):
-            report.select(make()[0], {"estimater": ["nwj"]})
+            select(make()[0], {"estimater": ["nwj"]})
 
     def test_an_empty_selection_is_a_sentence(self) -> None:
         with pytest.raises(UsageError, match="none of 16 rows has batch 7"):
-            report.select(make()[0], {"batch": [7]})
+            select(make()[0], {"batch": [7]})
 
 
 class TestNames:
