@@ -234,16 +234,24 @@ class TestClaims:
         kinds = re.findall(r"^\| `NAME\.(\w+)` \|", self.text, re.MULTILINE)
         assert {file.name for file in tmp_path.iterdir()} == {*(f"saturation.{kind}" for kind in kinds), "index.html"}
 
+    @pytest.mark.usefixtures("fresh_registries")
     def test_the_figure_of_a_plug_in_is_drawn(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         source, script = re.findall(r"```python\n(.*?)```", self.text, re.DOTALL)
         monkeypatch.chdir(tmp_path)
         Path("spread.py").write_text(source, encoding="utf-8")
         write_pack(tmp_path / "results", "pack", *make())
+        (line,) = (line for line in commands_shown(self.text) if " --plugin " in line)
         try:
             exec(compile(script, "page", "exec"), {})
+            drawn = Path("reports/spread.md")
+            assert "Standard deviation over training batches" in drawn.read_text(encoding="utf-8")
+            drawn.unlink()
+            assert main(line.split()[1:]) == 0
+            assert "Standard deviation over training batches" in drawn.read_text(encoding="utf-8")
         finally:
             FIGURES.pop("spread", None)
-        assert "Standard deviation over training batches" in Path("reports/spread.md").read_text(encoding="utf-8")
+        page = Path("reports/index.html").read_text(encoding="utf-8")
+        assert "mibench report spread --results results --plugin spread.py" in page
 
 
 def test_the_scripts_of_the_page_on_python_run(

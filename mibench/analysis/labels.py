@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from mibench.analysis.metrics import levels_of, with_truth
 from mibench.core.parameters import join_name
 from mibench.experiments.specs import as_number
 
@@ -29,6 +30,9 @@ _SETUP = (
     *("task_label", "critic_label", "hidden", "activation", "dropout", "lr", "weight_decay", "precision"),
     *("samples", "patience", "steps", "window"),
 )
+
+SEPARATOR = ", "
+"""What stands between the settings of a ``setup``."""
 
 _LENGTHS = ("patience", "steps", "window")
 
@@ -56,12 +60,31 @@ def with_labels(runs: pd.DataFrame, ignore: Collection[str] = ()) -> pd.DataFram
     """
     rows = runs.copy()
     for name in COMPONENTS:
-        rows[f"{name}_label"] = _component_labels(rows, name)
-    settings = {c: _as_set(rows, c) for c in _SETUP if c not in ignore}
-    varying = {c: values for c, values in settings.items() if values.nunique(dropna=c in _LENGTHS) > 1}
-    parts = [values.map(lambda v, c=c: _setting(c, v)) for c, values in varying.items()]
-    rows["setup"] = [", ".join(filter(None, values)) for values in zip(*parts, strict=True)] if parts else ""
+        rows[f"{name}_label"] = component_labels(rows, name)
+    texts = setting_texts(rows)
+    parts = [texts[name] for name in varying_settings(rows) if name not in ignore]
+    rows["setup"] = [SEPARATOR.join(filter(None, values)) for values in zip(*parts, strict=True)] if parts else ""
     return rows
+
+
+def setting_texts(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """How rows with labels have each setting written in ``setup``, by column, in order; empty where there is none."""
+    return {c: _as_set(rows, c).map(lambda v, c=c: _setting(c, v)).astype(object) for c in _SETUP}
+
+
+def varying_settings(rows: pd.DataFrame) -> list[str]:
+    """The columns of settings that differ between rows with labels: what ``setup`` is made of."""
+    return [c for c in _SETUP if _as_set(rows, c).nunique(dropna=c in _LENGTHS) > 1]
+
+
+CONSTANT = "constant MI"
+"""What stands for runs without a staircase beside those that have one."""
+
+
+def staircase_text(schedule: object) -> str:
+    """Name a staircase by its levels, as the column `schedule` holds them; empty for constant MI."""
+    levels = levels_of(schedule)
+    return f"staircase {' '.join(f'{level:g}' for level in levels)}" if levels else ""
 
 
 def _as_set(rows: pd.DataFrame, column: str) -> pd.Series:
@@ -80,6 +103,12 @@ def component_id(name: str, version: float, params: str | None = None) -> str:
 def versioned(runs: pd.DataFrame, name: str) -> pd.Series:
     """Versioned name of every row's component, without parameters: ``smile-v1``."""
     return runs[name] + "-v" + runs[f"{name}_version"].astype("Int64").astype("string")
+
+
+def parameter_texts(params: str | None) -> dict[str, str]:
+    """A component's parameters as labels write them, by name, the MI level included; those that are null are not."""
+    values = json.loads(params) if isinstance(params, str) and params else {}
+    return {key: _short(as_number(value)) for key, value in values.items() if value is not None}
 
 
 def number(value: float) -> str:
@@ -143,7 +172,10 @@ def _grid(runs: pd.DataFrame) -> str:
     parts += [*extra, f"seeds {listing(_numbers(runs, 'seed'))}"]
     counts = runs.drop_duplicates("run_id", keep="last")["status"].value_counts()
     statuses = ", ".join(f"{counts[s]:,} {s}" for s in ("ok", "diverged", "timeout", "crashed") if s in counts)
-    return f"Grid: {'; '.join(parts)}; {plural(runs['run_id'].nunique(), 'run')}: {statuses}."
+    count = runs["run_id"].nunique()
+    if without := count - with_truth(runs)["run_id"].nunique():
+        statuses += f"; without a known truth, and drawn against none: {without:,}"
+    return f"Grid: {'; '.join(parts)}; {plural(count, 'run')}: {statuses}."
 
 
 def _optimisers(runs: pd.DataFrame) -> str:
@@ -199,8 +231,8 @@ def _order(value: object) -> tuple[float, str]:
     return (value, "") if isinstance(value, int | float) else (math.inf, str(value))
 
 
-def _component_labels(runs: pd.DataFrame, name: str) -> pd.Series:
-    """Shortest labels that tell the rows' components apart."""
+def component_labels(runs: pd.DataFrame, name: str) -> pd.Series:
+    """Shortest labels that tell the rows' components of a kind apart, as in `with_labels`."""
     columns = [name, f"{name}_version", f"{name}_params"]
     kinds = [(row, _params(row[2])) for row in runs[columns].drop_duplicates().itertuples(index=False, name=None)]
     labels = {}

@@ -10,6 +10,7 @@ Notable:
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 
@@ -44,6 +45,15 @@ def final_estimates(runs: pd.DataFrame) -> pd.Series:
 def finished(runs: pd.DataFrame) -> pd.DataFrame:
     """Keep the rows that hold a result: ok or diverged, not timed out or crashed."""
     return runs[runs["status"].isin(RESULT_STATUSES)]
+
+
+def with_truth(runs: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows whose true MI is known: finite and not negative, so that an axis has a place for it.
+
+    Without one are runs that failed before it was known, and rows of versions that did not look at it.
+    """
+    truth = numbers(runs, "mi_true")
+    return runs[np.isfinite(truth) & (truth >= 0)]
 
 
 def summarise(runs: pd.DataFrame, by: Sequence[str], value: str = FINAL, *, confidence: float = 0.95) -> pd.DataFrame:
@@ -112,6 +122,11 @@ def mean_interval(values: Floats, confidence: float) -> tuple[float, float, floa
 def t_quantile(freedom: float, confidence: float) -> float:
     """Two-sided quantile of Student's t distribution."""
     return float(stdtrit(freedom, (1 + confidence) / 2))
+
+
+def levels_of(schedule: object) -> list[float]:
+    """MI levels of a staircase, nats, as the column `schedule` holds them; none for constant MI and a null."""
+    return list(json.loads(schedule)) if isinstance(schedule, str) and schedule else []
 
 
 def is_staircase(runs: pd.DataFrame) -> pd.Series:

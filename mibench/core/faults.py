@@ -59,9 +59,19 @@ def _watched_interrupts() -> Iterator[Callable[[], bool]]:
 def describe_error(error: BaseException, file: Path | None = None) -> str:
     """Type and message in one line, and the line of the file from which the error came."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
-    where = f" (line {lines[-1]})" if lines else ""
+    return f"{_said_by(error)}{f' (line {lines[-1]})' if lines else ''}"
+
+
+def place_error(error: BaseException, file: Path | None) -> str:
+    """As `describe_error`, for who does not know the file: it is named; where it has no part in it, the last one is."""
+    frames = traceback.extract_tb(error.__traceback__)
+    frame = next((frame for frame in reversed(frames) if frame.filename == str(file)), frames[-1] if frames else None)
+    return f"{_said_by(error)}{f' ({Path(frame.filename).name}, line {frame.lineno})' if frame else ''}"
+
+
+def _said_by(error: BaseException) -> str:
     try:
         message = " ".join(str(error).split())
     except BaseException:  # an error of a plug-in need not know how to say what it is
         message = "an error without a message"
-    return f"{type(error).__name__}{': ' if message else ''}{message}{where}"
+    return f"{type(error).__name__}{': ' if message else ''}{message}"

@@ -8,6 +8,7 @@ converts, is refused like anything else that does not fit: in one sentence.
 from __future__ import annotations
 
 import math
+import numbers
 from typing import Any
 
 from mibench.core.errors import UsageError, shown
@@ -24,6 +25,13 @@ def as_float(value: Any) -> float:
         return math.nan
 
 
+def as_integer(value: object) -> int | None:
+    """Return an integer of Python or NumPy as Python's; None for anything else, text and ``2.0`` included."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        return None
+    return int(value)
+
+
 def as_whole(value: Any) -> int | None:
     """Return text or a number as a whole number: ``512``, ``"512"``, ``1e4``; None for anything else."""
     number = _as_int(value)
@@ -34,7 +42,7 @@ def as_whole(value: Any) -> int | None:
 
 def _as_int(value: Any) -> int | None:
     """Read digits as they are: by way of float, large seeds would be rounded."""
-    if isinstance(value, bool) or not isinstance(value, str | int) or _is_foreign(value):
+    if isinstance(value, bool) or not isinstance(value, str | numbers.Integral) or _is_foreign(value):
         return None
     try:
         return int(value)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from mibench.core.errors import UsageError
+from mibench.core.errors import MibenchError, UsageError
+from mibench.core.faults import describe_error
 from mibench.core.registry import NEGATIVES, TASKS
 from mibench.experiments.components import Components
 from mibench.experiments.lengths import resolve_lengths
@@ -32,14 +34,31 @@ def runs(options: Options, components: Components) -> Iterator[RunSpec]:
     Raises
     ------
     UsageError
-        For too many runs, and for options and components that do not go together.
+        For too many runs, for options and components that do not go together, and for whatever else a component raises.
     """
     if options.count > MAX_RUNS:
         raise UsageError(f"the grid has {options.count} runs, more than {MAX_RUNS}; split it")
     for chosen in options.combinations():
-        for stairs, task in _tasks(chosen.task, options.levels, components):
-            spec = _spec(chosen, options.budget, stairs, task, components)
+        with _faults_named(chosen):
+            tasks = list(_tasks(chosen.task, options.levels, components))
+        for stairs, task in tasks:
+            with _faults_named(chosen):
+                spec = _spec(chosen, options.budget, stairs, task, components)
             yield from (dataclasses.replace(spec, seed=seed) for seed in options.seeds)
+
+
+@contextlib.contextmanager
+def _faults_named(chosen: Combination) -> Iterator[None]:
+    """Turn whatever a component raises while it is built and asked into a `UsageError` that names the combination."""
+    try:
+        yield
+    except MibenchError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"task '{chosen.task}' with estimator '{chosen.estimator}' cannot be made a run: {describe_error(error)}; "
+            "'mibench check PLUGIN' says more of a component that is not mibench's"
+        ) from error
 
 
 def _tasks(

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from mibench.analysis.accuracy import bias_variance
 from mibench.analysis.labels import caption, listing, sampler_order, with_labels
-from mibench.analysis.metrics import finished
+from mibench.analysis.metrics import finished, numbers, with_truth
 from mibench.core.errors import UsageError
 from mibench.figures import style
 from mibench.figures.axes import name_batches
@@ -45,9 +45,9 @@ def bias_variance_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
         Where no constant run on fresh pairs has a finite estimate with its spread.
     """
     chosen, left_out = fresh_pairs(constant_runs(runs, "bias-variance"), "bias-variance")
-    rows = with_labels(place_guests(chosen), ignore=("task_label",))
+    rows = with_labels(place_guests(with_truth(chosen)), ignore=("task_label",))
     cells = bias_variance(rows, _CELL)
-    if not np.isfinite(cells["mse"]).any():
+    if not np.isfinite(numbers(cells, "mse")).any():
         raise UsageError("bias-variance needs runs whose estimate_train and estimate_train_sd are finite; none is")
     cells = cells.merge(_ceilings(rows), on=_CELL, how="left", validate="one_to_one")
     cells["log_n"] = np.log(cells["batch"].astype("float64"))

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter
 
 from mibench.analysis.accuracy import cost, pareto_front
 from mibench.analysis.labels import caption, plural, with_labels
-from mibench.analysis.metrics import final_estimates
+from mibench.analysis.metrics import final_estimates, with_truth
 from mibench.core.errors import UsageError
 from mibench.figures import style
 from mibench.figures.panels import constant_runs, estimator_colours, estimator_names, first_panels
@@ -43,7 +43,7 @@ def cost_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
         Where no constant run has a finite estimate and its seconds.
     """
     rows = _with_sizes(with_labels(constant_runs(runs, "cost"), ignore=("task_label", "samples")))
-    cells = cost(rows, _CELL, "final")
+    cells = cost(with_truth(rows), _CELL, "final")
     if not (np.isfinite(cells["rmse"]) & (cells["seconds"] > 0)).any():
         raise UsageError("cost needs runs with a finite final estimate and their seconds; there are none")
     cells["on_front"] = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -10,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
+from mibench.analysis.metrics import levels_of
 from mibench.analysis.smoothing import CURVE
 from mibench.figures import style
 from mibench.figures.lines import draw_curve
@@ -34,8 +34,13 @@ def drawn_values(rows: pd.DataFrame, curves: pd.DataFrame) -> pd.Series:
 
 def stair_start(run: Any) -> int:
     """Return the step at which a row's stair begins: all stairs are equally long."""
-    stairs = len(json.loads(run.schedule or "[]")) or 1
+    stairs = len(levels_of(run.schedule)) or 1
     return int(run.steps) // stairs * int(run.stair)
+
+
+def _last_step(rows: pd.DataFrame) -> float:
+    """The last step of some runs: what was done, or asked for where that is not known."""
+    return float(rows["steps_done"].fillna(rows["steps"]).max())
 
 
 def draw_run(
@@ -70,13 +75,13 @@ def draw_staircase(ax: Axes, rows: pd.DataFrame, limits: tuple[float, float]) ->
     runs = rows.sort_values(["run_id", "stair"])
     for _, same in runs.groupby("schedule"):
         stairs = same[same["run_id"] == same["run_id"].iloc[0]]
-        edges = [stair_start(r) for r in stairs.itertuples()] + [int(stairs["steps_done"].max())]
+        edges = [stair_start(r) for r in stairs.itertuples()] + [int(_last_step(stairs))]
         levels = style.drawable(stairs["mi_true"], limits)
         ax.stairs(levels, edges, baseline=None, color=style.INK, linewidth=1.4, zorder=2.6)
 
 
 def steps_axis(ax: Axes, rows: pd.DataFrame) -> None:
     """Let the x axis run over the training steps that were done."""
-    ax.set_xlim(0, float(rows["steps_done"].max()))
+    ax.set_xlim(0, _last_step(rows))
     ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from mibench.analysis.labels import listing
-from mibench.analysis.metrics import finished, summarise
+from mibench.analysis.metrics import finished, summarise, with_truth
 from mibench.core.errors import UsageError
 from mibench.figures import style
 from mibench.figures.curve_panels import by_stair, draw_run, drawn_values, steps_axis
@@ -135,7 +135,7 @@ class CurvePanels:
 
 def _lay_out(rows: pd.DataFrame, curves: pd.DataFrame, name: str, by_estimator: bool) -> tuple[list[list[Facet]], str]:
     """Rows of panels of the runs with curves, and a sentence about panels left out."""
-    with_curve = finished(rows)
+    with_curve = finished(with_truth(rows))
     with_curve = with_curve[with_curve["run_id"].isin(curves["run_id"].unique())] if len(curves) else rows[:0]
     if with_curve.empty:
         raise UsageError(f"{name} needs the curves of its runs, and the results folder holds none of them")

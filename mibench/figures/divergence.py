@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter
 
 from mibench.analysis.divergence import divergence_by_run, not_diverged, summarise_divergence
 from mibench.analysis.labels import caption, listing, number, plural, sampler_order, with_labels
-from mibench.analysis.metrics import finished, is_staircase
+from mibench.analysis.metrics import finished, is_staircase, with_truth
 from mibench.core.errors import UsageError
 from mibench.figures import style
 from mibench.figures.axes import not_diverged_axes
@@ -48,10 +48,10 @@ def divergence(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     UsageError
         Where no run has a result.
     """
-    if finished(runs).empty:
+    if finished(with_truth(runs)).empty:
         raise UsageError("divergence needs finished runs; run a grid first")
     rows = with_labels(runs, ignore=("steps", "window"))  # runs of unequal length are censored, not kept apart
-    table = divergence_by_run(rows, _CELL)
+    table = divergence_by_run(with_truth(rows), _CELL)
     table["series"] = [
         ", ".join(filter(None, pair)) for pair in zip(table["estimator_label"], table["setup"], strict=True)
     ]

@@ -7,6 +7,7 @@ import pandas as pd
 
 from mibench.analysis.accuracy import bias_variance
 from mibench.analysis.labels import caption, sampler_order, with_labels
+from mibench.analysis.metrics import numbers, with_truth
 from mibench.core.errors import UsageError
 from mibench.figures import style
 from mibench.figures.error_panels import (
@@ -36,9 +37,9 @@ def error_by_mi(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
         Where no run on fresh pairs has a finite estimate with its spread.
     """
     chosen, left_out = fresh_pairs(runs, "error-by-mi")
-    rows = with_labels(place_guests(chosen), ignore=("task_label", "critic_label", "steps", "window"))
+    rows = with_labels(place_guests(with_truth(chosen)), ignore=("task_label", "critic_label", "steps", "window"))
     cells = bias_variance(rows, _CELL)
-    if not np.isfinite(cells["mse"]).any():
+    if not np.isfinite(numbers(cells, "mse")).any():
         raise UsageError("error-by-mi needs runs whose estimate_train and estimate_train_sd are finite; none is")
     colours = estimator_colours(runs, rows)
     keys = cells[_PANEL].drop_duplicates().itertuples(index=False, name=None)

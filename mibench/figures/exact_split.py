@@ -13,7 +13,7 @@ from matplotlib.patheffects import withStroke
 
 from mibench.analysis.accuracy import split_by_exact_critic
 from mibench.analysis.labels import caption, listing, plural, sampler_order, with_labels
-from mibench.analysis.metrics import FINAL, final_estimates, finished, numbers
+from mibench.analysis.metrics import FINAL, final_estimates, finished, numbers, with_truth
 from mibench.core.errors import UsageError
 from mibench.figures import style
 from mibench.figures.guests import guests_sentence, place_guests
@@ -54,7 +54,7 @@ def exact_split(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     UsageError
         Where no cell has finite runs of both the exact and a trained critic.
     """
-    chosen = constant_runs(runs, "exact-split")
+    chosen = with_truth(constant_runs(runs, "exact-split"))
     rows = with_trained_critics(with_labels(place_guests(chosen)))
     rows = rows.assign(n=rows["samples"].fillna(0).astype(int), final=final_estimates(rows))
     parts = split_by_exact_critic(rows, _CELL, "trained", "final")

@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from mibench.analysis.labels import sampler_order, with_labels
-from mibench.analysis.metrics import finished, is_staircase
+from mibench.analysis.metrics import finished, is_staircase, with_truth
 from mibench.core.errors import UsageError
 from mibench.figures import style
 
@@ -52,7 +52,7 @@ def staircase_runs(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_result(runs: pd.DataFrame, otherwise: str) -> pd.DataFrame:
-    if finished(runs).empty:
+    if finished(with_truth(runs)).empty:
         raise UsageError(otherwise)
     return runs
 

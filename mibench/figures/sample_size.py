@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from mibench.analysis.labels import caption, sampler_order, with_labels
-from mibench.analysis.metrics import finished, summarise
+from mibench.analysis.metrics import finished, summarise, with_truth
 from mibench.core.errors import UsageError
 from mibench.figures import style
 from mibench.figures.guests import guests_sentence, place_guests
@@ -38,7 +38,7 @@ def sample_size(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     UsageError
         Where no run on a fixed sample has a finite test value.
     """
-    chosen = finished(runs[runs["regime"] == "dataset"])
+    chosen = with_truth(finished(runs[runs["regime"] == "dataset"]))
     rows = with_labels(place_guests(chosen), ignore=("task_label", "samples", "steps", "window"))
     if not np.isfinite(rows[_VALUE].astype("float64")).any():
         raise UsageError("sample-size needs finished runs on fixed samples; run some with --samples")

@@ -6,7 +6,6 @@ out of means and band, marked and counted.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from mibench.analysis.labels import caption, listing, plural, with_labels
-from mibench.analysis.metrics import FINAL, final_estimates, finished, is_staircase, summarise
+from mibench.analysis.labels import CONSTANT, SEPARATOR, caption, listing, plural, staircase_text, with_labels
+from mibench.analysis.metrics import FINAL, final_estimates, finished, is_staircase, summarise, with_truth
 from mibench.analysis.sandwich import sandwich
 from mibench.core.errors import UsageError
 from mibench.figures import style
@@ -63,7 +62,7 @@ def draw_sandwich(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
         Where no level has both a lower and an upper bound with a finite estimate.
     """
     rows = _labelled(runs)
-    bounds = rows[rows["kind"].isin(_KINDS)]
+    bounds = with_truth(rows[rows["kind"].isin(_KINDS)])
     means = _means(bounds)
     _need_both(means)
     layout, note = arrange(facets(bounds, together=True))
@@ -104,11 +103,8 @@ def _labelled(runs: pd.DataFrame) -> pd.DataFrame:
     rows = with_labels(place_guests(runs))
     rows = rows.assign(**{FINAL: final_estimates(rows)})
     if rows["schedule"].where(is_staircase(rows), "").nunique() > 1:
-        training = [
-            f"staircase {listing(json.loads(schedule))}" if stairs else "constant MI"
-            for schedule, stairs in zip(rows["schedule"], is_staircase(rows), strict=True)
-        ]
-        rows["setup"] = [", ".join(filter(None, pair)) for pair in zip(rows["setup"], training, strict=True)]
+        training = [staircase_text(schedule) or CONSTANT for schedule in rows["schedule"]]
+        rows["setup"] = [SEPARATOR.join(filter(None, pair)) for pair in zip(rows["setup"], training, strict=True)]
     return rows
 
 

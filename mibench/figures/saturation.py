@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from mibench.analysis.labels import caption, listing, plural, sampler_order, with_labels
-from mibench.analysis.metrics import FINAL, final_estimates, finished
+from mibench.analysis.metrics import FINAL, final_estimates, finished, with_truth
 from mibench.analysis.saturation import fit_saturation
 from mibench.core.errors import UsageError
 from mibench.figures import style
@@ -74,7 +74,7 @@ def saturation(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
         Where no run with constant MI and a finite final estimate is there.
     """
     rows = with_labels(constant_runs(runs, "saturation"))
-    done = finished(rows.assign(**{FINAL: final_estimates(rows)}))
+    done = finished(with_truth(rows.assign(**{FINAL: final_estimates(rows)})))
     if not np.isfinite(done[FINAL].astype("float64")).any():
         raise UsageError("saturation needs a run whose final estimate is finite; none is")
     done, strips, note = _strips(done)

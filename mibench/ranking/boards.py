@@ -108,7 +108,7 @@ class Options:
     seeds
         Seeds that every cell must have, others do not count; by default all that any method has in it.
     reference
-        Estimator whose seconds are 1 in the column ``cost``, complete or not; without it the column is NaN.
+        Estimator whose seconds are 1 in the column ``cost``, complete or not; without the usual one the column is NaN.
     cap
         Largest error of a run, and that of one that diverged or failed.
     confidence
@@ -154,9 +154,11 @@ def rank_methods(
     Raises
     ------
     UsageError
-        Where there are no rows, or none in the track.
+        Where there are no rows, none in the track, or none of a reference other than the usual one.
     """
     options = options or Options()
+    if options.reference != REFERENCE and options.reference not in (known := set(runs.get("estimator", ()))):
+        raise UnknownNameError("reference", str(options.reference), known)
     runs, note = of_current_code(runs)
     root = int((generator or np.random.default_rng(0)).integers(2**62))
     boards, left_out, cells, seen = [], [], [], set()

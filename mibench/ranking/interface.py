@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mibench.core.errors import UsageError, shown
+from mibench.core.numbers import as_integer
 from mibench.ranking.boards import Options, rank_methods
 from mibench.ranking.columns import REFERENCE
 from mibench.ranking.rows import read_ranking_rows
@@ -46,7 +47,7 @@ def leaderboard(
         Seeds that every cell must have, others do not count; by default the suite's for published rows, and all that
         any method has in a cell for given ones.
     reference
-        Estimator whose seconds are 1 in the column ``cost``, complete or not; without it the column is NaN.
+        Estimator whose seconds are 1 in the column ``cost``, complete or not; without the usual one the column is NaN.
     generator
         Where the bootstrap's draws come from; by default one seeded with 0.
 
@@ -60,7 +61,8 @@ def leaderboard(
     Raises
     ------
     UsageError
-        Where there are no rows, none in the track, `track` or `by` do not exist, or a value is of another type.
+        Where there are no rows, none in the track or of the reference, `track` or `by` do not exist, or a value is of
+        another type.
     StoreError
         For published rows that cannot be read.
 
@@ -70,7 +72,8 @@ def leaderboard(
     >>> board[["rank", "group", "method", "error"]]  # doctest: +SKIP
     >>> mine = mibench.leaderboard(mibench.load_runs("results"), by="family")  # doctest: +SKIP
     """
-    _check_options(seeds, generator)
+    seeds = _checked_seeds(seeds)
+    _check_generator(generator)
     if runs is None:
         published = read_ranking_rows()
         runs, seeds = published.runs, published.seeds if seeds is None else seeds
@@ -83,10 +86,20 @@ def leaderboard(
     return board
 
 
-def _check_options(seeds: object, generator: object) -> None:
-    """Refuse, by `UsageError`, values of other types."""
-    if seeds is not None and (isinstance(seeds, str) or not isinstance(seeds, Collection)):
+def _checked_seeds(seeds: object) -> list[int] | None:
+    """Read a list of whole numbers, of Python or NumPy, or raise `UsageError`."""
+    if seeds is None:
+        return None
+    found = (
+        [as_integer(seed) for seed in seeds] if isinstance(seeds, Collection) and not isinstance(seeds, str) else [None]
+    )
+    if None in found:
         raise UsageError(f"seeds must be a list of seeds, not {shown(seeds, repr)}")
+    return [seed for seed in found if seed is not None]
+
+
+def _check_generator(generator: object) -> None:
+    """Refuse, by `UsageError`, what is no generator."""
     if generator is not None and not isinstance(generator, np.random.Generator):
         raise UsageError(f"generator must be a numpy.random.Generator, not {shown(generator, repr)}")
 

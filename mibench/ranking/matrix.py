@@ -26,6 +26,7 @@ import pandas as pd
 
 from mibench.analysis.labels import COMPONENTS, component_id, listing, plural, with_labels
 from mibench.analysis.metrics import Floats
+from mibench.ranking.columns import TRACKS
 from mibench.ranking.statistics import Bools, Ints
 from mibench.store.columns import RESULT_STATUSES, RUNS
 
@@ -53,6 +54,9 @@ _FILLED: dict[str, Any] = {
     **{f"{name}_params": "{}" for name in COMPONENTS},
     **{"stair": 0, "seed": 0, "schedule": "[]", "regime": "stream", "session_id": ""},
 }
+KINDS = frozenset(TRACKS) - {"dataset"}
+"""What an estimator can be."""
+
 _MISSING, _ANY = 0, -1
 """Codes of a null and of "whatever the others have" among a key's columns."""
 
@@ -136,8 +140,11 @@ def build_matrix(runs: pd.DataFrame, seeds: Collection[int] | None = None) -> Ma
     described = _described(runs.iloc[first_rows], keys[known_keys], truth[known])
     methods = methods.assign(
         method=runs.groupby(owner)["estimator_label"].first(),
-        kind=runs.groupby(owner)["kind"].agg(_kind),
-        lacking=[_lacking(of_method, wanted, list(described["name"])) for of_method in rows],
+        kind=(kinds := runs.groupby(owner)["kind"]).agg(_kind),
+        lacking=[
+            _of_no_kind(found) or _lacking(of_method, wanted, list(described["name"]))
+            for of_method, (_, found) in zip(rows, kinds, strict=True)
+        ],
     )
     return Matrix(methods, described, runs, rows)
 
@@ -317,4 +324,10 @@ def _lacking(rows: Ints, wanted: Sequence[Sequence[int]], names: Sequence[str]) 
 def _kind(kinds: pd.Series) -> str:
     """The kind of a method: that of its runs where all agree."""
     found = set(kinds.dropna())
-    return str(found.pop()) if len(found) == 1 else "plug-in"
+    return str(found.pop()) if len(found) == 1 and found <= KINDS else "plug-in"
+
+
+def _of_no_kind(kinds: pd.Series) -> str:
+    """Name a kind that is none, of rows of versions that did not look at it; empty where there is none."""
+    unknown = sorted(set(kinds.dropna()) - KINDS)
+    return f"has runs of the unknown kind '{unknown[0]}'; known: {', '.join(sorted(KINDS))}" if unknown else ""

@@ -8,7 +8,6 @@ beside them. Runs of unequal settings are never pooled: what differs apart from 
 
 from __future__ import annotations
 
-import json
 import math
 
 import numpy as np
@@ -16,8 +15,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from mibench.analysis.comparisons import finite
-from mibench.analysis.labels import with_labels
-from mibench.analysis.metrics import FINAL, final_estimates, finished, is_staircase, numbers, summarise
+from mibench.analysis.labels import SEPARATOR, staircase_text, with_labels
+from mibench.analysis.metrics import FINAL, final_estimates, finished, numbers, summarise
 
 CELL = ("task", "mi_true", "estimator", "critic", "negatives", "batch", "settings")
 """What makes a cell of the board: labels, and everything else that differs."""
@@ -116,12 +115,7 @@ def _labelled(runs: pd.DataFrame, ignore: tuple[str, ...]) -> pd.DataFrame:
         rows[name] = rows[f"{name}_label"]
     optimisers = rows["optimiser"].fillna("")
     others = optimisers if optimisers.nunique() > 1 else [""] * len(rows)
-    stairs = rows["schedule"].map(_staircase).where(is_staircase(rows), "")
+    stairs = rows["schedule"].map(staircase_text)
     parts = zip(stairs, rows["setup"], others, strict=True)
-    rows["settings"] = [", ".join(filter(None, values)) for values in parts]
+    rows["settings"] = [SEPARATOR.join(filter(None, values)) for values in parts]
     return rows
-
-
-def _staircase(schedule: object) -> str:
-    levels = json.loads(schedule) if isinstance(schedule, str) and schedule else []
-    return f"staircase {' '.join(f'{level:g}' for level in levels)}"

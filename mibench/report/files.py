@@ -13,6 +13,7 @@ import gzip
 import io
 import math
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,15 +68,26 @@ def write_files(name: str, drawing: Drawing, folder: Path) -> tuple[Path, ...]:
     UsageError
         Where they cannot be written.
     """
+    return write_contents(contents_of(name, drawing), folder)
+
+
+def contents_of(name: str, drawing: Drawing) -> dict[str, bytes]:
+    """Return a figure's four files by name, which is where a figure is rendered."""
     table_name, table = _table_file(name, drawing.table)
-    contents = {
+    return {
         f"{name}.png": with_palette(_image(drawing.figure, "png")),
         f"{name}.svg": _image(drawing.figure, "svg"),
         table_name: table,
         f"{name}.md": _markdown(name, drawing, table_name).encode(),
     }
+
+
+def write_contents(contents: Mapping[str, bytes], folder: Path) -> tuple[Path, ...]:
+    """Write the files of `contents_of`, in place of those of an earlier report; raises as `write_files`."""
     written = tuple(write_file(folder / file, content) for file, content in contents.items())
-    (folder / (f"{name}.csv" if table_name.endswith(".gz") else f"{name}.csv.gz")).unlink(missing_ok=True)
+    for path in written:
+        if path.suffix in (".csv", ".gz"):  # a table that has become large or small since
+            path.with_name(f"{path.name}.gz" if path.suffix == ".csv" else path.stem).unlink(missing_ok=True)
     return written
 
 

@@ -62,13 +62,14 @@ class Source:
     ----------
     results
         The results folder as it was named.
-    where, grid
+    where, grid, plugins
         As in `mibench.draw_reports`.
     """
 
     results: str | Path = "results"
     where: Mapping[str, Sequence[object]] = dataclasses.field(default_factory=dict)
     grid: str | None = None
+    plugins: Sequence[str | Path] = ()
 
     def commands(self, result: ReportResult) -> list[str]:
         """Return the commands that make a figure's rows, where these are a grid's, and the figure."""
@@ -76,7 +77,8 @@ class Source:
         conditions = [f"{column}={','.join(map(str, values))}" for column, values in self.where.items()]
         chosen = [word for condition in conditions for word in ("--where", condition)]
         grid = self.grid or ("" if _claim(result) else result.grid)
-        draw = ["mibench", "report", result.name, *(["--grid", grid] if grid else []), *results, *chosen]
+        plugins = [word for path in self.plugins for word in ("--plugin", str(path))]
+        draw = ["mibench", "report", result.name, *(["--grid", grid] if grid else []), *results, *chosen, *plugins]
         if not result.grid:
             return [shlex.join(draw)]
         budget = [] if result.budget == "standard" else ["--budget", result.budget]

@@ -5,33 +5,42 @@ Notable:
 - ``NAME.png`` and ``NAME.svg`` hold the figure, ``NAME.csv`` everything that it drew (``NAME.csv.gz`` where that
   is large), ``NAME.md`` its caption and a table to read. The same rows give the same bytes: no dates, no random ids.
 - ``index.html`` shows all of them, with the board and the runs (`mibench.report.page`).
-- A figure that the rows do not suit is left out with one sentence that says why, and stops no other.
+- A figure that the rows do not suit is left out with one sentence that says why, and stops no other; likewise one whose
+  code raises an error, or ends the process that draws it.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import multiprocessing
 import sys
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from mibench.analysis.cells import GridRows, rows_of_grid
-from mibench.analysis.labels import COMPONENTS, plural, versioned, with_labels
 from mibench.claims.judgement import Claim, Judgement
-from mibench.core.errors import UnknownNameError, UsageError, did_you_mean, shown
+from mibench.core.errors import MibenchError, UnknownNameError, UsageError, shown
+from mibench.core.faults import describe_error, fault_of, place_error
 from mibench.core.files import check_output
+from mibench.core.plugins import load_plugins
 from mibench.experiments.grid import natural_order
 from mibench.figures import style
-from mibench.figures.registry import FIGURES, Drawing, load_figures
+from mibench.figures.registry import FIGURES, Drawing, FigureEntry, load_figures
 from mibench.figures.shared import shared
-from mibench.report.files import short_table, write_files
+from mibench.report.files import contents_of, short_table, write_contents
 from mibench.report.page import PAGE, Source, write_page
 from mibench.report.result import ReportResult
+from mibench.report.selection import select
 from mibench.store import folders as store
+from mibench.store.codes import of_current_code
 from mibench.store.sessions import available_cores
 
 load_figures()
@@ -39,8 +48,6 @@ load_figures()
 _COLLECTIONS = ("all", "claims")
 _FEW = 4
 """Figures that a process has at least: fewer are drawn before it has started."""
-
-_ALIASES = {"mi": "mi_true", "seeds": "seed"}
 
 
 def report(
@@ -50,12 +57,13 @@ def report(
     output: str | Path = "reports",
     where: Mapping[str, Sequence[object]] | None = None,
     grid: str | None = None,
+    plugins: str | Path | Sequence[str | Path] = (),
 ) -> list[Path]:
     """Draw reports of a results folder and return the files written, the page last.
 
     Parameters
     ----------
-    names, results, output, where, grid
+    names, results, output, where, grid, plugins
         As in `draw_reports`.
 
     Raises
@@ -63,7 +71,7 @@ def report(
     UsageError
         As `draw_reports`, and where the rows suit none of the reports.
     """
-    done = draw_reports(names, results=results, output=output, where=where, grid=grid)
+    done = draw_reports(names, results=results, output=output, where=where, grid=grid, plugins=plugins)
     files = [file for result in done for file in result.files]
     if not files:
         raise UsageError("; ".join(dict.fromkeys(result.reason for result in done)))
@@ -77,6 +85,7 @@ def draw_reports(
     output: str | Path = "reports",
     where: Mapping[str, Sequence[object]] | None = None,
     grid: str | None = None,
+    plugins: str | Path | Sequence[str | Path] = (),
 ) -> list[ReportResult]:
     """Draw reports of a results folder, and write the page that shows them where there is one to show.
 
@@ -90,9 +99,12 @@ def draw_reports(
     output
         Folder that the files are written to; made where it does not exist.
     where
-        Rows to keep, by column: the values that they may have, as in ``{"batch": [64, 128]}``.
+        Rows to keep, by column: the values that they may have, as in ``{"batch": [64, 128]}``, written as on the
+        command line or as figures and tables print them.
     grid
         Shipped grid or TOML file: only its rows are kept.
+    plugins
+        File or folder with further figures, or several.
 
     Returns
     -------
@@ -102,11 +114,13 @@ def draw_reports(
     Raises
     ------
     UsageError
-        For names that do not exist, where no run is stored or none is selected, and where the files cannot be
-        written.
+        For names that do not exist, where no run is stored or none is selected, where the files cannot be written, and
+        where a plug-in cannot be imported.
     StoreError
         For results that cannot be read.
     """
+    files = [plugins] if isinstance(plugins, str | Path) else plugins
+    load_plugins(files, strict=True)
     wanted = resolve_names(names)
     check_output(output, "folder of reports", "output")
     runs = store.load_runs(results)
@@ -122,7 +136,7 @@ def draw_reports(
         curves = store.load_curves(results, list(runs["run_id"].unique()))
     done = render(runs, curves, names, output)
     if any(result.files for result in done):
-        write_page(done, runs, Path(output), Source(results, where or {}, grid))
+        write_page(done, runs, Path(output), Source(results, where or {}, grid, files))
     return done
 
 
@@ -143,17 +157,41 @@ def render(
     UsageError
         For names that do not exist, and where the files cannot be written.
     """
-    runs, curves = _ordered(runs), _ordered(curves)
+    runs, older = of_current_code(_ordered(runs))
+    curves = _ordered(curves[curves["run_id"].isin(runs["run_id"])])
     home = set(FIGURES) if "claims" in names else set()
-    jobs = [(name, Path(output), name in home) for name in resolve_names(names)]
+    jobs = [(name, Path(output), name in home, older) for name in resolve_names(names)]
     workers = min(len(jobs) // _FEW, available_cores())
     with shared():  # of workers each has a copy of the block, as of everything else that a fork shares
         if workers < 2 or sys.platform != "linux":  # elsewhere a fork is not safe, and a new process as slow as figures
             return [_render_one(runs, curves, *job) for job in jobs]
-        fork = multiprocessing.get_context("fork")  # which shares the rows and what plug-ins have registered
-        with warnings.catch_warnings(), ProcessPoolExecutor(workers, fork, _share, (runs, curves)) as pool:
-            warnings.simplefilter("ignore", DeprecationWarning)  # of threads, none of which the figures use
-            return list(pool.map(_render_shared, jobs))
+        return _render_in_processes(runs, curves, jobs, workers)
+
+
+_Job = tuple[str, Path, bool, str]
+"""A figure's name, the folder of its files, whether it is drawn from its grid's rows, and a note for its caption."""
+
+
+def _render_in_processes(
+    runs: pd.DataFrame, curves: pd.DataFrame, jobs: Sequence[_Job], workers: int
+) -> list[ReportResult]:
+    """Draw figures in forked processes; those that were under way when one of these ended are drawn one by one."""
+    fork = multiprocessing.get_context("fork")  # which shares the rows and what plug-ins have registered
+    with warnings.catch_warnings(), ProcessPoolExecutor(workers, fork, _share, (runs, curves)) as pool:
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads, none of which the figures use
+        futures = [pool.submit(_render_shared, job) for job in jobs]
+    done = []
+    for job, future in zip(jobs, futures, strict=True):
+        error = future.exception()
+        if error is None or isinstance(error, MibenchError):
+            done.append(future.result())
+        elif not isinstance(error, BrokenProcessPool):  # what was drawn cannot be sent here
+            done.append(ReportResult(job[0], reason=describe_error(error)))
+        elif len(jobs) == 1:
+            done.append(ReportResult(job[0], reason="the process that drew it ended before it was done"))
+        else:
+            done += _render_in_processes(runs, curves, [job], 1)
+    return done
 
 
 _shared: tuple[pd.DataFrame, ...] = ()
@@ -165,29 +203,46 @@ def _share(runs: pd.DataFrame, curves: pd.DataFrame) -> None:
     _shared = (runs, curves)
 
 
-def _render_shared(job: tuple[str, Path, bool]) -> ReportResult:
+def _render_shared(job: _Job) -> ReportResult:
     return _render_one(_shared[0], _shared[1], *job)
 
 
-def _render_one(runs: pd.DataFrame, curves: pd.DataFrame, name: str, folder: Path, at_home: bool) -> ReportResult:
-    """Draw a figure, where it is at home or has a claim from the rows of its grid, and write its files."""
-    entry = FIGURES[name]
+def _render_one(
+    runs: pd.DataFrame, curves: pd.DataFrame, name: str, folder: Path, at_home: bool, note: str
+) -> ReportResult:
+    """Draw a figure and write its files; whatever its code raises is the reason why there are none."""
+    entry, drawn = FIGURES[name], []
+    fault = fault_of(lambda: drawn.append(_draw(runs, curves, entry, at_home, note)))
+    if isinstance(fault, MibenchError):
+        return ReportResult(entry.name, reason=str(fault))
+    if fault is not None:
+        return ReportResult(entry.name, reason=place_error(fault, _file_of(entry.draw)))
+    ((result, contents),) = drawn
+    return dataclasses.replace(result, files=write_contents(contents, folder))
+
+
+def _file_of(function: Callable[..., object]) -> Path | None:
+    """The file that a figure's function is written in, where there is one."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return None if code is None else Path(code.co_filename)
+
+
+def _draw(
+    runs: pd.DataFrame, curves: pd.DataFrame, entry: FigureEntry, at_home: bool, note: str
+) -> tuple[ReportResult, dict[str, bytes]]:
+    """Draw a figure, where it is at home or has a claim from the rows of its grid, and render its files."""
     rows, judgement, missing = None, None, ""
-    try:
-        if at_home or entry.claim is not None:
-            rows = _rows_of_grid(entry.grid, runs)
-            runs, curves, missing = rows.runs, curves[curves["run_id"].isin(rows.runs["run_id"])], rows.note()
-        drawing = Drawing(*entry.draw(runs, curves))
-        if entry.claim is not None:
-            judgement = entry.claim.judge(runs, curves)
-    except UsageError as error:
-        return ReportResult(entry.name, reason=str(error))
+    if at_home or entry.claim is not None:
+        rows = _rows_of_grid(entry.grid, runs)
+        runs, curves, missing = rows.runs, curves[curves["run_id"].isin(rows.runs["run_id"])], rows.note()
+    drawing = _checked(entry.draw(runs, curves))
+    if entry.claim is not None:
+        judgement = entry.claim.judge(runs, curves)
     if rows is not None and missing:
         style.say_incomplete(drawing.figure, rows.found, rows.expected)
-    caption = "\n".join(filter(None, [*_verdict(entry.claim, judgement), missing, drawing.caption]))
-    return ReportResult(
+    caption = "\n".join(filter(None, [*_verdict(entry.claim, judgement), missing, note, drawing.caption]))
+    result = ReportResult(
         entry.name,
-        write_files(entry.name, drawing._replace(caption=caption), folder),
         caption=caption,
         missing=missing,
         judgement=judgement,
@@ -197,6 +252,17 @@ def _render_one(runs: pd.DataFrame, curves: pd.DataFrame, name: str, folder: Pat
         budget="" if rows is None else rows.budget,
         table=short_table(drawing),
     )
+    return result, contents_of(entry.name, drawing._replace(caption=caption))
+
+
+def _checked(made: Any) -> Drawing:
+    """What a figure's function returned, as a drawing."""
+    match made:
+        case (Figure(), pd.DataFrame(), str(), *_) if len(made) <= len(Drawing._fields):
+            return Drawing(*made)
+    found = made if isinstance(made, tuple) else (made,)
+    kinds = ", ".join(type(part).__name__ for part in found[: len(Drawing._fields)])
+    raise UsageError(f"its function must return a figure, a table and a caption, not {kinds}")
 
 
 def _rows_of_grid(grid: str, runs: pd.DataFrame) -> GridRows:
@@ -237,48 +303,3 @@ def resolve_names(names: Sequence[str]) -> list[str]:
         chosen = [n for n, entry in FIGURES.items() if name in (n, "all") or (name == "claims" and entry.grid)]
         found.update(dict.fromkeys(sorted(chosen, key=natural_order) if name in _COLLECTIONS else chosen))
     return list(found)
-
-
-def select(runs: pd.DataFrame, where: Mapping[str, Sequence[object]]) -> pd.DataFrame:
-    """Keep the rows whose columns have one of the given values.
-
-    Parameters
-    ----------
-    runs
-        Rows of the runs table.
-    where
-        Values by column (``mi`` stands for ``mi_true``). Numbers may be text. Tasks, estimators, critics and
-        negatives may be given as name, versioned id or as they stand in panel titles (``smile:tau=5``).
-
-    Raises
-    ------
-    UsageError
-        For a column that does not exist, and where no row is left.
-    """
-    kept = runs
-    for given, values in where.items():
-        column = _ALIASES.get(given, given)
-        if column not in runs:
-            raise UsageError(
-                f"runs have no column '{given}'{did_you_mean(given, runs.columns, 'see mibench.store.columns')}"
-            )
-        kept = kept[_matches(runs, column, {_plain(v) for v in values}).loc[kept.index]]
-    if kept.empty:
-        chosen = ", ".join(f"{k} {' or '.join(map(shown, v))}" for k, v in where.items())
-        raise UsageError(f"none of {plural(len(runs), 'row')} has {chosen}; select others, see 'mibench results ls'")
-    return kept
-
-
-def _matches(runs: pd.DataFrame, column: str, values: set[object]) -> pd.Series:
-    hit = runs[column].map(_plain).isin(values)
-    if column in COMPONENTS:
-        hit |= versioned(runs, column).isin(values) | with_labels(runs)[f"{column}_label"].isin(values)
-    return hit.fillna(False).astype(bool)
-
-
-def _plain(value: object) -> object:
-    """Numbers and the text of numbers become equal; other text stays."""
-    try:
-        return float(value)  # type: ignore[arg-type]  # what is no number raises
-    except (TypeError, ValueError):
-        return value

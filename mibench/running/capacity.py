@@ -17,6 +17,7 @@ from mibench.running.packs import Pack, pack_key
 
 if TYPE_CHECKING:
     from mibench.core.estimator import Estimator
+    from mibench.training.memory import Memory
 
 WORKER = 300e6
 """Bytes of a worker process before it trains: the interpreter and torch."""
@@ -40,8 +41,6 @@ def check_memory(packs: Sequence[Pack], *, limit: float) -> float:
     UsageError
         Where a run alone needs more than the limit; the message has the estimate.
     """
-    from mibench.training.memory import Memory, memory_of
-
     known: dict[Hashable, Memory] = {}
     estimator = functools.cache(lambda name, params: ESTIMATORS.create(name, dict(params)))
     largest = 0.0
@@ -50,11 +49,24 @@ def check_memory(packs: Sequence[Pack], *, limit: float) -> float:
         for spec in pack:
             key = _key(spec, estimator(spec.estimator, spec.estimator_params))
             if key not in known:
-                known[key] = memory_of(spec)
+                known[key] = _memory(spec)
                 _refuse(spec, WORKER + sum(known[key]), limit)
             held, passing = held + known[key].held, max(passing, known[key].passing)
         largest = max(largest, held + passing)
     return largest
+
+
+def _memory(spec: RunSpec) -> Memory:
+    """What a run needs; nothing where a component does not say: what is wrong with it is for the run to say."""
+    from mibench.training.memory import Memory, memory_of
+
+    try:
+        held, passing = map(float, memory_of(spec))
+    except UsageError:
+        raise
+    except Exception:
+        return Memory(0.0, 0.0)
+    return Memory(held, passing)
 
 
 def _key(spec: RunSpec, estimator: Estimator) -> Hashable:

@@ -1,9 +1,15 @@
-"""Rows of runs that gave no result: what the specification says, and why it failed."""
+"""Rows of runs that gave no result: what the specification says, what else is known, and why it failed.
+
+Notable: no component is asked here. This is the runner's own process, which a component that hangs or ends its process
+must not take along; what the run's process knew of them before it trained has come with the failure.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +29,15 @@ class Failure:
         Traceback, signal or limit.
     memory
         Peak resident memory of the process that trained it, MB; None where nothing is known of it.
+    known
+        Columns of each stair that the process knew before it trained; empty where it knew nothing.
     """
 
     spec: RunSpec
     status: Status
     error: str
     memory: float | None = None
+    known: Sequence[Mapping[str, Any]] = ()
 
 
 def write_failure(
@@ -45,20 +54,25 @@ def write_failure(
         "peak_rss_mb": failure.memory,
         "code": code,
     }
-    rows = [{**columns, **facts} for columns in _spec_columns(failure.spec)]
+    rows = [{**columns, **facts} for columns in _columns(failure)]
     stem = pack_stem([failure.spec.run_id], session_id, failure.status)
     write_pack(folder, stem, rows, [])
 
 
-def _spec_columns(spec: RunSpec) -> list[dict[str, Any]]:
-    """Fill what is known without training, stair by stair."""
-    from mibench.training.components import Run
-    from mibench.training.rows import spec_columns, truth_columns
+def _columns(failure: Failure) -> list[dict[str, Any]]:
+    """Fill what the specification says and what is known beside it, stair by stair."""
+    from mibench.training.rows import spec_columns
 
+    spec = failure.spec
     levels = spec.schedule or (dict(spec.task_params).get("mi"),)
-    rows = [empty_row("runs", **spec_columns(spec), stair=stair, mi_true=level) for stair, level in enumerate(levels)]
-    try:
-        run = Run.from_spec(spec)
-        return [{**row, **truth_columns(run, stair)} for stair, row in enumerate(rows)]
-    except Exception:  # what broke the run may break its components here; the specification's columns stand
-        return rows
+    columns = [
+        empty_row("runs", **spec_columns(spec), stair=stair, mi_true=_truth(level))
+        for stair, level in enumerate(levels)
+    ]
+    known: Sequence[Mapping[str, Any]] = failure.known or [{}] * len(columns)
+    return [{**row, **more} for row, more in zip(columns, known, strict=True)]
+
+
+def _truth(level: object) -> float | None:
+    """The level that a run asks for, where it is one that mutual information can have."""
+    return float(level) if isinstance(level, int | float) and 0 <= level < math.inf else None

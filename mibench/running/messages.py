@@ -6,12 +6,20 @@ import contextlib
 import dataclasses
 import json
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+Known = Mapping[str, Sequence[Mapping[str, Any]]]
+"""What is known of runs without training them: by id, columns of each stair."""
+
 Message = dict[str, Any]
-"""What goes through the pipes: ``{"ready": pid}``, ``{"progress": steps, "memory": peak}``, ``{"done": runs}`` or
-``{"failed": status, "error": text}`` with the status crashed, timeout, storage, killed, unstarted or broken, and with
-``memory``, the child's peak resident memory (MB), where it is known."""
+"""What goes through the pipes: ``{"ready": pid}``, ``{"known": ...}``, what rows of runs that fail will hold,
+``{"progress": steps}``, and last ``{"done": runs}`` or ``{"failed": status, "error": text}`` with the status crashed,
+timeout, storage, killed, unstarted or broken; with ``memory``, the child's peak resident memory (MB), where it is
+known."""
+
+LAST = ("done", "failed")
+"""Keys of the message that ends a job."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -33,23 +33,23 @@ def train_in_child(job: Job, report: int, output: int, worker: int) -> NoReturn:
         os.setpgid(0, 0)
         _die_with(worker)
         _redirect(output)
-        message = _outcome(job, lambda steps: send(report, {"progress": steps, "memory": peak_memory()}))
+        message = _outcome(job, lambda **said: send(report, {**said, "memory": peak_memory()}))
         with contextlib.suppress(OSError):
             send(report, message)
     finally:
         os._exit(0)
 
 
-def _outcome(job: Job, progress: Callable[[int], None]) -> Message:
+def _outcome(job: Job, say: Callable[..., None]) -> Message:
     try:
-        return {"done": _train_and_store(job, progress)}
+        return {"done": _train_and_store(job, say)}
     except StoreWriteError as error:
         return {"failed": "storage", "error": str(error)}
     except BaseException:  # a plug-in may raise anything, SystemExit included: failure is data
         return {"failed": "crashed", "error": traceback.format_exc()[-_ERROR_LENGTH:], "memory": peak_memory()}
 
 
-def _train_and_store(job: Job, progress: Callable[[int], None]) -> int:
+def _train_and_store(job: Job, say: Callable[..., None]) -> int:
     from mibench.core.plugins import load_plugins
     from mibench.core.version import __version__
     from mibench.experiments.specs import RunSpec
@@ -63,7 +63,9 @@ def _train_and_store(job: Job, progress: Callable[[int], None]) -> int:
     configure_process(job.device)
     specs = [RunSpec.from_json(text) for text in job.specs]
     _expect_code(specs, job.codes)
-    results = train_pack(specs, device=job.device, progress=progress)
+    results = train_pack(
+        specs, device=job.device, progress=lambda steps: say(progress=steps), known=lambda known: say(known=known)
+    )
     facts = {
         "session_id": job.session_id,
         "mibench_version": __version__,

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mibench.core.errors import UsageError, shown
-from mibench.core.numbers import as_whole
+from mibench.core.numbers import as_integer, as_whole
 from mibench.core.registry import ESTIMATORS
 from mibench.experiments.code import codes_of
 from mibench.experiments.specs import RunSpec
@@ -85,7 +85,7 @@ def make_plan(
     *,
     retry_failed: bool = False,
     retrain: bool = False,
-    shard: tuple[int, int] | None = None,
+    shard: tuple[int, int] | str | None = None,
     jobs: int = 1,
     device: str = "cpu",
 ) -> Plan:
@@ -102,7 +102,7 @@ def make_plan(
     retrain
         Train again what is stored by other code: components from outside that were edited under their versions.
     shard
-        ``(i, n)``, i from 1: only the i-th of n parts of the grid, for the i-th of n machines.
+        ``(i, n)`` or ``"i/n"``, i from 1: only the i-th of n parts of the grid, for the i-th of n machines.
     jobs
         Workers: where possible there are at least as many packs.
     device
@@ -166,7 +166,7 @@ def read_shard(text: str) -> tuple[int, int]:
     return part, parts
 
 
-def in_shard(specs: Sequence[RunSpec], shard: tuple[int, int]) -> list[RunSpec]:
+def in_shard(specs: Sequence[RunSpec], shard: tuple[int, int] | str) -> list[RunSpec]:
     """Return the runs of part i of n; a run's part depends on its id and n only.
 
     Raises
@@ -174,9 +174,10 @@ def in_shard(specs: Sequence[RunSpec], shard: tuple[int, int]) -> list[RunSpec]:
     UsageError
         Where i is not in 1..n, and for what is no pair of whole numbers.
     """
-    if not (isinstance(shard, tuple | list) and len(shard) == 2 and all(type(number) is int for number in shard)):
+    pair = read_shard(shard) if isinstance(shard, str) else shard
+    part, parts = map(as_integer, pair) if isinstance(pair, tuple | list) and len(pair) == 2 else (None, None)
+    if part is None or parts is None:
         raise UsageError(f"shard must be two whole numbers, not {shown(shard, repr)}; write (3, 40) for part 3 of 40")
-    part, parts = shard
     if not 1 <= part <= parts:
         raise UsageError(
             f"shard {shown(part)}/{shown(parts)} does not exist; write I/N with I from 1 to N, for example 1/4"

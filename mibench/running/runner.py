@@ -10,11 +10,13 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import math
+import numbers
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mibench.core.errors import MibenchError, StoreWriteError, UsageError, WorkersKilledError, did_you_mean
+from mibench.core.errors import MibenchError, StoreWriteError, UsageError, WorkersKilledError, did_you_mean, shown
+from mibench.core.numbers import as_float, as_integer
 from mibench.core.outside import PLUGIN_PREFIX
 from mibench.core.plugins import load_plugins, loaded_plugins, refresh_plugins
 from mibench.experiments.code import entries_of
@@ -67,7 +69,7 @@ def run(
     timeout: float | None = 3600.0,
     retry_failed: bool = False,
     retrain: bool = False,
-    shard: tuple[int, int] | None = None,
+    shard: tuple[int, int] | str | None = None,
     dry_run: bool = False,
     engine: str = "local",
     scheduler: str | None = None,
@@ -99,7 +101,7 @@ def run(
     retrain
         Train again what other code of a plug-in made than its file holds now.
     shard
-        ``(i, n)``: only the i-th of n parts of the grid, i from 1.
+        ``(i, n)`` or ``"i/n"``: only the i-th of n parts of the grid, i from 1.
     dry_run
         Train nothing.
     engine, scheduler
@@ -165,7 +167,7 @@ def execute(
     timeout: float | None = 3600.0,
     retry_failed: bool = False,
     retrain: bool = False,
-    shard: tuple[int, int] | None = None,
+    shard: tuple[int, int] | str | None = None,
     dry_run: bool = False,
     engine: str = "local",
     scheduler: str | None = None,
@@ -191,7 +193,8 @@ def execute(
     StoreError, StoreWriteError
         As `run`.
     """
-    _check_options(jobs, timeout, engine, scheduler)
+    jobs, limit = _checked_jobs(jobs), _checked_timeout(timeout)
+    _check_engine(engine, scheduler)
     check_results(results)
     modules = _outside_modules(specs)
     device = resolve_device(device)
@@ -210,7 +213,7 @@ def execute(
         folder=str(Path(results).resolve()),
         session_id=session["session_id"],
         device=device,
-        timeout=math.inf if timeout is None else timeout,
+        timeout=limit,
         plugins=loaded_plugins(),
         modules=modules,
         codes=plan.codes,
@@ -261,11 +264,21 @@ def resolve_device(device: str) -> str:
     return "cuda" if found else "cpu"
 
 
-def _check_options(jobs: int, timeout: float | None, engine: str, scheduler: str | None) -> None:
-    if not isinstance(jobs, int) or isinstance(jobs, bool) or jobs < 1:
-        raise UsageError(f"jobs must be at least 1, not {jobs}; give a whole number of processes")
-    if timeout is not None and not (isinstance(timeout, int | float) and not isinstance(timeout, bool) and timeout > 0):
-        raise UsageError(f"timeout must be a positive number of seconds, not {timeout}")
+def _checked_jobs(jobs: object) -> int:
+    number = as_integer(jobs)
+    if number is None or number < 1:
+        raise UsageError(f"jobs must be at least 1, not {shown(jobs)}; give a whole number of processes")
+    return number
+
+
+def _checked_timeout(timeout: object) -> float:
+    seconds = math.inf if timeout is None else as_float(timeout) if isinstance(timeout, numbers.Real) else math.nan
+    if not seconds > 0:
+        raise UsageError(f"timeout must be a positive number of seconds, not {shown(timeout)}")
+    return seconds
+
+
+def _check_engine(engine: str, scheduler: str | None) -> None:
     if engine not in engine_names():
         raise UsageError(f"unknown engine '{engine}'{did_you_mean(str(engine), engine_names())}")
     if engine == "dask" and importlib.util.find_spec("distributed") is None:

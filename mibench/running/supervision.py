@@ -106,7 +106,8 @@ def _attempt(workers: Workers, settings: Settings, pack: Pack, progress: Progres
         return PackOutcome(0, stopped_by=reply.status, error=reply.error)
     again = len(pack) > 1
     progress((0 if again else pack[0].steps) - reported)
-    return PackOutcome(0, tuple(Failure(spec, reply.status, reply.error, reply.memory) for spec in pack))
+    failures = (Failure(s, reply.status, reply.error, reply.memory, reply.known.get(s.run_id, ())) for s in pack)
+    return PackOutcome(0, tuple(failures))
 
 
 def _reply(workers: Workers, settings: Settings, pack: Pack, progress: Progress) -> tuple[Reply, int]:

@@ -21,7 +21,7 @@ import signal
 import time
 from typing import Any
 
-from mibench.running.messages import Job, Message, Messages, send
+from mibench.running.messages import LAST, Job, Message, Messages, send
 from mibench.running.pack_process import peak_memory, train_in_child
 
 _POLL = 0.25  # seconds between two looks at whether the child lives
@@ -116,7 +116,7 @@ class Child:
             if dead:
                 messages += self._wait(0) + self._report.drain()  # what it said before it died
             for message in messages:
-                if "progress" not in message:
+                if any(key in message for key in LAST):
                     return message
                 send(self._replies, message)
             if dead:

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from mibench.core.processes import python_command
-from mibench.running.messages import Job
+from mibench.running.messages import Job, Known
 
 Progress = Callable[[int], None]
 
@@ -44,11 +44,14 @@ class Reply:
         Traceback, signal, limit or cause.
     memory
         Peak resident memory of the process that trained, MB; None where nothing is known of it.
+    known
+        Of every run, by id, columns of each stair that the process knew before it trained; empty where it knew nothing.
     """
 
     status: Literal["done", "crashed", "timeout", "killed", "unstarted", "storage", "broken", "stopped"]
     error: str = ""
     memory: float | None = None
+    known: Known = dataclasses.field(default_factory=dict)
 
 
 class Host:
@@ -80,14 +83,16 @@ class Host:
             self._process.stdin.write(job.to_json().encode() + b"\n")
             self._process.stdin.flush()
         memory: float | None = None
+        known: Known = {}
         while (message := self._receive()) is not None:
-            memory = message.get("memory", memory)
+            memory, known = message.get("memory", memory), message.get("known", known)
             if "done" in message:
                 return Reply("done")
             if "failed" in message:
-                return Reply(message["failed"], message["error"], memory)
-            progress(message["progress"])
-        return dataclasses.replace(self._death("killed", "crashed"), memory=memory)
+                return Reply(message["failed"], message["error"], memory, known)
+            if "progress" in message:
+                progress(message["progress"])
+        return dataclasses.replace(self._death("killed", "crashed"), memory=memory, known=known)
 
     def _death(self, by_signal: Literal["killed", "unstarted"], by_itself: Literal["crashed", "broken"]) -> Reply:
         """Say how the worker ended: a signal comes from elsewhere, an exit code from within."""

@@ -93,7 +93,7 @@ def load_curves(folder: str | Path = "results", run_ids: Iterable[str] | None = 
     Raises
     ------
     UsageError
-        Where ``run_ids`` is no list of ids.
+        Where ``run_ids`` is no list of ids, or holds one that the folder does not.
     StoreError
         As `load_runs`, and where the curves of a stored result are missing.
     """
@@ -191,11 +191,22 @@ def kept_runs(tables: Mapping[str, pa.Table]) -> pa.Table:
 
 
 def kept_curves(folder: str | Path, run_ids: Collection[str] | None) -> pa.Table:
-    """Read the curves of the runs that `kept_runs` keeps, sorted by (run_id, step)."""
+    """Read the curves of the runs that `kept_runs` keeps, sorted by (run_id, step).
+
+    Raises
+    ------
+    UsageError
+        For ids of runs that are not in the folder; those without a result have no curve, and are no error.
+    """
     tables = read_all(folder, "runs", CHOICE)
     owners: dict[str, list[str]] = {}
     results = {run for table in tables.values() for run in _results_in(table)}
-    for run, stem in select(tables).items():
+    chosen = select(tables)
+    if unknown := [run for run in run_ids or () if run not in chosen]:
+        names = ", ".join(f"'{shown(run)}'" for run in sorted(unknown)[:3])
+        more = f" and {len(unknown) - 3:,} others" if len(unknown) > 3 else ""
+        raise UsageError(f"results folder '{folder}' holds no run {names}{more}; take ids from mibench.load_runs")
+    for run, stem in chosen.items():
         if run in results and (run_ids is None or run in run_ids):
             owners.setdefault(stem, []).append(run)
     parts = [_of_runs(read_table(file_of(folder, "curves", stem), "curves"), runs) for stem, runs in owners.items()]

@@ -161,7 +161,7 @@ def predicted_optimum(task: Task, sampler: NegativeSampler, batch: int, run_id: 
         return None
     share = sampler.positives(batch) / batch
     if share == 0:
-        return task.mi
+        return float(task.mi)
     if not task.has_log_ratio:
         return None
     x, y = task.sample(_TRUTH_DRAWS, stream(run_id, "truth", stair))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from mibench.experiments.specs import RunSpec
 from mibench.training.components import Run
 from mibench.training.cuda import captured_step
 from mibench.training.dataset import regime_of
+from mibench.training.facts import Facts, facts_of
 from mibench.training.pack import Pack, SamplePack, Step
 from mibench.training.rows import result_row
 from mibench.training.sources import block_steps
@@ -46,7 +47,13 @@ class RunResult:
     curve: dict[str, NDArray[Any]]
 
 
-def train_pack(specs: Sequence[RunSpec], *, device: str = "cpu", progress: Progress | None = None) -> list[RunResult]:
+def train_pack(
+    specs: Sequence[RunSpec],
+    *,
+    device: str = "cpu",
+    progress: Progress | None = None,
+    known: Callable[[Mapping[str, list[dict[str, Any]]]], None] | None = None,
+) -> list[RunResult]:
     """Train runs that share a `mibench.running.packs.pack_key`, and evaluate them.
 
     Parameters
@@ -57,19 +64,38 @@ def train_pack(specs: Sequence[RunSpec], *, device: str = "cpu", progress: Progr
         ``cpu`` or ``cuda``.
     progress
         Called now and then with the number of steps done since the last call, summed over the runs.
+    known
+        Called once, before any work, with the columns of every run's stairs that are known without it, by run id.
 
     Returns
     -------
     list of RunResult
         In the order of ``specs``; a run's numbers do not depend on the others.
+
+    Raises
+    ------
+    UsageError
+        Where an attribute of a component is nothing that a row can hold.
     """
     # Runs that can share an objective or an optimiser group are made neighbours.
     order = sorted(range(len(specs)), key=lambda i: _neighbourhood(specs[i]))
     runs = [Run.from_spec(specs[i]) for i in order]
+    facts = _facts(runs)
+    if known is not None:
+        known({run.spec.run_id: [one.columns for one in stairs] for run, stairs in zip(runs, facts, strict=True)})
+    checked = _checked(facts)  # what is wrong with a component's attributes is said before they are computed with
     kind = SamplePack if isinstance(runs[0].estimator, SampleEstimator) else Pack
-    loop = Loop(kind(runs, torch.device(device)), progress or _ignore)
+    loop = Loop(kind(runs, torch.device(device)), progress or _ignore, checked)
     results = dict(zip(order, loop.train(), strict=True))
     return [results[i] for i in range(len(specs))]
+
+
+def _facts(runs: Sequence[Run]) -> list[list[Facts]]:
+    return [[facts_of(run, stair) for stair in range(run.spec.stairs)] for run in runs]
+
+
+def _checked(facts: Sequence[Sequence[Facts]]) -> list[list[dict[str, Any]]]:
+    return [[one.checked() for one in stairs] for stairs in facts]
 
 
 def _neighbourhood(spec: RunSpec) -> tuple[str, ...]:
@@ -89,10 +115,15 @@ class Loop:
         The pack.
     progress
         As in `train_pack`.
+    facts
+        Of every run and stair the columns that follow from its components; read off them by default.
     """
 
-    def __init__(self, pack: Pack, progress: Progress = _ignore) -> None:
+    def __init__(
+        self, pack: Pack, progress: Progress = _ignore, facts: Sequence[Sequence[Mapping[str, Any]]] | None = None
+    ) -> None:
         self.pack, self._progress = pack, progress
+        self._facts = _checked(_facts(pack.runs)) if facts is None else facts
         self.regime = regime_of(pack)
         captured = pack.device.type == "cuda" and pack.optimiser is not None
         self._take_step: Step = captured_step(pack) if captured else pack.step
@@ -109,7 +140,8 @@ class Loop:
             self.regime.finish()
             fresh = self._final_batches(stair)
             for r in range(len(pack.runs)):
-                rows[r].append(result_row(pack, self.regime, r, stair, fresh[:, r].cpu().double().numpy()))
+                values = fresh[:, r].cpu().double().numpy()
+                rows[r].append(result_row(pack, self.regime, r, stair, self._facts[r][stair], values))
         share = (time.perf_counter() - started) / len(pack.runs)
         for row in (row for run_rows in rows for row in run_rows):
             row["seconds"] = share

@@ -15,6 +15,7 @@ from torch import Tensor
 from mibench.core.estimator import Estimator
 from mibench.core.scorer import Scorer
 from mibench.core.task import Task
+from mibench.training.facts import plain_number
 
 POINTS = 2000
 """Labelled points that a probe is trained on, and as many that it is tested on, where the task has them."""
@@ -40,7 +41,8 @@ def representation_columns(
     generator
         The only source of randomness.
     """
-    outcomes: dict[str, float | None] = dict(task.outcomes(estimator, batch))
+    own = task.outcomes(estimator, batch)
+    outcomes: dict[str, float | None] = {name: _outcome(task, name, value) for name, value in own.items()}
     columns: dict[str, Any] = {}
     if task.has_labels:
         train, test = (task.labelled(POINTS, generator, held_out=held_out) for held_out in (False, True))
@@ -53,6 +55,11 @@ def representation_columns(
             if code.shape[1] <= _MOST_COLUMNS:
                 columns["codes"] = _kept(test, held_out_code)
     return columns | ({"outcomes": json.dumps(outcomes, sort_keys=True)} if outcomes else {})
+
+
+def _outcome(task: Task, name: str, value: float) -> float:
+    """A number that JSON can hold; NaN stays, an outcome that is not there."""
+    return value if isinstance(value, int | float) else plain_number(f"task {type(task).__name__}", name, value)
 
 
 def _probed(task: Task, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> dict[str, float | None]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from mibench.core.estimator import Kind, SampleEstimator
-from mibench.core.parameters import split_name
-from mibench.core.registry import CRITICS
+from mibench.core.estimator import SampleEstimator
 from mibench.core.task import Task
 from mibench.experiments.specs import RunSpec, params_json
 from mibench.store.columns import empty_row
-from mibench.training.components import Run
 from mibench.training.evaluation import SAMPLE_POOL, Pool, choose_pool, evaluate_pairs, evaluate_pool, predicted_optimum
 from mibench.training.pack import Pack
 from mibench.training.precision import matmul_mode
@@ -43,42 +41,9 @@ def spec_columns(spec: RunSpec) -> dict[str, Any]:
     }
 
 
-def truth_columns(run: Run, stair: int) -> dict[str, Any]:
-    """Columns that follow from a run's components without training."""
-    task, batch = run.tasks[stair], run.spec.batch
-    per_row = run.sampler.per_row(batch)
-    return {
-        "stair": stair,
-        "dim_x": task.dim_x,
-        "dim_y": task.dim_y,
-        "mi_true": task.mi,
-        "mi_method": task.mi_method,
-        "mi_se": task.mi_se,
-        "kind": _kind(run, per_row),
-        "ceiling": run.estimator.ceiling(n=batch, m=per_row + 1),
-        "own_critic": int(_brings_critic(run)),
-        "own_negatives": int(run.estimator.own_negatives is not None),
-        "n_negatives": per_row,
-        "capped_by_sampler": int(run.estimator.capped_by_sampler),
-        "predicted_ceiling": run.sampler.predicted_ceiling(batch),
-    }
-
-
-def _brings_critic(run: Run) -> bool:
-    """Whether the estimator brought its critic; the exact one of the grid may stand in for it."""
-    own = run.estimator.own_critic
-    return own is not None and CRITICS.entry(split_name(own)[0]).id == run.spec.critic
-
-
-def _kind(run: Run, per_row: int) -> Kind:
-    """Kind of a run's estimates: no bound where the negatives come from a proposal that nothing corrects for."""
-    sampler, estimator = run.sampler, run.estimator
-    if sampler.has_weights and not (estimator.uses_weights and sampler.full_support):
-        return "plug-in"
-    return estimator.kind_at(n=run.spec.batch, m=per_row + 1)
-
-
-def result_row(pack: Pack, regime: Regime, r: int, stair: int, fresh: Series) -> dict[str, Any]:
+def result_row(
+    pack: Pack, regime: Regime, r: int, stair: int, facts: Mapping[str, Any], fresh: Series
+) -> dict[str, Any]:
     """One row of the runs table: a trained run at the end of a stair.
 
     Parameters
@@ -91,6 +56,8 @@ def result_row(pack: Pack, regime: Regime, r: int, stair: int, fresh: Series) ->
         The run's place in it.
     stair
         The stair that has just ended.
+    facts
+        The columns of `mibench.training.facts.facts_of` for it.
     fresh
         Estimates on the final fresh batches, nats.
     """
@@ -101,13 +68,13 @@ def result_row(pack: Pack, regime: Regime, r: int, stair: int, fresh: Series) ->
     estimates, losses = history.estimates(r, start, span.end), history.losses(r, start, span.end)
     window_start = max(start, stop - spec.window)
     window, own = summarise(history.estimates(r, window_start, stop)), regime.columns(r)
-    truth = truth_columns(run, stair)
-    excess_counts = truth["kind"] != "upper" and pack.optimiser is not None
-    divergence = find_divergence(estimates, losses, task.mi, excess_counts=excess_counts)
+    truth = facts["mi_true"]
+    excess_counts = facts["kind"] != "upper" and pack.optimiser is not None
+    divergence = find_divergence(estimates, losses, truth, excess_counts=excess_counts)
     return empty_row(
         "runs",
         **spec_columns(spec),
-        **truth,
+        **facts,
         **_fresh_columns(fresh),
         **_pool_columns(pack, r, task, stair, fresh),
         **own,
@@ -117,7 +84,7 @@ def result_row(pack: Pack, regime: Regime, r: int, stair: int, fresh: Series) ->
         estimate_train_median=window.median,
         estimate_train_sd=window.sd,
         estimate_train_iqr=window.iqr,
-        bias=own.get("estimate_test", window.mean) - task.mi,
+        bias=own.get("estimate_test", window.mean) - truth,
         fixed_points=history.fixed_points(r, window_start, stop),
         predicted_optimum=predicted_optimum(task, run.sampler, spec.batch, spec.run_id, stair),
         ess=history.ess(r, window_start, stop),

@@ -25,7 +25,7 @@ EMPTY = {
     "run": ("task", "mi", "schedule", "estimator", "batch", "samples", "critic", "hidden", "activation", "dropout",
             "weight-decay", "precision", "negatives", "optimiser", "steps", "lr", "seeds", "seed", "window", "every",
             "patience", "budget", "suite", "plugin", "results", "device", "shard", "engine", "scheduler"),
-    "report": ("results", "output", "where", "grid"),
+    "report": ("results", "output", "where", "grid", "plugin"),
     "leaderboard": ("results", "suite", "track", "by", "reference"),
     "compare": ("estimator", "suite", "published", "results", "output"),
     "list": ("plugin",),

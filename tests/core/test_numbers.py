@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mibench.core.errors import UnknownNameError, UsageError, shown
-from mibench.core.numbers import LARGEST_WHOLE, as_float, as_whole, non_negative, positive, to_number, whole
+from mibench.core.numbers import LARGEST_WHOLE, as_float, as_integer, as_whole, non_negative, positive, to_number, whole
 from mibench.core.parameters import convert
 
 DIGITS = "9" * 5000  # more than Python converts to an integer
@@ -38,6 +38,15 @@ def test_what_is_no_number_is_nan(value: object) -> None:
     assert math.isnan(as_float(value))
     with pytest.raises(UsageError, match=r"^tau: '.*' is not a number$"):
         to_number(value, "tau")
+
+
+def test_integers_of_numpy_are_read_to_the_last_digit_and_text_is_none() -> None:
+    large = 2**53 + 1  # which no float holds
+    for value in (large, np.int64(large), np.uint64(large)):
+        assert (as_integer(value), as_whole(value)) == (large, large)
+        assert type(as_integer(value)) is int
+    for other in ("3", 3.0, np.float64(3), True, np.bool_(True), None, [3], np.array([3])):
+        assert as_integer(other) is None
 
 
 def test_numbers_without_an_end_are_for_parameters_alone() -> None:

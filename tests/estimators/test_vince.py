@@ -29,9 +29,9 @@ from mibench.negatives.permutations import partial_derangements
 from mibench.training import evaluation
 from mibench.training.components import Run
 from mibench.training.evaluation import evaluate_pairs, evaluate_pool, predicted_optimum
+from mibench.training.facts import facts_of
 from mibench.training.loop import Loop, train_pack
 from mibench.training.pack import Pack
-from mibench.training.rows import truth_columns
 from mibench.training.sources import Feed, StreamSource
 from tests.support.equality import same
 from tests.support.runs import specs_over
@@ -359,14 +359,14 @@ def test_a_product_of_weights_that_overflows_is_held(dtype: torch.dtype) -> None
 )
 def test_no_bound_is_recorded_where_a_proposal_breaks_it(estimator: str, negatives: str, kind: str) -> None:
     (spec,) = specs_of(estimator=estimator, negatives=negatives)
-    assert truth_columns(Run.from_spec(spec), 0)["kind"] == kind
+    assert facts_of(Run.from_spec(spec), 0).columns["kind"] == kind
 
 
 def test_weights_keep_the_bound_of_a_proposal_with_full_support() -> None:
     for name, kind in (("infonce", "plug-in"), ("vince", "plug-in"), ("vince:form=weighted", "lower")):
         (spec,) = specs_of(estimator=name)
         run = dataclasses.replace(Run.from_spec(spec), sampler=NEGATIVES.create("uniform"))
-        assert truth_columns(run, 0)["kind"] == kind
+        assert facts_of(run, 0).columns["kind"] == kind
 
 
 def test_the_predicted_optimum_is_not_known_under_a_proposal() -> None:

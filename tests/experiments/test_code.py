@@ -219,6 +219,8 @@ def test_boards_and_verify_never_take_two_for_one(mixed: Path, capsys: pytest.Ca
     assert "estimator shifted-v1 has runs by 2 states of its code" in str(problem)
     assert main(["leaderboard", "--results", str(mixed)]) == 0
     assert "Left out: 1 run of estimator shifted-v1" in " ".join(capsys.readouterr().out.split())
+    drawn = mibench.draw_reports(["bias-variance"], results=mixed, output=mixed.parent / "reports")[0]
+    assert "Left out: 1 run of estimator shifted-v1 by other code than was used last." in drawn.caption
     compact(mixed)
     pd.testing.assert_frame_equal(load_runs(mixed), runs)
 

@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import mibench
 from mibench.core.errors import UsageError
+from mibench.estimators.nwj import NWJ
 from mibench.experiments.grid import at_budget, budgets_of, load_grid, override, resolve, shipped_grids
 from mibench.experiments.options import ACTIVATIONS, BUDGETS
+from mibench.tasks.gaussian import Gaussian20D
 
 BASE = {"task": "gaussian20d", "mi": 5, "estimator": "nwj", "seeds": 1}
 
@@ -214,3 +217,29 @@ def test_every_field_of_a_run_can_be_reached_by_some_option() -> None:
 def test_importing_the_grid_module_does_not_import_torch() -> None:
     code = "import sys, mibench.experiments.grid; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.usefixtures("fresh_registries")
+def test_whatever_a_component_raises_while_it_is_asked_is_one_sentence() -> None:
+    class Divides(NWJ):
+        """A ceiling that some batches do not have."""
+
+        def ceiling(self, n: int, m: int) -> float:
+            return 1 / (n - 64)
+
+    class Indexes(Gaussian20D):
+        """A task that cannot be built."""
+
+        def __post_init__(self) -> None:
+            raise KeyError("no such table")
+
+    mibench.register_estimator("divides")(Divides)
+    mibench.register_task("indexes")(Indexes)
+    for options, said in (
+        ({"estimator": "divides"}, "task 'gaussian20d' with estimator 'divides' cannot be made a run: ZeroDivision"),
+        ({"task": "indexes"}, "task 'indexes' with estimator 'nwj' cannot be made a run: KeyError: 'no such table'; "),
+    ):
+        with pytest.raises(UsageError, match=said) as error:
+            one(**options)
+        assert "\n" not in str(error.value)
+    assert one(estimator="divides", batch=65).estimator == "divides-v1"

@@ -236,7 +236,7 @@ def test_a_stair_is_a_level_and_staircases_are_not_pooled_with_constant_runs() -
     together = draw(pd.concat([make(prefix="c"), stairs], ignore_index=True))
     assert [ax.get_title(loc="left") for ax in together.figure.axes] == [
         "derangement · N = 64\nconstant MI",
-        "derangement · N = 64\nstaircase 2, 4, 8",
+        "derangement · N = 64\nstaircase 2 4 8",
     ]
     assert (together.table["runs_averaged"] == 3).all()
 

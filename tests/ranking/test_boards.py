@@ -136,7 +136,10 @@ class TestNumbers:
         ])  # fmt: skip
         cost = board(runs)["cost"]
         assert (cost["nwj"], cost["dv"], cost["js"]) == pytest.approx((1, 1, 3))
-        assert board(runs, reference="nothing")["cost"].isna().all()
+        assert board(runs[runs["estimator"] != "nwj"])["cost"].isna().all()
+        assert board(runs, reference="dv")["cost"]["nwj"] == pytest.approx(1)
+        with pytest.raises(UsageError, match="unknown reference 'nothing'; known: dv, js, nwj"):
+            board(runs, reference="nothing")
 
     def test_monotonicity_is_that_of_mean_estimates_over_mi(self) -> None:
         falling = pd.DataFrame([run("nwj", t, e, 0) for t, e in ((2.0, 2.0), (5.0, 4.0), (10.0, 3.0))])
@@ -207,7 +210,7 @@ class TestDenseMatrix:
     def test_seeds_that_are_asked_for_must_be_there_and_others_do_not_count(self) -> None:
         runs = pd.concat([rows(THREE), rows({"nwj": 0.1}, seeds=4).query("seed > 1")], ignore_index=True)
         assert set(left_out(runs)) == {"dv", "infonce"}
-        assert len(board(runs, seeds=range(2))) == 3
+        assert len(board(runs, seeds=range(2))) == len(board(runs, seeds=np.arange(2))) == 3
         assert board(runs, seeds=range(4)).index.tolist() == ["nwj"]
 
     def test_a_board_without_any_complete_method_is_empty_and_names_them(self) -> None:

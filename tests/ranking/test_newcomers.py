@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import pytest
 
 import mibench
 from mibench.cli.app import main
+from mibench.cli.terminal.comparison import comparison_json, show_comparison
 from mibench.core.errors import UsageError
 from mibench.ranking.newcomers import Comparison, compare
-from mibench.report.comparison import draw_newcomer
+from mibench.report.comparison import draw_newcomer, write_comparison_page
+from mibench.running.failures import Failure, write_failure
 from mibench.store.folders import load_runs
 from mibench.store.parquet import write_pack
 from mibench.store.paths import stems
@@ -139,6 +142,28 @@ def test_a_constant_comes_last_and_is_told_apart(home: Path) -> None:
         assert set(standing.better) == set(standing.board.table["method"]) - {"constant-zero"}
 
 
+def test_a_newcomer_whose_runs_all_failed_is_last_whatever_is_known_of_them(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(home / "published", tmp_path / "mine")  # with the rows of the reference: nothing is left to run
+    mibench.load_plugins([home / "zero.py"])
+    specs = mibench.get_suite(str(home / "tiny.toml")).specs({"estimator": "constant-zero"})
+    for spec in specs:
+        write_failure(Failure(spec, "crashed", "KeyError: 'x'"), tmp_path / "mine", session_id="s", device="cpu")
+    comparison = compare(
+        home / "zero.py", suite=str(home / "tiny.toml"), published=home / "published", results=tmp_path / "mine"
+    )
+    assert comparison.failed == len(specs) == 20
+    assert [standing.row["error"] for standing in comparison.standings] == [1, 1]
+    show_comparison(comparison)
+    said = capsys.readouterr().out
+    assert "20 runs of constant-zero crashed" in said
+    assert "most behind: " in said
+    assert "most ahead" not in said
+    comparison_json(comparison)
+    assert write_comparison_page(comparison, tmp_path / "page", "mibench compare").exists()
+
+
 def test_the_command_says_where_it_stands_and_writes_a_page(
     home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,6 +174,8 @@ def test_the_command_says_where_it_stands_and_writes_a_page(
     assert "Track plug-in: exact-ratio has rank 1 of 3 methods" in said
     assert "told apart, ahead of: smile, js" in said
     assert "as long as one of nwj on this machine" in said
+    assert "most ahead: " in said
+    assert "most behind" not in said
     assert main(["compare", str(home / "exact.py"), *arguments, "--json"]) == 0
     answer = json.loads(capfd.readouterr().out)
     first = answer["tracks"][0]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
+import html
 import json
 import math
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +21,19 @@ import pytest
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
+from mibench.analysis.cells import GridRows
 from mibench.analysis.labels import caption, component_id, listing, number, with_labels
+from mibench.claims.judgement import Judgement
+from mibench.cli.app import main
 from mibench.core.errors import DuplicateNameError, UnknownNameError, UsageError
+from mibench.core.plugins import load_plugins
 from mibench.figures import style
 from mibench.figures.panels import MAX_PANELS
 from mibench.figures.registry import FIGURES, Drawing, register_figure
 from mibench.figures.style.palette import ESTIMATOR_COLOURS, estimator_sign
 from mibench.report import reports as report
 from mibench.report.files import LARGEST_CSV, markdown_table
+from mibench.report.selection import select
 from mibench.store.columns import CURVES, RUNS
 from mibench.store.parquet import write_pack
 from tests.support.rows import make
@@ -390,21 +398,21 @@ def test_text_stays_on_the_page_and_legends_do_not_touch_panels() -> None:
 class TestSelect:
     def test_keeps_rows_with_one_of_the_values(self) -> None:
         runs, _ = make(estimators=("nwj", "dv"))
-        assert set(report.select(runs, {"estimator": ["nwj-v1"], "batch": ["64"], "mi": [10]})["batch"]) == {64}
-        assert len(report.select(runs, {"estimator": ["nwj", "dv"], "mi": ["2.0"]})) == len(runs) / 2
+        assert set(select(runs, {"estimator": ["nwj-v1"], "batch": ["64"], "mi": [10]})["batch"]) == {64}
+        assert len(select(runs, {"estimator": ["nwj", "dv"], "mi": ["2.0"]})) == len(runs) / 2
 
     def test_understands_labels_with_parameters(self) -> None:
         runs, _ = make(estimators=("smile",))
         runs["estimator_params"] = np.where(runs["seed"] == 0, '{"tau":1.0}', '{"tau":5.0}')
-        assert set(report.select(runs, {"estimator": ["smile:tau=5"]})["seed"]) == {1}
+        assert set(select(runs, {"estimator": ["smile:tau=5"]})["seed"]) == {1}
 
     def test_an_unknown_column_gets_a_suggestion(self) -> None:
         with pytest.raises(UsageError, match=r"'estimater'; did you mean 'estimator'"):
-            report.select(make()[0], {"estimater": ["nwj"]})
+            select(make()[0], {"estimater": ["nwj"]})
 
     def test_an_empty_selection_is_a_sentence(self) -> None:
         with pytest.raises(UsageError, match="none of 16 rows has batch 7"):
-            report.select(make()[0], {"batch": [7]})
+            select(make()[0], {"batch": [7]})
 
 
 class TestNames:
@@ -432,6 +440,113 @@ class TestNames:
                 register_figure("mine-alone")(lambda runs, curves: ())
         finally:
             del FIGURES["mine-alone"]
+
+
+PLUGIN = """
+import os, sys
+from matplotlib.figure import Figure
+from mibench.figures import register_figure
+
+
+def plain(label=""):
+    figure = Figure()
+    figure.add_subplot(title=label)
+    return figure
+
+
+def enter(name, work):
+    register_figure(name)(lambda runs: work())
+
+
+enter("odd-raises", lambda: {}["x"])
+enter("odd-leaves", lambda: sys.exit(3))
+enter("odd-none", lambda: None)
+enter("odd-text", lambda: plain("$\\\\frac{$"))  # which is read when it is rendered
+for number in range(6):
+    enter(f"fine-{number}", plain)
+
+
+@register_figure("odd-table")
+def odd_table(runs, curves):
+    return plain(), [1, 2], "A caption."
+
+
+@register_figure("odd-ends")
+def odd_ends(runs):
+    os._exit(3)
+"""
+
+
+@pytest.fixture
+def odd_figures(tmp_path: Path, fresh_registries: None) -> Iterator[Path]:
+    """A plug-in with figures that fail, each in its way, and some that do not."""
+    file = tmp_path / "odd.py"
+    file.write_text(PLUGIN, encoding="utf-8")
+    before = dict(FIGURES)
+    yield file
+    FIGURES.clear()
+    FIGURES.update(before)
+
+
+FAULTS = {
+    "odd-raises": "KeyError: 'x' (odd.py, line 17)",
+    "odd-leaves": "SystemExit: 3 (odd.py, line 18)",
+    "odd-none": "its function must return a figure, a table and a caption, not NoneType, DataFrame, str",
+    "odd-table": "its function must return a figure, a table and a caption, not Figure, list, str",
+    "odd-text": "ValueError: ",
+}
+
+
+class TestFigureThatFails:
+    def test_it_is_listed_with_its_error_and_the_others_are_drawn(
+        self, odd_figures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        write_pack(tmp_path / "results", "pack", *make())
+        folders = ["--results", str(tmp_path / "results"), "--output", str(tmp_path / "reports")]
+        assert main(["report", *FAULTS, "fine-0", "survival", *folders, "--plugin", str(odd_figures)]) == 0
+        printed = capsys.readouterr().out.splitlines()
+        page = (tmp_path / "reports" / "index.html").read_text(encoding="utf-8")
+        for name, reason in FAULTS.items():
+            (line,) = (line for line in printed if line.startswith(f"no {name}: "))
+            assert line.removeprefix(f"no {name}: ").startswith(reason)
+            assert html.escape(reason[:30], quote=False) in html.unescape(page).replace("&", "&amp;")
+        assert {file.stem for file in (tmp_path / "reports").glob("*.png")} == {"fine-0", "survival"}
+
+    def test_alone_it_is_an_error(self, odd_figures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        write_pack(tmp_path / "results", "pack", *make())
+        folders = ["--results", str(tmp_path / "results"), "--output", str(tmp_path / "reports")]
+        assert main(["report", "odd-raises", *folders, "--plugin", str(odd_figures)]) == 2
+        assert capsys.readouterr().err == "mibench: KeyError: 'x' (odd.py, line 17)\n"
+        assert not (tmp_path / "reports").exists()
+
+    def test_one_that_ends_its_process_takes_no_other_along(
+        self, odd_figures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        load_plugins([odd_figures], strict=True)
+        monkeypatch.setattr(report, "available_cores", lambda: 2)
+        fine = [f"fine-{number}" for number in range(6)]
+        done = report.render(*make(), ["odd-ends", *fine, "odd-raises"], tmp_path)
+        assert [result.name for result in done if result.files] == fine
+        assert [result.reason for result in done if not result.files] == [
+            "the process that drew it ended before it was done",
+            "KeyError: 'x' (odd.py, line 17)",
+        ]
+
+    def test_a_claim_that_cannot_be_judged_is_one_too(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        entry = FIGURES["gosch-2"]
+        assert entry.claim is not None
+
+        def judge(runs: pd.DataFrame, curves: pd.DataFrame) -> Judgement:
+            raise ZeroDivisionError("no runs")
+
+        claim = dataclasses.replace(entry.claim, judge=judge)
+        drawn = dataclasses.replace(
+            entry, claim=claim, draw=lambda runs, curves: (matplotlib.figure.Figure(), runs, "")
+        )
+        monkeypatch.setitem(FIGURES, "gosch-2", drawn)
+        monkeypatch.setattr(report, "rows_of_grid", lambda runs, grid: GridRows(runs, "standard", 1, 1, ()))
+        (result,) = report.render(*make(), ["gosch-2"], tmp_path)
+        assert result.reason.startswith("ZeroDivisionError: no runs (test_reports.py, line ")
 
 
 class TestFolder:

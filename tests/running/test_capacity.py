@@ -10,8 +10,10 @@ import pytest
 import mibench
 from mibench.cli.app import main
 from mibench.core.errors import UsageError
+from mibench.core.plugins import load_plugins
 from mibench.experiments.grid import resolve
-from mibench.running.capacity import check_memory, machine_memory, size_text
+from mibench.running.capacity import WORKER, check_memory, machine_memory, size_text
+from tests.support.paths import SUPPORT
 
 BASE = ["run", "--estimator", "nwj", "--mi", "1", "--seeds", "1"]
 
@@ -50,6 +52,13 @@ def test_a_dry_run_prints_the_estimate(
     assert main([*BASE, "--task", "gaussian20d", "--dry-run"]) == 0
     assert re.search(r"^each worker process needs up to [34]\d\d MB of memory, about$", capfd.readouterr().out, re.M)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("fresh_registries")
+def test_a_component_that_does_not_say_its_size_is_left_to_its_run() -> None:
+    load_plugins([SUPPORT / "plugins/odd_values.py"], strict=True)
+    specs = resolve({"task": "odd-width", "estimator": "nwj", "critic": "separable", "seeds": 1})
+    assert check_memory([tuple(specs)], limit=WORKER) == WORKER
 
 
 def test_python_refuses_it_too(tmp_path: Path) -> None:

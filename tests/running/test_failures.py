@@ -23,6 +23,7 @@ from mibench.store.columns import TABLES
 from mibench.store.folders import load_curves, load_runs
 from mibench.store.maintenance import verify
 from mibench.store.paths import stems
+from tests.support.paths import SUPPORT
 from tests.support.processes import MARK, Script, needs_proc, processes_with, wait_until
 
 GRID: dict[str, Any] = {
@@ -175,11 +176,32 @@ def test_bad_runs_are_rows_and_take_nobody_with_them(
     assert list(rows["status"]).count("ok") == len(rows) - len(bad) == len(good)
     assert seen[-1] == (20 * len(rows), 20 * len(rows))
     failed = rows[rows["status"].isin(["crashed", "timeout"])]
-    for column in ("mi_true", "task_version", "batch", "hidden", "ceiling", "dim_x", "spec", "session_id"):
+    for column in ("mi_true", "task_version", "batch", "hidden", "spec", "session_id"):
         assert failed[column].notna().all()
     assert failed["estimate_train"].isna().all()
     ended = failed[~failed["estimator"].isin(["bad-kills-its-worker"])]  # which takes with it who would know
+    assert ended[["kind", "ceiling", "dim_x", "n_negatives"]].notna().all(axis=None)
     assert (ended["peak_rss_mb"] > 50).all()
+    assert verify(tmp_path / "r") == []
+
+
+@needs_proc
+def test_components_that_hand_over_no_numbers_are_rows_and_take_nobody_with_them(tmp_path: Path, mark: str) -> None:
+    """Their attributes are read where the run is trained, never by the runner: one that hangs stops no grid."""
+    options = {**GRID, "results": tmp_path / "r", "plugins": [SUPPORT / "plugins/odd_values.py"], "timeout": 4}
+    pack = ["nwj", "odd-ceiling", "odd-kind", "odd-numpy-ceiling"]
+    rows = run(**{**options, "estimator": pack}).set_index("estimator")
+    assert list(rows["status"]) == ["ok", "crashed", "crashed", "ok"]
+    assert "UsageError: estimator 'odd-ceiling-v1': ceiling is tensor(2.); it must" in rows.at["odd-ceiling", "error"]
+    assert "UsageError: estimator 'odd-kind-v1': kind is 'lowr'; it must" in rows.at["odd-kind", "error"]
+    assert list(rows["kind"].isna()) == [False, False, True, False]
+    assert list(rows["ceiling"].isna()) == [False, True, False, False]
+    assert list(rows["dim_x"]) == [2] * 4
+    tasks = ["odd-tensor", "odd-leaves", "odd-hangs", "odd-numpy"]
+    rows = run(**{**options, "task": tasks, "mi": None}).set_index("task")
+    assert list(rows["status"]) == ["crashed", "crashed", "timeout", "ok"]
+    assert "UsageError: task 'odd-tensor-v1': mi is tensor(0.5000); it must" in rows.at["odd-tensor", "error"]
+    assert list(rows["mi_true"].isna()) == [True, True, True, False]
     assert verify(tmp_path / "r") == []
 
 

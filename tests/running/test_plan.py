@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -148,7 +149,15 @@ def test_estimators_that_take_batches_for_samples_are_named(tmp_path: Path) -> N
     assert note(estimator=["ksg", "nwj"], batch=64, samples=1000) == note(estimator="nwj") == ""
 
 
-@pytest.mark.parametrize("shard", ["", "3/40", (1,), (1, 2, 3), ("1", "2"), 3])
+def test_a_shard_is_text_too_and_its_numbers_may_be_numpys() -> None:
+    specs = resolve({"task": "gaussian20d", "mi": 1, "estimator": "nwj", "seeds": 8})
+    parts = [in_shard(specs, (part, 2)) for part in (1, 2)]
+    assert sorted(len(part) for part in parts)[0] > 0
+    assert [in_shard(specs, text) for text in ("1/2", "2/2")] == parts
+    assert in_shard(specs, (np.int64(2), np.int32(2))) == parts[1]
+
+
+@pytest.mark.parametrize("shard", [(1,), (1, 2, 3), ("1", "2"), (1.0, 2.0), 3])
 def test_a_shard_is_a_pair_of_whole_numbers(shard: Any, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"shard must be two whole numbers, not .*; write \(3, 40\) for part 3 of 40"):
         mibench.run(task="gaussian20d", estimator="nwj", results=tmp_path / "new", shard=shard, dry_run=True)

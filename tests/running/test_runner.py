@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -97,7 +98,7 @@ def test_a_grid_grows(tmp_path: Path, stored: Path) -> None:
 
 def test_packs_workers_and_order_do_not_matter(tmp_path: Path, stored: Path) -> None:
     apart = {**GRID, "mi": [2.0, 1.0], "estimator": ["dv", "nwj"]}
-    run(**apart, results=tmp_path, jobs=2)
+    run(**apart, results=tmp_path, jobs=np.int64(2), timeout=np.float32(600))
     assert set(load_runs(tmp_path)["pack_size"]) == {2}
     assert set(load_runs(stored)["pack_size"]) == {4}
     same_numbers(load_runs(tmp_path), load_runs(stored))

@@ -171,6 +171,16 @@ def test_curves_of_some_runs(tmp_path: Path) -> None:
     assert load_curves(tmp_path, []).empty
 
 
+def test_curves_of_runs_that_are_not_there_are_an_error_and_those_of_failed_runs_are_none(tmp_path: Path) -> None:
+    store(tmp_path, spec(0))
+    store(tmp_path, spec(1), status="crashed")
+    assert set(load_curves(tmp_path, [spec(0).run_id, spec(1).run_id])["run_id"]) == {spec(0).run_id}
+    with pytest.raises(UsageError, match=r"holds no run 'x'; take ids from mibench\.load_runs$"):
+        load_curves(tmp_path, [spec(0).run_id, "x"])
+    with pytest.raises(UsageError, match=r"holds no run '0', '1', '2' and 7 others; take ids from mibench\.load_runs$"):
+        load_curves(tmp_path, range(10))
+
+
 def damage(path: Path, how: str) -> None:
     content = path.read_bytes()
     table = pq.read_table(path)

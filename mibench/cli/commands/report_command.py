@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from mibench.cli import completion
-from mibench.cli.options import Many, Results
+from mibench.cli.options import Many, Plugins, Results
+from mibench.cli.plugins import try_plugins
 from mibench.cli.registration import command
 from mibench.core.errors import UsageError
 
@@ -18,10 +19,16 @@ def report_command(
     names: Annotated[Many, typer.Argument(help="Figures, all or claims.", autocompletion=completion.of_figure)] = None,
     results: Results = Path("results"),
     output: Annotated[Path, typer.Option(help="Where figures and tables go.")] = Path("reports"),
-    where: Annotated[Many, typer.Option(metavar="COLUMN=VALUE,...", help="Only these rows, as batch=64,128.")] = None,
+    where: Annotated[
+        Many,
+        typer.Option(
+            metavar="COLUMN=VALUE,...", help="Only these rows, as batch=64,128; what figures print is understood."
+        ),
+    ] = None,
     grid: Annotated[
         str | None, typer.Option(help="Only the rows of this grid.", autocompletion=completion.of_grid)
     ] = None,
+    plugin: Plugins = None,
 ) -> None:
     """Draw figures from stored rows, each with its table and caption, and a page that shows them all."""
     from mibench.cli.terminal.rows import say_crowded
@@ -35,12 +42,16 @@ def report_command(
     check_output(output, "folder of reports", "--output")
     if grid is not None:
         load_grid(grid)
+    try_plugins(plugin or ())
     say_crowded(results)
 
     from mibench.report.page import PAGE
     from mibench.report.reports import draw_reports
 
-    done = draw_reports(names or ["all"], results=results, output=output, where=conditions, grid=grid)
+    # The figures of plug-ins come after mibench's own, which the import has registered.
+    done = draw_reports(
+        names or ["all"], results=results, output=output, where=conditions, grid=grid, plugins=plugin or ()
+    )
     if not any(result.files for result in done):
         raise UsageError("; ".join(dict.fromkeys(result.reason for result in done)))
     for result in done:

@@ -80,7 +80,7 @@ def run_command(
 ) -> None:
     """Train the runs of a grid that are not stored yet; the same command again goes on where it stopped."""
     from mibench.cli.terminal.progress import progress_bar, show_plan
-    from mibench.cli.terminal.rows import say_crowded, say_next, show_results
+    from mibench.cli.terminal.rows import say_crowded, say_failures, say_next, show_results
     from mibench.experiments.options import OPTION_NAMES
     from mibench.experiments.suite import requested_runs
     from mibench.running.capacity import size_text
@@ -130,6 +130,7 @@ def run_command(
         return
     rows = rows_of(outcome.plan.specs, results)
     show_results(rows)
+    say_failures(rows, results)
     say_next(rows, results)
     if rows["status"].isin(FAILURE_STATUSES).any():
         raise typer.Exit(1)

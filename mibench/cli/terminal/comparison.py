@@ -27,8 +27,10 @@ def show_comparison(comparison: Comparison) -> None:
                 told = "not told apart from" if what == "beside" else f"told apart, {what}"
                 say(f"{told}: {listing(methods, 40)}")
         cells = standing.cells
-        for what, some in (("most ahead", cells.head(_EXTREMES)), ("most behind", cells.tail(_EXTREMES)[::-1])):
-            say(f"{what}: {'; '.join(_cell(row) for _, row in some.iterrows())}")
+        ahead, behind = cells[cells["error"] < cells["median"]], cells[cells["error"] > cells["median"]]
+        for what, some in (("most ahead", ahead.head(_EXTREMES)), ("most behind", behind.tail(_EXTREMES)[::-1])):
+            if len(some):
+                say(f"{what}: {'; '.join(_cell(row) for _, row in some.iterrows())}")
     if comparison.failed:
         say(sentences(comparison)[-1])
 

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mibench.cli.terminal.console import console, show_table
+from mibench.cli.terminal.console import console, say, show_table
 from mibench.cli.terminal.numbers import number_text, span_text
 
 if TYPE_CHECKING:
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 _MOST_LINES = 60
 """A table of results is cut here; the rows are in the store."""
 
+_MOST_REASONS = 5
+"""Reasons of failed runs that are said after a run; the command named beside them lists all."""
+
+_AVERAGED = ("estimate_test", "estimate_train_median", "estimate_train", "estimate_train_sd", "estimate_fresh", "bias")
 _SETTINGS = ("task", "true MI", "kind", "N", "n", "critic", "negatives", "setup", "seeds")
 """Cells that are said once, above the table, where all lines share them."""
 
@@ -55,27 +59,36 @@ def show_results(rows: pd.DataFrame) -> None:
 def _configuration(group: pd.DataFrame) -> dict[str, str]:
     """Cells of one line: values of several seeds are the mean over seeds, spreads the mean of the runs' own."""
     first = group.iloc[0]
+    means = {name: _mean(group, name) for name in _AVERAGED}
     statuses = group["status"].value_counts()
     return {
         "task": first["task_label"],
         "true MI": number_text(first["mi_true"], ".3g"),
         "estimator": first["estimator_label"],
-        "kind": first["kind"],
+        "kind": first["kind"] if isinstance(first["kind"], str) else "",
         "N": str(int(first["batch"])),
         "n": number_text(first["samples"], ".0f"),
         "critic": first["critic_label"],
         "negatives": first["negatives_label"],
         "setup": first["setup"],
         "seeds": str(group["seed"].nunique()),
-        "test": number_text(group["estimate_test"].mean()),
-        "median": number_text(group["estimate_train_median"].mean()),
-        "mean ± sd": _pair(group["estimate_train"].mean(), group["estimate_train_sd"].mean()),
-        "fresh": number_text(group["estimate_fresh"].mean()),
-        "bias": number_text(group["bias"].mean(), "+.2f"),
+        "test": number_text(means["estimate_test"]),
+        "median": number_text(means["estimate_train_median"]),
+        "mean ± sd": _pair(means["estimate_train"], means["estimate_train_sd"]),
+        "fresh": number_text(means["estimate_fresh"]),
+        "bias": number_text(means["bias"], "+.2f"),
         "ceiling": number_text(first["ceiling"]),
         "cap": number_text(first["predicted_ceiling"]) if _sampler_caps(first) else "",
         "status": ", ".join(f"{count} {status}" for status, count in statuses.items()),
     }
+
+
+def _mean(group: pd.DataFrame, name: str) -> float:
+    """Mean of what is there; of infinities on both sides it is NaN."""
+    import numpy as np
+
+    with np.errstate(invalid="ignore"):
+        return float(group[name].astype("float64").mean())
 
 
 def _sampler_caps(row: pd.Series) -> bool:
@@ -101,6 +114,34 @@ def show_contents(rows: pd.DataFrame) -> None:
     show_table(columns, lines, numbers=columns[4:])
 
 
+def show_failed(rows: pd.DataFrame) -> None:
+    """Print the runs of a results folder that failed, each with its reason."""
+    from mibench.analysis.failures import failed_runs
+    from mibench.analysis.labels import COMPONENTS, plural, with_labels
+
+    failed = failed_runs(with_labels(rows))
+    names = {**{f"{name}_label": name for name in COMPONENTS}, "batch": "N"}
+    columns = ["run_id", *names, "seed", "status", "reason"]
+    print(f"{plural(len(failed), 'run')} of {rows['run_id'].nunique():,} failed")
+    if len(failed):
+        lines = ([str(cell) for cell in line] for line in failed[columns].itertuples(index=False, name=None))
+        show_table([names.get(column, column) for column in columns], lines, numbers=("N", "seed"))
+
+
+def say_failures(rows: pd.DataFrame, results: Path) -> None:
+    """Print why runs failed, the most frequent reason first; nothing where none did."""
+    from mibench.analysis.failures import failure_reasons
+    from mibench.analysis.labels import plural
+
+    reasons = failure_reasons(rows)
+    for reason in reasons.head(_MOST_REASONS).to_dict("records"):
+        ended = "ran out of time" if reason["status"] == "timeout" else reason["status"]
+        say(f"{plural(reason['count'], 'run')} {ended}: {reason['reason']}")
+    if len(reasons):
+        others = f" and {plural(len(reasons) - _MOST_REASONS, 'other reason')}" if len(reasons) > _MOST_REASONS else ""
+        say(f"run by run{others}: mibench results ls --failed{_results_option(results)}")
+
+
 def say_crowded(results: Path) -> None:
     """Print how a folder of very many files is made quick to read, where it is one."""
     from mibench.store.paths import compaction_hint
@@ -110,13 +151,27 @@ def say_crowded(results: Path) -> None:
 
 
 def say_next(rows: pd.DataFrame, results: Path) -> None:
-    """Print where the rows lie and a command that shows them."""
+    """Print where the rows lie and, where there is something to draw, a command that draws it."""
     if rows.empty:
         return
-    from mibench.analysis.labels import plural
+    import numpy as np
 
-    runs = rows.drop_duplicates("run_id")
-    figure = "staircase" if rows["stair"].max() > 0 else "saturation" if runs["batch"].nunique() > 1 else "curves"
-    option = "" if str(results) == "results" else f" --results {shlex.quote(str(results))}"
-    print(f"{plural(len(runs), 'run')} in {results / 'runs'}, curves in {results / 'curves'}")
-    print(f"next: mibench report {figure}{option}")
+    from mibench.analysis.labels import plural
+    from mibench.analysis.metrics import final_estimates, finished, is_staircase, with_truth
+
+    count, done = plural(rows["run_id"].nunique(), "run"), finished(rows)
+    if done.empty:
+        print(f"{count} in {results / 'runs'}, none of them with a result")
+        return
+    print(f"{count} in {results / 'runs'}, curves in {results / 'curves'}")
+    drawn = with_truth(done)
+    if drawn.empty:
+        return
+    several = drawn["batch"].nunique() > 1 and np.isfinite(final_estimates(drawn)).any()
+    figure = "staircase" if is_staircase(drawn).any() else "saturation" if several else "curves"
+    print(f"next: mibench report {figure}{_results_option(results)}")
+
+
+def _results_option(results: Path) -> str:
+    """The option that names a folder to the next command; empty for the folder that needs none."""
+    return "" if str(results) == "results" else f" --results {shlex.quote(str(results))}"

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from mibench.analysis.labels import with_labels
-from mibench.analysis.metrics import FINAL, finished, numbers, summarise
+from mibench.analysis.metrics import FINAL, finished, numbers, summarise, with_truth
 from mibench.core.errors import UsageError
 from mibench.figures import style
 from mibench.figures.panels import constant_runs
@@ -34,7 +34,7 @@ def final_rows(runs: pd.DataFrame, name: str) -> pd.DataFrame:
     UsageError
         Where no final estimate is finite.
     """
-    rows = finished(with_labels(constant_runs(runs, name)))
+    rows = with_truth(finished(with_labels(constant_runs(runs, name))))
     if not np.isfinite(rows[FINAL].astype("float64")).any():
         raise UsageError(f"{name} needs a run whose final estimate is finite; none is")
     keys = ["estimator", "negatives", "hidden", "batch", "mi_true", "seed", "run_id"]

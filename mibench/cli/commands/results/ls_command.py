@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from mibench.cli.options import Results
 from mibench.cli.registration import command
 
 
 @command("ls", place=10)
-def ls_command(results: Results = Path("results")) -> None:
+def ls_command(
+    results: Results = Path("results"),
+    failed: Annotated[bool, typer.Option("--failed", help="The runs that failed, each with its reason.")] = False,
+) -> None:
     """List what a results folder holds."""
-    from mibench.cli.terminal.rows import say_crowded, show_contents
+    from mibench.cli.terminal.rows import say_crowded, show_contents, show_failed
     from mibench.store.paths import existing_results
 
     existing_results(results)
@@ -19,4 +25,5 @@ def ls_command(results: Results = Path("results")) -> None:
 
     from mibench.store.folders import load_runs
 
-    show_contents(load_runs(results))
+    rows = load_runs(results)
+    (show_failed if failed else show_contents)(rows)
