@@ -8,12 +8,17 @@ converts, is refused like anything else that does not fit: in one sentence.
 from __future__ import annotations
 
 import math
+import numbers
 from typing import Any
 
 from mibench.core.errors import UsageError, shown
 
 LARGEST_WHOLE = 2**63 - 1
 """The largest whole number that is read."""
+
+LARGEST_PARAMETER = 2**53
+"""The largest whole number that a component's parameter takes: up to it each is a float too, as which reports read
+parameters out of JSON."""
 
 
 def as_float(value: Any) -> float:
@@ -34,7 +39,7 @@ def as_whole(value: Any) -> int | None:
 
 def _as_int(value: Any) -> int | None:
     """Read digits as they are: by way of float, large seeds would be rounded."""
-    if isinstance(value, bool) or not isinstance(value, str | int) or _is_foreign(value):
+    if isinstance(value, bool) or not isinstance(value, str | numbers.Integral) or _is_foreign(value):
         return None
     try:
         return int(value)

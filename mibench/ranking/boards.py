@@ -22,6 +22,7 @@ from collections.abc import Collection, Iterator, Mapping
 import numpy as np
 import pandas as pd
 
+from mibench.analysis.labels import versioned
 from mibench.analysis.metrics import Floats
 from mibench.core.errors import UnknownNameError, UsageError
 from mibench.ranking.columns import COLUMNS, REFERENCE, TRACKS
@@ -104,7 +105,8 @@ class Options:
     seeds
         Seeds that every cell must have, others do not count; by default all that any method has in it.
     reference
-        Estimator whose seconds are 1 in the column ``cost``, complete or not; without it the column is NaN.
+        Estimator whose seconds are 1 in the column ``cost``, complete or not: a name, which means the newest version
+        on the board, or one with its version; without it the column is NaN.
     cap
         Largest error of a run, and that of one that diverged or failed.
     confidence
@@ -211,8 +213,14 @@ def _parts(cells: pd.DataFrame, by: str | None) -> Iterator[tuple[str, Bools]]:
 
 
 def _reference_seconds(matrix: Matrix, name: str) -> dict[str, Floats]:
-    """Mean seconds (C,) of the first method of a name, by invocation; nothing where there is none."""
-    found = np.flatnonzero(matrix.methods["estimator"] == name)
+    """Mean seconds (C,) of a name's first method, of the newest version where it names none, by invocation.
+
+    Nothing where there is none.
+    """
+    methods = matrix.methods
+    named = (methods["estimator"] == name) | (versioned(methods, "estimator") == name)
+    newest = methods.loc[named, "estimator_version"].max()
+    found = np.flatnonzero(named & (methods["estimator_version"] == newest))
     return {session: seconds[found[0]] for session, seconds in seconds_by_session(matrix).items() if found.size}
 
 

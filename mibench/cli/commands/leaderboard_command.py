@@ -40,14 +40,16 @@ def leaderboard_command(
     if suite is not None:
         get_suite(suite)
 
+    from mibench.analysis.labels import versioned
     from mibench.cli.terminal.boards import ranking_csv, ranking_json, show_ranking
     from mibench.ranking.boards import Options, rank_methods
     from mibench.ranking.rows import read_ranking_rows
 
     options = Options(track=track, by=by, reference=reference)
     rows = read_ranking_rows(results, suite)
-    if reference != REFERENCE and reference not in set(rows.runs["estimator"]):
-        raise UnknownNameError("reference", reference, set(rows.runs["estimator"]))
+    names = set(rows.runs["estimator"])
+    if reference != REFERENCE and reference not in names | set(versioned(rows.runs, "estimator")):
+        raise UnknownNameError("reference", reference, names)
     ranking = rank_methods(rows.runs, dataclasses.replace(options, seeds=rows.seeds))
     if as_json:
         print(ranking_json(ranking, note=rows.note))
