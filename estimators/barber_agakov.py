@@ -29,7 +29,7 @@ class BarberAgakov(Estimator):
     """
 
     kind = "lower"
-    own_critic = "conditional-gaussian:of=x"
+    own_critic = "conditional-gaussian-v1:of=x"
     extras = (_ENTROPY,)
 
     def rows(self, scores: Scores) -> Tensor:
@@ -60,7 +60,7 @@ class Hybrid(Estimator):
     """
 
     kind = "lower"
-    default_negatives = "all-pairs"
+    default_negatives = "all-pairs-v1"
     critic_sees = "first half of y"
     extras = (Extra("density", of=Density(of="x", given="y"), exact=1.0), _ENTROPY)
 

@@ -17,7 +17,7 @@ from mibench.core.scores import Scores, log_mean_exp
 class _Likelihood(Estimator):
     """Base of the two: scores are log densities, trained on the positives alone."""
 
-    default_negatives = "all-pairs"
+    default_negatives = "all-pairs-v1"
 
     def loss(self, scores: Scores) -> Tensor:
         """``-mean_i p_i``, the cross-entropy of the conditional density, shape (...)."""
@@ -38,7 +38,7 @@ class CLUB(_Likelihood):
     """
 
     kind = "upper"
-    own_critic = "conditional-gaussian:of=y"
+    own_critic = "conditional-gaussian-v1:of=y"
 
     def rows(self, scores: Scores) -> Tensor:
         """``[p_i - mean_j q_ij]``, shape (..., N, 1)."""
@@ -63,7 +63,7 @@ class LeaveOneOut(_Likelihood):
     """
 
     kind = "upper"
-    own_critic = "conditional-gaussian:of=x"
+    own_critic = "conditional-gaussian-v1:of=x"
 
     def rows(self, scores: Scores) -> Tensor:
         """``[p_i - log mean_j exp q_ij]``, shape (..., N, 1)."""

@@ -44,7 +44,7 @@ class Contrastive(Estimator):
     Source: Chen et al. (2021, FlatNCE), section 4 and algorithm S2, with a scheduler that is constant.
     """
 
-    default_negatives = "all-pairs"
+    default_negatives = "all-pairs-v1"
 
     ess: float | None = None
     ess_rate: float | None = None

@@ -23,7 +23,7 @@ from mibench.estimators.jensen_shannon import jensen_shannon_loss
 class RatioPlugIn(Estimator):
     """Base of the family: the estimate ``mean_i p_i``, and derangement negatives."""
 
-    default_negatives = "derangement"
+    default_negatives = "derangement-v1"
 
     def rows(self, scores: Scores) -> Tensor:
         """``[p_i]``, shape (..., N, 1)."""

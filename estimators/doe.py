@@ -42,5 +42,5 @@ class DifferenceOfEntropies(CrossEntropies):
     """
 
     kind = "plug-in"
-    own_critic = "conditional-gaussian:of=y"
+    own_critic = "conditional-gaussian-v1:of=y"
     extras = (Extra("marginal", of=Density(of="y", given=None, variance="learned"), exact=0.0),)

@@ -41,7 +41,7 @@ class InfoNCEAnchor(RatioPlugIn):
     """
 
     kind = "plug-in"
-    default_negatives = "all-pairs"
+    default_negatives = "all-pairs-v1"
 
     nu: float = 1.0
 

@@ -37,12 +37,12 @@ class InstanceEstimator(Estimator):
     @property
     def own_critic(self) -> str:
         """The memory bank; see `mibench.critics.memory_bank.MemoryBank`."""
-        return f"memory-bank:rate={self.rate},temperature={self.temperature},embed={self.embed}"
+        return f"memory-bank-v1:rate={self.rate},temperature={self.temperature},embed={self.embed}"
 
     @property
     def own_negatives(self) -> str:
         """Every other instance of the task."""
-        return "others"
+        return "others-v1"
 
     def reduce(self, rows: Tensor) -> Tensor:
         """Mean over the rows, shape (...)."""

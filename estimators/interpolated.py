@@ -43,7 +43,7 @@ class Interpolated(Estimator):
     """
 
     kind = "lower"
-    default_negatives = "all-pairs"
+    default_negatives = "all-pairs-v1"
     extras = (Extra("baseline", of="x", exact=0.0),)
 
     alpha: float = 0.5

@@ -56,7 +56,7 @@ class TelescopingRatios(Estimator):
     @property
     def own_negatives(self) -> str:
         """The waypoints 1 to B of each row, in order."""
-        return f"waypoints:m={self.bridges},power={self.power}"
+        return f"waypoints-v1:m={self.bridges},power={self.power}"
 
     def loss(self, scores: Scores) -> Tensor:
         """Mean over the bridges of their logistic losses, shape (...); of as many as the row has waypoints for."""

@@ -47,8 +47,8 @@ class VInformation(CrossEntropies):
     def own_critic(self) -> str:
         """The conditional density of the family."""
         if self.family == "softmax":
-            return f"conditional-softmax:of=y,mean={self.mean}"
-        return f"conditional-gaussian:of=y,mean={self.mean},variance={self.variance}"
+            return f"conditional-softmax-v1:of=y,mean={self.mean}"
+        return f"conditional-gaussian-v1:of=y,mean={self.mean},variance={self.variance}"
 
     @property
     def extras(self) -> tuple[Extra, ...]:

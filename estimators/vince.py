@@ -120,7 +120,7 @@ class VINCEPlus(Estimator):
 
     kind = "plug-in"
     surrogate_loss = True  # no difference of its values shows the gradient of the acceptance
-    default_negatives = "all-pairs"
+    default_negatives = "all-pairs-v1"
     needs_marginal = True
     extras = (Extra("acceptance", of="y pair", exact=0.0), Extra("uniform", of="uniform", exact=0.0))
 

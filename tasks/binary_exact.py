@@ -76,7 +76,7 @@ class BinaryExact(Binary):
         They are those of the critic and the negatives that the class names: with the exact critic and all pairs, of
         CPC and alpha-CPC for every p, of the multi-label forms at p = 1/2.
         """
-        name = ESTIMATORS.id_of(estimator).rpartition("-v")[0]
+        name = ESTIMATORS.id_of(estimator)
         if name not in _VALUES:
             return {}
         alpha = dict(estimator.params()).get("alpha", 1.0)
@@ -91,9 +91,11 @@ class BinaryExact(Binary):
         label = "task 'binary-exact', moments"
         name, written = split_name(text)
         weighted = "alpha" in ESTIMATORS.get(name).parameter_names()
-        name = ESTIMATORS.entry(name).name
-        if name not in _VALUES:
-            raise UsageError(f"{label}: '{name}' is none of {', '.join(_VALUES)}, whose moments are known")
+        entry = ESTIMATORS.entry(name)
+        if entry.id not in _VALUES:
+            known = ", ".join(ESTIMATORS.entry(one).name for one in _VALUES)
+            shown = ESTIMATORS.shown_name(entry.name, entry.version)
+            raise UsageError(f"{label}: '{shown}' is none of {known}, whose moments are known")
         n = convert(n, int, f"{label}, n")
         if not 2 <= n <= _LARGEST_BATCH:
             raise UsageError(f"{label}: n must lie in 2..{_LARGEST_BATCH}, not {n}")
@@ -101,7 +103,7 @@ class BinaryExact(Binary):
         estimator = ESTIMATORS.create(text, {} if implied else {"alpha": alpha})
         estimator.ceiling(n, n)  # refuses an alpha of n and more
         ones = np.arange(n + 1, dtype=np.float64)
-        return _VALUES[name](ones, n, getattr(estimator, "alpha", 1.0)), stats.binom.pmf(ones, n, self.p)
+        return _VALUES[entry.id](ones, n, getattr(estimator, "alpha", 1.0)), stats.binom.pmf(ones, n, self.p)
 
 
 def _log_inverse_share(equal: Array, unequal: Array, n: int, alpha: float) -> Array:
@@ -139,9 +141,9 @@ def _multi_label(ones: Array, n: int, alpha: float) -> Array:
 
 
 _VALUES: Mapping[str, Callable[[Array, int, float], Array]] = {
-    "infonce": _row_by_row,
-    "alpha-cpc": _row_by_row,
-    "ml-cpc": _multi_label,
-    "alpha-ml-cpc": _multi_label,
+    "infonce-v1": _row_by_row,
+    "alpha-cpc-v1": _row_by_row,
+    "ml-cpc-v1": _multi_label,
+    "alpha-ml-cpc-v1": _multi_label,
 }
-"""Value of the batches, by estimator; those without an alpha are at alpha = 1."""
+"""Value of the batches, by estimator and version; those without an alpha are at alpha = 1."""

@@ -135,7 +135,7 @@ class Transformed(TransformedTask):
     Source: Czyz et al. (2023): the invariance of mutual information, and the maps.
     """
 
-    base: str = "normal-pairs"
+    base: str = "normal-pairs-v1"
     x: str = "asinh"
     y: str = "asinh"
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from mibench.analysis.metrics import levels_of, with_truth
 from mibench.core.parameters import join_name
+from mibench.experiments.components import REGISTRIES
 from mibench.experiments.specs import as_number
 
 
@@ -54,9 +55,10 @@ _REGIME = {
 def with_labels(runs: pd.DataFrame, ignore: Collection[str] = ()) -> pd.DataFrame:
     """Add the columns ``task_label``, ``estimator_label``, ``critic_label``, ``negatives_label`` and ``setup``.
 
-    A component's label is its name, with the version where several occur and with the parameters that differ between
-    rows of one name. ``setup`` joins the values of all other settings that differ between the rows (critic, layers,
-    learning rate, steps and so on), but for the columns to ignore; it is empty where all are equal.
+    A component's label is its name, with the version where several occur or it is not the built-in one, and with the
+    parameters that differ between rows of one name. ``setup`` joins the values of all other settings that differ
+    between the rows (critic, layers, learning rate, steps and so on), but for the columns to ignore; it is empty where
+    all are equal.
     """
     rows = runs.copy()
     for name in COMPONENTS:
@@ -98,6 +100,29 @@ def component_id(name: str, version: float, params: str | None = None) -> str:
     """Versioned name with all parameters but the MI level: ``smile-v1:tau=5``."""
     values = _params(params)
     return join_name(f"{name}-v{int(version)}", tuple((k, _short(v)) for k, v in sorted(values.items())))
+
+
+def shown_names(runs: pd.DataFrame, name: str) -> pd.Series:
+    """Names of every row's component as tables show them: versioned where several occur or it is not the built-in one.
+
+    Parameters
+    ----------
+    runs
+        Rows of the runs table.
+    name
+        Which of `COMPONENTS`.
+    """
+    columns = [name, f"{name}_version"]
+    kinds = list(runs[columns].drop_duplicates().itertuples(index=False, name=None))
+    keys = zip(*(runs[column] for column in columns), strict=True)
+    shown = {kind: _shown_name(name, *kind, several=[other for other, _ in kinds].count(kind[0]) > 1) for kind in kinds}
+    return pd.Series([shown[key] for key in keys], index=runs.index, dtype=object)
+
+
+def _shown_name(kind: str, name: str, version: float | None, *, several: bool) -> str:
+    if version is None or math.isnan(version):
+        return name
+    return f"{name}-v{int(version)}" if several else REGISTRIES[kind].shown_name(name, int(version))
 
 
 def versioned(runs: pd.DataFrame, name: str) -> pd.Series:
@@ -240,7 +265,7 @@ def component_labels(runs: pd.DataFrame, name: str) -> pd.Series:
         namesakes = [(other, theirs) for other, theirs in kinds if other[0] == row[0]]
         several = len({other[1] for other, _ in namesakes}) > 1
         differing = {k for _, theirs in namesakes for k in theirs | values if theirs.get(k) != values.get(k)}
-        text = f"{row[0]}-v{int(row[1])}" if several else row[0]
+        text = _shown_name(name, row[0], row[1], several=several)
         labels[row] = join_name(text, tuple((k, _short(v)) for k, v in sorted(values.items()) if k in differing))
     keys = zip(*(runs[c] for c in columns), strict=True)
     return pd.Series([labels[key] for key in keys], index=runs.index, dtype=object)

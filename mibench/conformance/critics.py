@@ -7,9 +7,16 @@ import math
 import torch
 from torch import Tensor
 
-from mibench.conformance.findings import Check, Failed, Finding, check_docstring, no_global_randomness, run_checks
+from mibench.conformance.findings import (
+    Check,
+    Failed,
+    Finding,
+    check_docstring,
+    no_global_randomness,
+    run_checks,
+    subject_of,
+)
 from mibench.core.critic import Architecture, Critic
-from mibench.core.parameters import join_name
 from mibench.core.scorer import Scorer, Shape
 from mibench.critics.none import NoCritic
 from mibench.critics.oracle import Oracle
@@ -28,7 +35,7 @@ def check_critic(critic: Critic) -> list[Finding]:
         of numbered instances cannot be checked on the Gaussian pairs used here; the one that is none has nothing to
         check.
     """
-    subject = f"critic {join_name(type(critic).__name__, critic.params())}"
+    subject = subject_of("critic", critic)
     unchecked = isinstance(critic, Oracle | NoCritic) or critic.needs_support
     checks = CRITIC_CHECKS[:1] if unchecked else CRITIC_CHECKS
     return run_checks(subject, critic, checks, gates=2)

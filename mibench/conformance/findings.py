@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 
 from mibench.core.errors import MibenchError
+from mibench.core.parameters import Parametrised, join_name
 
 S = TypeVar("S")
 Check = tuple[str, Callable[[S], str]]
@@ -40,6 +41,11 @@ class Finding:
 
 class Failed(Exception):  # noqa: N818  # reads as a verdict where it is raised: `raise Failed("...")`
     """A check does not hold; the message is the sentence of its finding."""
+
+
+def subject_of(kind: str, component: Parametrised) -> str:
+    """Name a component in findings: its kind, its class and its parameters."""
+    return f"{kind} {join_name(type(component).__name__, component.params())}"
 
 
 def run_checks(subject: str, component: S, checks: Sequence[Check[S]], *, gates: int = 0) -> list[Finding]:
@@ -94,6 +100,11 @@ def check_docstring(component: object) -> str:
     if not lines[0] or lines[0].startswith(f"{type(component).__name__}("):  # dataclass writes its signature there
         raise Failed("the class has no docstring; its first line is what 'mibench list' shows")
     return f"listed as: {lines[0]}"
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a number that a row can hold: of Python, and no truth value."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @contextlib.contextmanager

@@ -8,19 +8,20 @@ from typing import Any
 
 from mibench.conformance.critics import check_critic
 from mibench.conformance.estimators import check_estimator
-from mibench.conformance.findings import Finding
+from mibench.conformance.findings import Finding, run_checks, subject_of
 from mibench.conformance.samplers import check_negatives
 from mibench.conformance.tasks import check_task
+from mibench.conformance.trial import Trial, check_parameters, check_run
 from mibench.core.errors import DuplicateNameError, PluginError, UsageError
 from mibench.core.outside import files_of
 from mibench.core.plugins import load_plugins, plugin_files
 from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS, Registry
 
-_CHECKERS: tuple[tuple[Registry[Any], Callable[[Any], list[Finding]]], ...] = (
-    (TASKS, check_task),
-    (ESTIMATORS, check_estimator),
-    (CRITICS, check_critic),
-    (NEGATIVES, check_negatives),
+_CHECKERS: tuple[tuple[Registry[Any], str, Callable[[Any], list[Finding]]], ...] = (
+    (TASKS, "task", check_task),
+    (ESTIMATORS, "estimator", check_estimator),
+    (CRITICS, "critic", check_critic),
+    (NEGATIVES, "negatives", check_negatives),
 )
 
 
@@ -54,10 +55,10 @@ def _check_file(file: Path, *, is_helper: bool) -> list[Finding]:
     except PluginError as error:
         return [_import_finding(file, error)]
     findings = [Finding(file.name, "import", True, "imported")]
-    for registry, check in _CHECKERS:
+    for registry, kind, check in _CHECKERS:
         for entry in registry.entries(all_versions=True):
             if entry.origin == str(file):
-                findings += _check_entry(registry, entry.id, check)
+                findings += _check_entry(registry, entry.id, kind, check)
     if len(findings) == 1 and not is_helper:
         sentence = "nothing is registered; decorate a class with @mibench.register_estimator or one of its siblings"
         findings.append(Finding(file.name, "registration", False, sentence))
@@ -70,18 +71,37 @@ def _import_finding(file: Path, error: PluginError) -> Finding:
     return Finding(file.name, "import", False, str(error))
 
 
-def _check_entry(registry: Registry[Any], name: str, check: Callable[[Any], list[Finding]]) -> list[Finding]:
+def _check_entry(registry: Registry[Any], name: str, kind: str, check: Callable[[Any], list[Finding]]) -> list[Finding]:
+    """Check a component's parameters, then it by itself and, where it passes, as a part of a run."""
+    component = _built(registry, name)
+    if isinstance(component, Finding):
+        return [component]
+    subject, trial = subject_of(kind, component), Trial.of(registry, component)
+    findings = run_checks(subject, trial, [("parameters", check_parameters)])  # without it the others mean nothing
+    if findings[0].passed:
+        findings += check(component)
+    if all(finding.passed for finding in findings):  # else these say more of what is wrong
+        findings += run_checks(subject, trial, [("run", check_run)])
+    return findings
+
+
+def _built(registry: Registry[Any], name: str) -> Any:
+    """Build a component with its defaults; a finding says why it cannot be."""
+
+    def failed(sentence: str) -> Finding:
+        return Finding(f"{registry.what} {name}", "defaults", False, sentence)
+
+    if missing := registry.get(name).required_names():
+        why = "give every parameter a default, so that the component can be checked and listed"
+        return failed(f"it needs a value for '{missing[0]}'; {why}")
     try:
-        component = registry.create(name)
+        return registry.create(name)
     except UsageError as error:
-        sentence = f"{error}; give every parameter a default, so that the component can be checked and listed"
-        return [Finding(f"{registry.what} {name}", "defaults", False, sentence)]
+        return failed(str(error))
     except Exception as error:
         base = {"critic": "mibench.ModuleCritic", "negative sampler": "mibench.NegativeSampler"}
-        sentence = (
+        return failed(
             f"it cannot be built with its defaults: {type(error).__name__}: {' '.join(str(error).split())}; derive it "
             f"from {base.get(registry.what, f'mibench.{registry.what.capitalize()}')} and annotate every parameter "
             "with a type and a default that it accepts"
         )
-        return [Finding(f"{registry.what} {name}", "defaults", False, sentence)]
-    return check(component)

@@ -6,8 +6,17 @@ import math
 
 import torch
 
-from mibench.conformance.findings import Check, Failed, Finding, check_docstring, no_global_randomness, run_checks
-from mibench.core.parameters import join_name
+from mibench.conformance.findings import (
+    Check,
+    Failed,
+    Finding,
+    check_docstring,
+    is_number,
+    no_global_randomness,
+    run_checks,
+    subject_of,
+)
+from mibench.core.errors import shown
 from mibench.core.sampler import NegativeSampler, Proposal
 from mibench.core.task import Task
 from mibench.negatives.pairs import NoNegatives
@@ -27,7 +36,7 @@ def check_negatives(sampler: NegativeSampler) -> list[Finding]:
     sampler
         An instance. The sampler that is none has nothing to check.
     """
-    subject = f"negatives {join_name(type(sampler).__name__, sampler.params())}"
+    subject = subject_of("negatives", sampler)
     sampler = sampler.bound_to(_task(sampler))
     checks = NEGATIVE_CHECKS[:1] if isinstance(sampler, NoNegatives) else NEGATIVE_CHECKS
     return run_checks(subject, sampler, checks, gates=2)
@@ -46,7 +55,7 @@ def _draw(sampler: NegativeSampler, steps: int, seed: int = 0) -> Proposal:
 
 def _check_indices(sampler: NegativeSampler) -> str:
     count = sampler.per_row(_BATCH)
-    if not isinstance(count, int) or count < 1:
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise Failed(f"per_row({_BATCH}) is {count!r}; a row needs at least one negative")
     if sampler.all_pairs:
         if count != _BATCH - 1:
@@ -83,6 +92,11 @@ def _check_draws(sampler: NegativeSampler) -> str:
 
 
 def _check_positives(sampler: NegativeSampler) -> str:
+    ceiling = sampler.predicted_ceiling(_BATCH)
+    if not is_number(ceiling) or math.isnan(ceiling):
+        raise Failed(
+            f"predicted_ceiling({_BATCH}) is {shown(ceiling, repr)}; it must be a number of nats or inf"
+        )
     if sampler.all_pairs:
         return "none among the negatives"
     steps = 4000

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mibench.conformance.declared import check_declared, check_kind
 from mibench.conformance.findings import Check, Failed, check_docstring, no_global_randomness
 from mibench.core.errors import UsageError
 from mibench.core.estimator import SampleEstimator
@@ -43,13 +44,6 @@ def _hard_samples(n: int) -> Iterator[tuple[str, Sample]]:
     yield "numbers of size 1e200", (1e200 * x, 1e200 * y)
     yield "numbers of size 1e-200", (1e-200 * x, 1e-200 * y)
     yield "one outlier", (torch.cat((x[1:], 1e6 * x[:1])), y)
-
-
-def _check_kind(estimator: SampleEstimator) -> str:
-    kind = getattr(estimator, "kind", None)
-    if kind not in ("lower", "upper", "plug-in"):
-        raise Failed(f"kind is {kind!r}; state 'lower', 'upper' or 'plug-in' in the class")
-    return f"{kind}"
 
 
 def _check_finite(estimator: SampleEstimator) -> str:
@@ -156,7 +150,8 @@ def _check_ceiling(estimator: SampleEstimator) -> str:
 
 SAMPLE_CHECKS: tuple[Check[SampleEstimator], ...] = (
     ("docstring", check_docstring),
-    ("kind", _check_kind),
+    ("kind", check_kind),
+    ("declared", check_declared),
     ("small samples", _check_small),
     ("finite", _check_finite),
     ("pure", _check_pure),

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import get_args
 
 import torch
 from torch import Tensor
 
-from mibench.conformance.findings import Check, Failed, Finding, check_docstring, no_global_randomness, run_checks
-from mibench.core.parameters import join_name
+from mibench.conformance.findings import (
+    Check,
+    Failed,
+    Finding,
+    check_docstring,
+    is_number,
+    no_global_randomness,
+    run_checks,
+    subject_of,
+)
+from mibench.core.errors import shown
 from mibench.core.task import Task, Truth
+from mibench.estimators.nwj import NWJ
 
 _DRAWS = 20_000
 _STANDARD_ERRORS = 4.0
@@ -32,7 +42,7 @@ def check_task(task: Task) -> list[Finding]:
     list of Finding
         In the order of the checks; where the statement or the shapes are wrong, the others are left out.
     """
-    return run_checks(f"task {join_name(type(task).__name__, task.params())}", task, CHECKS, gates=3)
+    return run_checks(subject_of("task", task), task, CHECKS, gates=3)
 
 
 def _stream(seed: int = 0) -> torch.Generator:
@@ -52,8 +62,9 @@ def _check_truth(task: Task) -> str:
     if task.has_knob() and not task.default_levels:
         raise Failed("mi is a parameter, but default_levels is empty; state the levels that a grid takes by default")
     for sibling in _levels(task):
-        if not (isinstance(sibling.mi, int | float) and 0 <= sibling.mi < math.inf):
-            raise Failed(f"mi is {sibling.mi!r}; it must be a finite number of nats, at least 0")
+        for name, value in (("mi", sibling.mi), ("mi_se", sibling.mi_se)):
+            if not is_number(value) or not 0 <= value < math.inf:
+                raise Failed(f"{name} is {shown(value, repr)}; it must be a finite number of nats, at least 0")
         if sibling.mi_method not in get_args(Truth):
             raise Failed(f"mi_method is {sibling.mi_method!r}; state one of {', '.join(get_args(Truth))}")
         if (sibling.mi_se > 0) != (sibling.mi_method == "monte-carlo"):
@@ -66,6 +77,9 @@ def _check_truth(task: Task) -> str:
 
 
 def _check_shapes(task: Task) -> str:
+    for name, columns in (("dim_x", task.dim_x), ("dim_y", task.dim_y)):
+        if not isinstance(columns, int) or isinstance(columns, bool) or columns < 1:
+            raise Failed(f"{name} is {shown(columns, repr)}; it must be a whole number of columns, at least 1")
     for n in (1, 7, 64):
         x, y = task.sample(n, _stream())
         for name, values, columns in (("x", x, task.dim_x), ("y", y, task.dim_y)):
@@ -166,6 +180,16 @@ def _check_labels(task: Task) -> str:
     return "labelled points have the shapes of x and whole numbers for labels"
 
 
+def _check_outcomes(task: Task) -> str:
+    outcomes = task.outcomes(NWJ(), 64)
+    if not isinstance(outcomes, Mapping):
+        raise Failed(f"outcomes gives {type(outcomes).__name__}; it must be numbers by name, {{}} where there are none")
+    for name, value in outcomes.items():
+        if not isinstance(name, str) or not is_number(value):
+            raise Failed(f"outcomes gives {shown(value, repr)} for {name!r}; it must be plain numbers by name")
+    return f"reported beside information: {', '.join(outcomes) or 'nothing'}"
+
+
 CHECKS: tuple[Check[Task], ...] = (
     ("docstring", check_docstring),
     ("truth", _check_truth),
@@ -176,5 +200,6 @@ CHECKS: tuple[Check[Task], ...] = (
     ("log ratio", _check_ratio),
     ("normalised ratio", _check_normalised),
     ("labels", _check_labels),
+    ("outcomes", _check_outcomes),
 )
 """In the order in which they run."""

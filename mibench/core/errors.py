@@ -4,6 +4,7 @@ MibenchError
 ├── UsageError                 bad input: one sentence and a next step; exit code 2
 │   ├── UnknownNameError       a name that no registry holds, with the nearest ones
 │   ├── DuplicateNameError     two components claim one versioned name
+│   ├── MismatchError          components that are what they should be, and do not go together
 │   └── PluginError            a plug-in that cannot be imported
 ├── WorkersKilledError         worker processes that are killed whenever they start; exit code 1
 └── StoreError                 a results file that is truncated, foreign or of another schema; exit code 2
@@ -53,6 +54,10 @@ class DuplicateNameError(UsageError):
     """Two components claim the same versioned name."""
 
 
+class MismatchError(UsageError):
+    """Components that are all right by themselves and do not go together."""
+
+
 class PluginError(UsageError):
     """A plug-in that cannot be imported."""
 
@@ -90,4 +95,6 @@ def shown(value: object, spell: Callable[[object], str] = str) -> str:
         text = spell(value)
     except ValueError:  # Python does not write out an integer of thousands of digits
         return "a number of thousands of digits"
+    if "\n" in text:  # as of an array
+        text = " ".join(text.split())
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mibench.core.errors import UsageError
+from mibench.core.errors import UsageError, shown
 from mibench.core.parameters import Parametrised
 from mibench.core.scores import Scores
 
 Kind = Literal["lower", "upper", "plug-in"]
 Side = Literal["x", "y"]
+Sees = Literal["x", "y", "pair", "y pair", "constant", "entropy of x", "uniform", "similarity of codes"]
+"""What an `Extra` is a function of, densities aside."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Extra:
     """
 
     name: str
-    of: Literal["x", "y", "pair", "y pair", "constant", "entropy of x", "uniform", "similarity of codes"] | Density
+    of: Sees | Density
     exact: float
 
 
@@ -99,7 +101,7 @@ class Estimator(Parametrised):
     """Whether the value of the best critic is that of Donsker-Varadhan and NWJ, so that positives among the negatives
     cap it: see `NegativeSampler.predicted_ceiling`."""
 
-    default_negatives: ClassVar[str] = "shuffle"
+    default_negatives: ClassVar[str] = "shuffle-v1"
     """The negative sampler that a grid takes where the user names none."""
 
     critic_sees: ClassVar[Literal["all", "first half of y"]] = "all"
@@ -128,7 +130,7 @@ class Estimator(Parametrised):
         """Critic that takes the place of every trained one; None where any critic serves.
 
         For estimators whose scores are no free function of the pair but a density:
-        ``"conditional-gaussian:of=x"``.
+        ``"conditional-gaussian-v1:of=x"``.
         """
         return None
 
@@ -234,6 +236,19 @@ class Estimator(Parametrised):
         return type(self).rows is not Estimator.rows and type(self).estimate is Estimator.estimate
 
 
+def fault_of_extras(estimator: Estimator) -> str:
+    """Say what is wrong with an estimator's extras; empty where each is something that can be built."""
+    extras = estimator.extras
+    if not isinstance(extras, tuple) or not all(isinstance(extra, Extra) for extra in extras):
+        return f"extras is {shown(extras, repr)}; it must be a tuple of mibench.Extra, () where there are none"
+    for extra in extras:
+        if not (isinstance(extra.of, Density) or extra.of in get_args(Sees)):
+            known = ", ".join(f"'{one}'" for one in get_args(Sees))
+            of = shown(extra.of, repr)
+            return f"the extra '{extra.name}' is of {of}; it must be of {known} or a mibench.Density"
+    return ""
+
+
 class SampleEstimator(Estimator):
     """An estimator that takes a finite sample of pairs and trains no critic; a subclass implements `of_arrays`.
 
@@ -244,9 +259,9 @@ class SampleEstimator(Estimator):
     """Nats by which a bivariate Gaussian at 0 or 1 nat may be missed at n = 2000; a bound may miss it by any amount on
     its own side."""
 
-    own_critic = "none"
-    own_negatives = "none"
-    default_negatives = "none"
+    own_critic = "none-v1"
+    own_negatives = "none-v1"
+    default_negatives = "none-v1"
 
     def of_arrays(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
         """Estimate from a sample, nats; pure, and the same for every order of the pairs.

@@ -16,6 +16,10 @@ from mibench.core.errors import UsageError, shown
 LARGEST_WHOLE = 2**63 - 1
 """The largest whole number that is read."""
 
+LARGEST_PARAMETER = 2**53
+"""The largest whole number that a component's parameter takes: up to it each is a float too, as which reports read
+parameters out of JSON."""
+
 
 def as_float(value: Any) -> float:
     """Return text or a number as a float; NaN for what is no number."""

@@ -1,24 +1,31 @@
 """Components with parameters: a frozen dataclass that can be written as ``name:key=value,key=value``.
 
 Tasks, estimators, critics and negative samplers all derive from `Parametrised`. A subclass declares its parameters as
-annotated fields with defaults and becomes a frozen, keyword-only dataclass without further ado; values are checked
-and converted by the fields' annotations, so that ``"smile:tau=5"`` and ``Smile(tau=5.0)`` are the same object.
+annotated fields with defaults and becomes a frozen, keyword-only dataclass without further ado; values, defaults
+included, are checked and converted by the fields' annotations, so that ``"smile:tau=5"``, ``Smile(tau=5)`` and a
+default that is written ``5`` are the same object.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
+import numbers
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal, Self, Union, dataclass_transform, get_args, get_origin
 
 from mibench.core.errors import UsageError, did_you_mean, shown
-from mibench.core.numbers import LARGEST_WHOLE, to_number
+from mibench.core.numbers import LARGEST_PARAMETER, as_whole, to_number
 
 Scalar = str | int | float | bool | None
 Params = tuple[tuple[str, Scalar], ...]
 """Resolved parameters, sorted by name: the canonical form that ids are made of."""
+
+_READABLE = "str, int, float, bool, Literal[...], or one of these with '| None'"
+"""The annotations that parameters can have, for messages."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -29,12 +36,20 @@ class Parametrised:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        generated = "__init__" not in cls.__dict__
         dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+        if generated:
+            cls.__init__ = _reading(cls, cls.__init__)  # type: ignore[method-assign]
 
     @classmethod
     def parameter_names(cls) -> tuple[str, ...]:
         """Names of the parameters, in the order of declaration."""
         return tuple(f.name for f in dataclasses.fields(cls) if f.init)
+
+    @classmethod
+    def required_names(cls) -> tuple[str, ...]:
+        """Names of the parameters without a default, in the order of declaration."""
+        return tuple(f.name for f in dataclasses.fields(cls) if f.init and not _has_default(f))
 
     @classmethod
     def from_params(cls, values: Mapping[str, Any], *, label: str) -> Self:
@@ -50,66 +65,140 @@ class Parametrised:
         Raises
         ------
         UsageError
-            For a parameter that does not exist, is missing, or does not have the annotated type.
+            For a parameter that does not exist, is missing, or does not have the annotated type, its default included.
         """
-        hints = typing.get_type_hints(cls)
         names = cls.parameter_names()
         for key in values:
             if key not in names:
                 hint = f"it takes {', '.join(names)}" if names else "it takes none"
                 raise UsageError(f"{label} has no parameter '{key}'{did_you_mean(key, names, hint)}")
-        for field in dataclasses.fields(cls):
-            if field.init and field.name not in values and _is_required(field):
-                raise UsageError(f"{label} needs a value for '{field.name}'")
-        return cls(**{k: convert(v, hints[k], f"{label}, parameter '{k}'") for k, v in values.items()})
+        for name in cls.required_names():
+            if name not in values:
+                raise UsageError(f"{label} needs a value for '{name}'")
+        return cls(**_read(cls, values, label))
 
     def params(self) -> Params:
         """Return all parameters with their values, defaults included, sorted by name."""
         return tuple(sorted((name, getattr(self, name)) for name in self.parameter_names()))
 
 
-def _is_required(field: dataclasses.Field[Any]) -> bool:
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+
+
+def _reading(cls: type[Parametrised], init: Callable[..., None]) -> Callable[..., None]:
+    """Make a constructor read its values, and the defaults of those that are not given."""
+
+    @functools.wraps(init)
+    def read_and_init(self: Parametrised, **values: Any) -> None:
+        init(self, **_read(cls, values, cls.__name__))
+
+    return read_and_init
+
+
+def _read(cls: type[Parametrised], values: Mapping[str, Any], label: str) -> dict[str, Any]:
+    """Convert given values and the defaults of the others; names that are no parameters stay for the constructor."""
+    hints = _annotations(cls, label)
+    read = dict(values)
+    for field in dataclasses.fields(cls):
+        if not field.init:
+            continue
+        annotation, what = hints[field.name], f"parameter '{field.name}'"
+        if field.name in values:
+            read[field.name] = convert(values[field.name], annotation, f"{label}, {what}")
+        elif _has_default(field):
+            read[field.name] = _read_default(field, annotation, f"{label}, default of {what}")
+    return read
+
+
+def _read_default(field: dataclasses.Field[Any], annotation: Any, label: str) -> Any:
+    made = field.default_factory
+    default = field.default if made is dataclasses.MISSING else made()
+    try:
+        return convert(default, annotation, label)
+    except UsageError as error:
+        if default is not None:
+            raise
+        raise UsageError(f"{error}; annotate it with '| None' where None is meant") from error
+
+
+def _annotations(cls: type[Parametrised], label: str) -> dict[str, Any]:
+    """Return what the fields are annotated with, read once."""
+    known: dict[str, Any] | None = cls.__dict__.get("_read_annotations")
+    if known is None:
+        try:
+            known = typing.get_type_hints(cls)
+        except Exception as error:  # text that is no type: whatever its evaluation raises
+            raise UsageError(
+                f"{label}: the annotations of its parameters cannot be read ({type(error).__name__}: {error}); write "
+                f"{_READABLE}, and import what they name"
+            ) from error
+        cls._read_annotations = known  # type: ignore[attr-defined]  # of this class alone, whose fields these are
+    return known
 
 
 def convert(value: Any, annotation: Any, label: str) -> Any:
-    """Convert a value to an annotated type (str, int, float, bool, Literal, or a union with None).
+    """Convert a value to an annotated type: str, int, float, bool, Literal, or a union of these or with None.
+
+    Of a union the first type counts that takes the value.
 
     Raises
     ------
     UsageError
-        Where the value does not have that type; NaN is never accepted.
+        Where the value does not have that type; NaN is never accepted, nor is a whole number that reports would round.
+        For an annotation of another type.
     """
     origin = get_origin(annotation)
     if origin in (Union, types.UnionType):
-        inner = [a for a in get_args(annotation) if a is not type(None)]
-        if value is None or (isinstance(value, str) and value.lower() == "none"):
-            return None
-        return convert(value, inner[0], label)
+        return _convert_to_any(value, get_args(annotation), label)
     if origin is Literal:
-        choices = get_args(annotation)
-        for choice in choices:
-            if (value == choice and not isinstance(value, bool)) or str(value) == str(choice):
-                return choice
-        raise UsageError(f"{label}: '{shown(value)}' is none of {', '.join(map(str, choices))}")
+        return _choice(value, get_args(annotation), label)
     if annotation is bool:
         if isinstance(value, bool):
             return value
         if str(value).lower() in ("true", "false"):
             return str(value).lower() == "true"
         raise UsageError(f"{label}: '{shown(value)}' is neither true nor false")
-    if annotation in (int, float):
-        number = to_number(value, label)
-        if annotation is float:
-            return number
-        if not number.is_integer():
-            raise UsageError(f"{label}: '{shown(value)}' is not a whole number")
-        if abs(number) > LARGEST_WHOLE:
-            raise UsageError(f"{label}: '{shown(value)}' is too large; use at most {LARGEST_WHOLE}")
-        return int(number)
+    if annotation is int:
+        return _whole(value, label)
+    if annotation is float:
+        return to_number(value, label)
     if annotation is str:
+        if not isinstance(value, str | numbers.Number):
+            raise UsageError(f"{label}: '{shown(value)}' is not text")
         return str(value)
-    raise TypeError(f"{label}: parameters of type {annotation!r} are not supported")
+    name = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    raise UsageError(f"{label}: parameters of type {shown(name)} are not supported; use {_READABLE}")
+
+
+def _convert_to_any(value: Any, annotations: tuple[Any, ...], label: str) -> Any:
+    *others, last = [annotation for annotation in annotations if annotation is not type(None)]
+    if type(None) in annotations and (value is None or (isinstance(value, str) and value.lower() == "none")):
+        return None
+    for annotation in others:
+        with contextlib.suppress(UsageError):
+            return convert(value, annotation, label)
+    return convert(value, last, label)
+
+
+def _choice(value: Any, choices: tuple[Any, ...], label: str) -> Any:
+    for choice in choices:
+        if not isinstance(choice, str | int | None):
+            raise UsageError(f"{label}: a choice of type {type(choice).__name__} is not supported; use text or numbers")
+    for choice in choices:
+        same = isinstance(value, str | int | float) and not isinstance(value, bool) and value == choice
+        if same or str(value) == str(choice):
+            return choice
+    raise UsageError(f"{label}: '{shown(value)}' is none of {', '.join(map(str, choices))}")
+
+
+def _whole(value: Any, label: str) -> int:
+    if not to_number(value, label).is_integer():
+        raise UsageError(f"{label}: '{shown(value)}' is not a whole number")
+    number = as_whole(value)
+    if number is None or abs(number) > LARGEST_PARAMETER:
+        raise UsageError(f"{label}: '{shown(value)}' is too large; use at most {LARGEST_PARAMETER}")
+    return number
 
 
 def to_rows(text: str, label: str) -> list[list[float]]:

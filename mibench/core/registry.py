@@ -4,7 +4,9 @@ Notable:
 
 - Built-in components are found by reading the sources of their package, not by importing them, so that
   ``mibench list`` answers without torch. A class is imported when it is first used.
-- Ids are versioned: ``nwj-v1``. A plain name means its newest version. A change that moves numbers is a new version.
+- Ids are versioned: ``nwj-v1``. A plain name means its newest version, whoever registered that. It is for users:
+  whatever mibench itself names (a default, a grid, a reference) has its version, so that a plug-in which registers a
+  newer one takes no built-in's place in silence. A change that moves numbers is a new version.
 - Several threads may ask at once. What a registry holds changes under its lock; nothing is imported while the lock is
   held, so that it cannot meet the import system's own locks the wrong way round. Those make the other threads wait.
 - Outside code comes in by file or folder path (`load_plugins`) and by the entry-point groups ``mibench.tasks``,
@@ -65,6 +67,11 @@ class Entry:
     def id(self) -> str:
         """The versioned name, ``"nwj-v1"``."""
         return f"{self.name}-v{self.version}"
+
+    @property
+    def is_builtin(self) -> bool:
+        """Whether it comes with mibench."""
+        return self.module.startswith("mibench.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,6 +222,12 @@ class Registry(Generic[T]):
             if entry.name not in newest or entry.version > newest[entry.name].version:
                 newest[entry.name] = entry
         return sorted(newest.values(), key=lambda e: e.name)
+
+    def shown_name(self, name: str, version: int) -> str:
+        """Return how tables call a component: by its plain name, unless a built-in of that name has another version."""
+        self._scan()
+        builtin = [e.version for e in self._entries.values() if e.name == name and e.is_builtin]
+        return name if version == max(builtin, default=version) else f"{name}-v{version}"
 
     def origin(self, text: str) -> str:
         """Return the file that a component comes from."""

@@ -86,7 +86,7 @@ class Oracle(Critic):
     """
 
     uses = frozenset()
-    default_negatives = "all-pairs"
+    default_negatives = "all-pairs-v1"
     needs_log_ratio = True
 
     def build(self, shape: Shape, architecture: Architecture, estimators: Sequence[Estimator]) -> Scorer:

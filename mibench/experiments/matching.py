@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mibench.core.errors import UsageError
+from mibench.core.errors import MismatchError, UsageError
 from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES
 from mibench.experiments.specs import PARTS, split_sizes
 
@@ -29,14 +29,14 @@ def check_components(task: Task, name: str, estimator: Estimator, critic: Critic
 
     Raises
     ------
-    UsageError
+    MismatchError
         With the first reason.
     """
     reasons = itertools.chain(
         _of_task(task, name, estimator, critic, sampler), _of_estimator(estimator, critic, sampler)
     )
     if (first := next(reasons, None)) is not None:
-        raise UsageError(first)
+        raise MismatchError(first)
 
 
 def _of_task(task: Task, name: str, estimator: Estimator, critic: Critic, sampler: NegativeSampler) -> Iterator[str]:

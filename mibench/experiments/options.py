@@ -38,7 +38,7 @@ OPTION_NAMES = (
 """Every option of a grid, in the order in which the product runs: the first varies slowest."""
 
 DEFAULTS: Mapping[str, Any] = {
-    "critic": "joint",
+    "critic": "joint-v1",
     "hidden": "2x256",
     "activation": "relu",
     "dropout": 0.0,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mibench.core.errors import MibenchError, UsageError
 from mibench.core.faults import describe_error
-from mibench.core.registry import NEGATIVES, TASKS
+from mibench.core.registry import TASKS
 from mibench.experiments.components import Components
 from mibench.experiments.lengths import resolve_lengths
 from mibench.experiments.matching import check_components, check_sizes
@@ -85,27 +85,31 @@ def _spec(
     chosen: Combination, budget: Budget, stairs: tuple[float, ...], task: Task, components: Components
 ) -> RunSpec:
     """Resolve and check one combination of options; its seed is still 0."""
-    from mibench.core.estimator import SampleEstimator
+    from mibench.core.estimator import SampleEstimator, fault_of_extras
 
     estimator: Estimator = components.get("estimator", chosen.estimator)
     critic_name, critic = _critic(chosen.critic, estimator, components)
     sampler = _sampler(chosen.negatives, estimator, critic, components)
     estimator_id, estimator_params = components.named("estimator", chosen.estimator)
     critic_id, critic_params = components.named("critic", critic_name)
+    if fault := fault_of_extras(estimator):  # before anything asks for them
+        raise UsageError(f"estimator '{estimator_id}': {fault}")
     check_components(task, chosen.task.text, estimator, critic, sampler)
     sampler = sampler.bound_to(task)
+    task_id, task_params = components.stored("task", task)
+    sampler_id, sampler_params = components.stored("negatives", sampler)
     sizes = resolve_lengths(chosen, budget, len(stairs), takes_sample=isinstance(estimator, SampleEstimator))
     check_sizes(task, chosen.task.text, estimator, sampler, batch=sizes.batch, samples=sizes.samples)
     return RunSpec(
-        task=TASKS.id_of(task),
-        task_params=tuple(p for p in task.params() if not (stairs and p[0] == "mi")),
+        task=task_id,
+        task_params=tuple(p for p in task_params if not (stairs and p[0] == "mi")),
         schedule=stairs,
         estimator=estimator_id,
         estimator_params=estimator_params,
         critic=critic_id,
         critic_params=critic_params,
-        negatives=NEGATIVES.id_of(sampler),
-        negatives_params=sampler.params(),
+        negatives=sampler_id,
+        negatives_params=sampler_params,
         seed=0,
         **dataclasses.asdict(sizes),
         precision=_precision(chosen.precision, critic),

@@ -152,6 +152,11 @@ def params_json(params: Params) -> str:
     return json.dumps(_plain(params), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+def params_from_json(text: str) -> Params:
+    """Inverse of `params_json`."""
+    return _restored_params(json.loads(text))
+
+
 def as_number(value: Scalar) -> Scalar:
     """Undo the spelling of infinities in JSON."""
     return {"inf": math.inf, "-inf": -math.inf}.get(value, value) if isinstance(value, str) else value
@@ -175,9 +180,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _restored_params(values: Mapping[str, Scalar]) -> Params:
+    return tuple(sorted((name, as_number(value)) for name, value in values.items()))
+
+
 def _restored(key: str, value: Any) -> Any:
     if isinstance(value, Mapping):
-        return tuple(sorted((name, as_number(v)) for name, v in value.items()))
+        return _restored_params(value)
     if key == "schedule":
         return tuple(as_number(v) for v in value)  # `{}` and `[]` are both written for an empty tuple
     return value

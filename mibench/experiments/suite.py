@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _HEADER = "suite"
 _WITHOUT_CRITIC = "none-v1"  # what estimators that take a sample as a whole have for a critic
-_ANY_ESTIMATOR = "nwj"  # asks nothing of a task; stands in where a suite leaves the estimator to the user
+_ANY_ESTIMATOR = "nwj-v1"  # asks nothing of a task; stands in where a suite leaves the estimator to the user
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,6 +22,7 @@ from collections.abc import Collection, Iterator, Mapping
 import numpy as np
 import pandas as pd
 
+from mibench.analysis.labels import versioned
 from mibench.analysis.metrics import Floats
 from mibench.core.errors import UnknownNameError, UsageError
 from mibench.ranking.columns import COLUMNS, REFERENCE, TRACKS
@@ -108,7 +109,9 @@ class Options:
     seeds
         Seeds that every cell must have, others do not count; by default all that any method has in it.
     reference
-        Estimator whose seconds are 1 in the column ``cost``, complete or not; without the usual one the column is NaN.
+        Estimator whose seconds are 1 in the column ``cost``, complete or not: a name, which means the newest version
+        on the board, or one with its version; without
+        the usual one the column is NaN.
     cap
         Largest error of a run, and that of one that diverged or failed.
     confidence
@@ -157,8 +160,8 @@ def rank_methods(
         Where there are no rows, none in the track, or none of a reference other than the usual one.
     """
     options = options or Options()
-    if options.reference != REFERENCE and options.reference not in (known := set(runs.get("estimator", ()))):
-        raise UnknownNameError("reference", str(options.reference), known)
+    if options.reference != REFERENCE:
+        _check_reference(str(options.reference), runs)
     runs, note = of_current_code(runs)
     root = int((generator or np.random.default_rng(0)).integers(2**62))
     boards, left_out, cells, seen = [], [], [], set()
@@ -184,6 +187,13 @@ def rank_methods(
         where = f" in track '{options.track}'" if options.track else ""
         raise UsageError(f"there are no runs to rank{where}; make some with 'mibench run --suite NAME' first")
     return Ranking(tuple(boards), pd.concat(left_out, ignore_index=True), _joined(cells), note)
+
+
+def _check_reference(name: str, runs: pd.DataFrame) -> None:
+    names = set(runs["estimator"]) if "estimator" in runs else set()
+    ids = set(versioned(runs, "estimator")) if {"estimator", "estimator_version"} <= set(runs.columns) else set()
+    if name not in names | ids:
+        raise UnknownNameError("reference", name, names)
 
 
 def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
@@ -218,8 +228,14 @@ def _parts(cells: pd.DataFrame, by: str | None) -> Iterator[tuple[str, Bools]]:
 
 
 def _reference_seconds(matrix: Matrix, name: str) -> dict[str, Floats]:
-    """Mean seconds (C,) of the first method of a name, by invocation; nothing where there is none."""
-    found = np.flatnonzero(matrix.methods["estimator"] == name)
+    """Mean seconds (C,) of a name's first method, of the newest version where it names none, by invocation.
+
+    Nothing where there is none.
+    """
+    methods = matrix.methods
+    named = (methods["estimator"] == name) | (versioned(methods, "estimator") == name)
+    newest = methods.loc[named, "estimator_version"].max()
+    found = np.flatnonzero(named & (methods["estimator_version"] == newest))
     return {session: seconds[found[0]] for session, seconds in seconds_by_session(matrix).items() if found.size}
 
 

@@ -47,7 +47,8 @@ def leaderboard(
         Seeds that every cell must have, others do not count; by default the suite's for published rows, and all that
         any method has in a cell for given ones.
     reference
-        Estimator whose seconds are 1 in the column ``cost``, complete or not; without the usual one the column is NaN.
+        Estimator whose seconds are 1 in the column ``cost``, complete or not, by its name or with its version; without
+        the usual one the column is NaN.
     generator
         Where the bootstrap's draws come from; by default one seeded with 0.
 

@@ -146,7 +146,7 @@ def compare(
     others = _published_rows(among, wanted, specs)
     reference = [spec for spec in wanted.specs({"estimator": REFERENCE}) if spec.seed == specs[0].seed]
     execute(
-        [*specs, *reference],
+        list({spec.run_id: spec for spec in (*specs, *reference)}.values()),  # the newcomer may be the reference
         results=results,
         jobs=jobs,
         retry_failed=retry_failed,
@@ -182,11 +182,12 @@ def _only_estimator(plugin: str | Path | None) -> str:
     if plugin is None:
         raise UsageError("nothing to compare; give a plug-in's file, or an estimator with --estimator")
     origin = Path(plugin).resolve()
-    found = [e.name for e in ESTIMATORS.entries() if origin in (Path(e.origin), *Path(e.origin).parents)]
-    if len(found) != 1:
-        hint = f"name one with --estimator: {listing(found)}" if found else "see docs/adding-an-estimator.md"
-        raise UsageError(f"'{plugin}' registers {plural(len(found), 'estimator')}; {hint}")
-    return found[0]
+    entries = [e for e in ESTIMATORS.entries(all_versions=True) if origin in (Path(e.origin), *Path(e.origin).parents)]
+    newest = {entry.name: entry.id for entry in entries}  # of the file's own: another may have registered a newer one
+    if len(newest) != 1:
+        hint = f"name one with --estimator: {listing(newest)}" if newest else "see docs/adding-an-estimator.md"
+        raise UsageError(f"'{plugin}' registers {plural(len(newest), 'estimator')}; {hint}")
+    return next(iter(newest.values()))
 
 
 def _published_rows(folder: Path, suite: Suite, specs: Sequence[RunSpec]) -> pd.DataFrame:
@@ -221,7 +222,8 @@ def _refuse_other_versions(rows: pd.DataFrame, suite: Suite, specs: Sequence[Run
 
 
 def _name(spec: RunSpec) -> str:
-    return spec.estimator.rpartition("-v")[0]
+    entry = ESTIMATORS.entry(spec.estimator)
+    return ESTIMATORS.shown_name(entry.name, entry.version)
 
 
 def _is_method(table: pd.DataFrame, spec: RunSpec) -> pd.Series:

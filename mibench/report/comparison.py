@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from mibench.analysis.labels import plural
+from mibench.core.registry import ESTIMATORS
 from mibench.figures import style
 from mibench.figures.registry import Drawing
 from mibench.ranking.columns import REFERENCE, TRACKS
@@ -130,5 +131,6 @@ def standing_sentence(comparison: Comparison, standing: Standing) -> str:
     if row["imputed_runs"]:
         parts.append(f"{row['imputed_runs']} of its {row['runs']} runs diverged or failed and count as 1")
     if pd.notna(row["cost"]):
-        parts.append(f"a run takes {row['cost']:.2g} times as long as one of {REFERENCE} on this machine")
+        reference = ESTIMATORS.entry(REFERENCE).name
+        parts.append(f"a run takes {row['cost']:.2g} times as long as one of {reference} on this machine")
     return "; ".join(parts) + "."

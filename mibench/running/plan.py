@@ -70,7 +70,8 @@ class Plan:
         taking = {e for e in {s.estimator for s in on_batches} if issubclass(ESTIMATORS.get(e), SampleEstimator)}
         if not taking:
             return ""
-        names = list(dict.fromkeys(s.estimator.rpartition("-v")[0] for s in on_batches if s.estimator in taking))
+        entries = dict.fromkeys(ESTIMATORS.entry(s.estimator) for s in on_batches if s.estimator in taking)
+        names = [ESTIMATORS.shown_name(entry.name, entry.version) for entry in entries]
         sizes = sorted({s.batch for s in on_batches if s.estimator in taking})
         verb = "takes" if len(names) == 1 else "take"
         return (

@@ -63,10 +63,23 @@ def test_minus_zero_is_zero_and_is_not_above_zero() -> None:
         positive("lr", "-0.0")
 
 
-def test_a_parameter_that_is_a_whole_number_ends_where_all_do() -> None:
-    assert convert("1e18", int, "dim") == 10**18
-    with pytest.raises(UsageError, match=f"^dim: '1e25' is too large; use at most {LARGEST_WHOLE}$"):
-        convert("1e25", int, "dim")
+@pytest.mark.parametrize("value", [2**53, str(2**53), "9007199254740992.0", np.int64(2**53), -(2**53), 1e3, "1e3"])
+def test_a_parameter_that_is_a_whole_number_keeps_all_its_digits(value: Any) -> None:
+    found = convert(value, int, "dim")
+    assert type(found) is int
+    assert found == int(float(value)) == float(found)
+
+
+LARGER: list[Any] = [2**53 + 1, str(2**53 + 1), np.int64(2**53 + 1), -(2**53) - 1, 10**18, 2**63, 10**30, "1e25"]
+
+
+@pytest.mark.parametrize("value", LARGER, ids=shown)
+def test_a_parameter_that_reports_would_round_is_refused(value: Any) -> None:
+    with pytest.raises(UsageError, match=r"^dim: '-?[0-9e]+' is too large; use at most 9007199254740992$"):
+        convert(value, int, "dim")
+
+
+def test_a_parameter_of_too_many_digits_is_refused() -> None:
     with pytest.raises(UsageError, match=r"is not a whole number$"):
         convert(DIGITS, int, "dim")
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def show_entries(kind: str, entries: Sequence[Entry]) -> None:
     """Print the components of one kind; where one comes from outside, with their origins."""
-    kinds, origins = any(e.kind for e in entries), not all(map(_builtin, entries))
+    kinds, origins = any(e.kind for e in entries), not all(e.is_builtin for e in entries)
     columns = [kind, "version", *(["kind"] if kinds else []), "summary", *(["origin"] if origins else [])]
     rows = [
         [
@@ -27,15 +27,11 @@ def show_entries(kind: str, entries: Sequence[Entry]) -> None:
             f"v{e.version}",
             *([e.kind or ""] if kinds else []),
             e.summary,
-            *([("" if _builtin(e) else e.origin)] if origins else []),
+            *([("" if e.is_builtin else e.origin)] if origins else []),
         ]
         for e in entries
     ]
     show_table(columns, rows)
-
-
-def _builtin(entry: Entry) -> bool:
-    return entry.module.startswith("mibench.")
 
 
 def show_broken(broken: Sequence[Broken]) -> None:

@@ -34,7 +34,7 @@ def show_results(rows: pd.DataFrame) -> None:
     rows
         Rows of the runs table.
     """
-    from mibench.analysis.labels import with_labels
+    from mibench.analysis.labels import shown_names, with_labels
 
     labelled = with_labels(rows, ignore=("task_label", "critic_label", "samples"))  # columns of their own
     by = ["task_label", "mi_true", "estimator_label", "kind", "batch", "samples", "critic_label", "negatives_label"]
@@ -50,7 +50,8 @@ def show_results(rows: pd.DataFrame) -> None:
     if len(lines) > _MOST_LINES:
         console().print(f"and {len(lines) - _MOST_LINES} more configurations")
     for option in ("critic", "negatives"):
-        own = rows[rows[f"own_{option}"] == 1].groupby("estimator")[option].first()
+        names = rows.assign(**{name: shown_names(rows, name) for name in ("estimator", option)})
+        own = names[rows[f"own_{option}"] == 1].groupby("estimator")[option].first()
         if len(own):
             brought = ", ".join(f"{estimator} {component}" for estimator, component in own.items())
             console().print(f"in place of the grid's {option}, estimators brought their own: {brought}")
@@ -102,8 +103,10 @@ def _pair(mean: Any, sd: Any) -> str:
 
 def show_contents(rows: pd.DataFrame) -> None:
     """Print what a results folder holds: a line per task, estimator, critic and sampler."""
+    from mibench.analysis.labels import COMPONENTS, shown_names
+
     runs = rows.drop_duplicates("run_id", keep="last")
-    by = ["task", "estimator", "critic", "negatives"]
+    runs, by = runs.assign(**{name: shown_names(runs, name) for name in COMPONENTS}), list(COMPONENTS)
     lines = []
     for names, group in runs.groupby(by):
         statuses = group["status"].value_counts()
