@@ -95,7 +95,8 @@ def _check_positives(sampler: NegativeSampler) -> str:
     ceiling = sampler.predicted_ceiling(_BATCH)
     if not is_number(ceiling) or math.isnan(ceiling):
         raise Failed(
-            f"predicted_ceiling({_BATCH}) is {shown(ceiling, repr)}; it must be a number of nats or inf"
+            f"predicted_ceiling({_BATCH}) is {shown(ceiling, repr)}; it must be a number of nats, inf where there is "
+            "none"
         )
     if sampler.all_pairs:
         return "none among the negatives"
