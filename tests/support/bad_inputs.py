@@ -537,7 +537,7 @@ COMMAND_LINES: dict[str, str] = {
     "report --where batch=x": "there is no results folder 'results'; name an existing one, or fill it with 'mibench",
     "report --grid missing.toml": "there is no results folder 'results'; name an existing one, or fill it with",
     "report --grid syntax.toml": "there is no results folder 'results'; name an existing one, or fill it with",
-    "report --results folder --plugin nowhere.py": "plug-in 'nowhere.py' does not exist; give a Python file or a folder",
+    "report --results folder --plugin nowhere.py": "plug-in 'nowhere.py' does not exist; give a Python",
     "report --results folder --plugin broken.py": "cannot be imported: ZeroDivisionError",
     "report --plugin ''": "option '--plugin' is empty; give it a value or leave it out",
     "report saturaton --results folder": "unknown report 'saturaton'; did you mean 'saturation'?",
