@@ -141,6 +141,14 @@ class TestNumbers:
         with pytest.raises(UsageError, match="unknown reference 'nothing'; known: dv, js, nwj"):
             board(runs, reference="nothing")
 
+    def test_a_kind_that_is_none_is_named_and_ranks_nowhere(self) -> None:
+        runs = pd.concat([rows(THREE), rows({"mine": 0.1}, kind="lowr")], ignore_index=True)
+        assert "mine" not in board(runs).index
+        said = left_out(runs)["mine"]
+        assert said == "has runs of the unknown kind 'lowr'; known: lower, plug-in, upper"
+        runs.loc[runs["estimator"] == "mine", "kind"] = None  # of runs that crashed before it was known
+        assert board(runs).loc["mine", "track"] == "plug-in"
+
     def test_monotonicity_is_that_of_mean_estimates_over_mi(self) -> None:
         falling = pd.DataFrame([run("nwj", t, e, 0) for t, e in ((2.0, 2.0), (5.0, 4.0), (10.0, 3.0))])
         assert board(falling).loc["nwj", "monotonicity"] == pytest.approx(1 / 3)

@@ -645,6 +645,15 @@ class TestLabels:
         runs.loc[0, "estimator_version"] = 2
         assert set(with_labels(runs)["estimator_label"]) == {"nwj-v1", "nwj-v2"}
 
+    def test_captions_count_runs_without_a_known_truth(self) -> None:
+        runs, _ = make(levels=(2.0,), seeds=1)
+        assert "4 runs: 4 ok." in caption(runs, estimate="none.")
+        runs["mi_true"] = [2.0, math.nan, math.inf, -1.0]
+        runs.loc[1, "status"] = "crashed"
+        assert "4 runs: 3 ok, 1 crashed; without a known truth, and drawn against none: 3." in caption(
+            runs, estimate="none."
+        )
+
     def test_captions_write_parameters_once_and_list_the_values_of_those_that_differ(self) -> None:
         runs, _ = make(levels=(2.0,), seeds=1)
         noises = [0, 0.4, 0.8, 1]

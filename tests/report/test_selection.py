@@ -32,6 +32,7 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {"schedule": (2.0, 4.5, 8.0)},
     {"task": "student-t", "task_params": json.dumps(STUDENT)},
     {"task": "student-t", "task_params": json.dumps({**STUDENT, "dof": 3.5})},
+    {"task": "student-t", "task_params": json.dumps({**STUDENT, "dim_x": 3, "dim_y": 1})},
     {"task": "transformed", "task_params": json.dumps(NESTED)},
     {"task": "transformed", "task_params": json.dumps({**NESTED, "x": "cubic"})},
     *({"estimators": ("smile",), "estimator_params": json.dumps({"tau": tau})} for tau in (1.0, 1 / 3, "inf")),
@@ -39,6 +40,7 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {"estimators": ("infonce",), "estimator_params": '{"ess":null}'},
     {"estimators": ("infonce",), "estimator_params": '{"ess":0.25}'},
     {"estimators": ("ksg",), "estimator_params": '{"k":3,"variant":1}'},
+    {"estimators": ("ksg",), "estimator_params": '{"k":5,"variant":2}'},
     {"negatives_params": '{"fixed":0}'},
     {"negatives": ("derangement", "queue"), "negatives_params": '{"length":256}'},
     {"critic": "separable", "critic_params": '{"dim":32}'},
@@ -96,6 +98,7 @@ def places(marks: Any) -> list[int]:
 def test_a_label_selects_the_rows_that_bear_it(name: str, runs: pd.DataFrame) -> None:
     labels = with_labels(runs)[f"{name}_label"]
     assert labels.nunique() > 2
+    assert name not in ("task", "estimator") or labels.str.contains(",").any()
     for label in labels.unique():
         assert chosen(runs, f"{name}={label}") == places(labels == label), label
     some = list(labels.unique()[:3])
@@ -145,6 +148,12 @@ def test_what_a_figure_draws_is_selected_by_what_its_table_says(
 @pytest.mark.parametrize(
     ("condition", "column", "values"),
     [
+        ("task=student-t:dim_x=2,dim_y=2,dof=2", "task_params", [json.dumps(STUDENT)]),
+        (
+            "task=student-t:dim_x=3,transformed:x=cubic",
+            "task_params",
+            [json.dumps({**STUDENT, "dim_x": 3, "dim_y": 1}), json.dumps({**NESTED, "x": "cubic"})],
+        ),
         ("mi=1bits", "mi_true", [BIT]),
         ("mi=1 bit", "mi_true", [BIT]),
         ("mi=0.693147 nats", "mi_true", [BIT]),

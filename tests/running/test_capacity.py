@@ -56,7 +56,7 @@ def test_a_dry_run_prints_the_estimate(
 
 @pytest.mark.usefixtures("fresh_registries")
 def test_a_component_that_does_not_say_its_size_is_left_to_its_run() -> None:
-    load_plugins([SUPPORT / "plugins/odd_values.py"], strict=True)
+    load_plugins([SUPPORT / "odd_components.py"], strict=True)
     specs = resolve({"task": "odd-width", "estimator": "nwj", "critic": "separable", "seeds": 1})
     assert check_memory([tuple(specs)], limit=WORKER) == WORKER
 

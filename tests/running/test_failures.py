@@ -188,7 +188,7 @@ def test_bad_runs_are_rows_and_take_nobody_with_them(
 @needs_proc
 def test_components_that_hand_over_no_numbers_are_rows_and_take_nobody_with_them(tmp_path: Path, mark: str) -> None:
     """Their attributes are read where the run is trained, never by the runner: one that hangs stops no grid."""
-    options = {**GRID, "results": tmp_path / "r", "plugins": [SUPPORT / "plugins/odd_values.py"], "timeout": 4}
+    options = {**GRID, "results": tmp_path / "r", "plugins": [SUPPORT / "odd_components.py"], "timeout": 4}
     pack = ["nwj", "odd-ceiling", "odd-kind", "odd-numpy-ceiling"]
     rows = run(**{**options, "estimator": pack}).set_index("estimator")
     assert list(rows["status"]) == ["ok", "crashed", "crashed", "ok"]

@@ -25,8 +25,8 @@ FINITE = "a finite number of at least 0, as a plain float"
 
 
 @pytest.fixture(autouse=True)
-def odd_values(fresh_registries: None) -> None:
-    load_plugins([SUPPORT / "plugins/odd_values.py"], strict=True)
+def odd_components(fresh_registries: None) -> None:
+    load_plugins([SUPPORT / "odd_components.py"], strict=True)
 
 
 def spec_of(options: dict[str, Any]) -> RunSpec:

@@ -19,12 +19,7 @@ def report_command(
     names: Annotated[Many, typer.Argument(help="Figures, all or claims.", autocompletion=completion.of_figure)] = None,
     results: Results = Path("results"),
     output: Annotated[Path, typer.Option(help="Where figures and tables go.")] = Path("reports"),
-    where: Annotated[
-        Many,
-        typer.Option(
-            metavar="COLUMN=VALUE,...", help="Only these rows, as batch=64,128; what figures print is understood."
-        ),
-    ] = None,
+    where: Annotated[Many, typer.Option(metavar="COLUMN=VALUE,...", help="Only these rows, as batch=64,128.")] = None,
     grid: Annotated[
         str | None, typer.Option(help="Only the rows of this grid.", autocompletion=completion.of_grid)
     ] = None,
