@@ -86,7 +86,12 @@ def _spec(trial: Trial) -> RunSpec | None:
 def _options(trial: Trial) -> Iterator[dict[str, Any]]:
     tasks = (trial.name,) if trial.registry is TASKS else _TASKS
     for task in tasks:
-        options = {**_SIZES, **_COMPANY[trial.registry], "task": task, _OPTION[trial.registry]: trial.name}
+        options: dict[str, Any] = {
+            **_SIZES,
+            **_COMPANY[trial.registry],
+            "task": task,
+            _OPTION[trial.registry]: trial.name,
+        }
         if isinstance(trial.component, SampleEstimator):
             sides: Task = TASKS.create(task)
             options["batch"] = max(options["batch"], trial.component.smallest_sample(sides.dim_x, sides.dim_y))
