@@ -119,7 +119,7 @@ def test_the_estimators_page_has_these_files() -> None:
 @pytest.mark.parametrize(("page", "name"), EVERY_FILE, ids=[name for _, name in EVERY_FILE])
 def test_the_files_conform(page: Page, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     findings = check_plugin(write(page.files, tmp_path, monkeypatch) / name)
-    assert [finding.check for finding in findings] == ["import", *page.checks]
+    assert [finding.check for finding in findings] == ["import", "parameters", *page.checks, "run"]
     assert [finding for finding in findings if not finding.passed] == []
 
 
@@ -156,7 +156,7 @@ def test_the_table_of_checks_lists_each_of_them(page: Page) -> None:
     table = page.text[page.text.index("| check |") :].split("\n\n")[0]
     listed = re.findall(r"^\| `([a-z ]+)` \|", table, re.MULTILINE)
     general = ["import", "name", "registration", "defaults"] if page is ESTIMATOR_PAGE else []
-    assert listed == [*general, *page.checks]
+    assert listed == [*general, "parameters", *page.checks, "run"]
 
 
 def test_the_parameter_is_checked(files: Path) -> None:

@@ -119,8 +119,8 @@ def shown_names(runs: pd.DataFrame, name: str) -> pd.Series:
     return pd.Series([shown[key] for key in keys], index=runs.index, dtype=object)
 
 
-def _shown_name(kind: str, name: str, version: float | None, *, several: bool) -> str:
-    if version is None or math.isnan(version):
+def _shown_name(kind: str, name: str, version: Any, *, several: bool) -> str:
+    if pd.isna(version):
         return name
     return f"{name}-v{int(version)}" if several else REGISTRIES[kind].shown_name(name, int(version))
 

@@ -94,10 +94,8 @@ def _check_draws(sampler: NegativeSampler) -> str:
 def _check_positives(sampler: NegativeSampler) -> str:
     ceiling = sampler.predicted_ceiling(_BATCH)
     if not is_number(ceiling) or math.isnan(ceiling):
-        raise Failed(
-            f"predicted_ceiling({_BATCH}) is {shown(ceiling, repr)}; it must be a number of nats, inf where there is "
-            "none"
-        )
+        given = f"predicted_ceiling({_BATCH}) is {shown(ceiling, repr)}"
+        raise Failed(f"{given}; it must be a number of nats, inf where there is none")
     if sampler.all_pairs:
         return "none among the negatives"
     steps = 4000

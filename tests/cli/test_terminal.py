@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mibench.cli.app import main
-from mibench.cli.terminal.rows import say_failures, say_next, show_failed, show_results
+from mibench.cli.terminal.rows import say_failures, say_next, show_contents, show_failed, show_results
 from mibench.experiments.grid import resolve
 from mibench.running.failures import Failure, write_failure
 from tests.support.rows import make
@@ -100,3 +100,21 @@ def test_run_says_why_its_runs_failed_and_names_no_figure_of_them(
     assert "1 run crashed: KeyError: 'x'\n" in printed
     assert f"run by run: mibench results ls --failed --results {tmp_path}\n" in printed
     assert "next:" not in printed
+
+
+def test_tables_on_the_terminal_tell_a_plug_in_s_version_from_the_built_in_one(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    cell = {"negatives": ("shuffle",), "batches": (64,), "levels": (10.0,), "seeds": 1, "ceiling": math.inf}
+    versions = {"estimator_version": 2, "critic_version": 3, "negatives_version": 2}
+    older, newer = make(**cell)[0], make(**cell, **versions, own_critic=1, predicted_ceiling=1.0)[0]
+    show_results(newer)
+    said = capfd.readouterr().out
+    assert "critic joint-v3, negatives shuffle-v2" in said
+    assert " nwj-v2 " in said
+    assert "estimators brought their own: nwj-v2 joint-v3" in said
+    show_contents(pd.concat([older, newer.assign(run_id="other")], ignore_index=True))
+    lines = capfd.readouterr().out.splitlines()
+    assert [line.split()[:4] for line in lines if "gaussian20d" in line] == [
+        ["gaussian20d", "nwj-v1", "joint-v1", "shuffle-v1"], ["gaussian20d", "nwj-v2", "joint-v3", "shuffle-v2"]
+    ]  # fmt: skip

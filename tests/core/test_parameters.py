@@ -88,3 +88,53 @@ def test_names_that_do_not_parse(text: str) -> None:
 def test_a_parameter_stands_once() -> None:
     with pytest.raises(UsageError, match="gives 'tau' twice"):
         split_name("smile:tau=1,tau=2")
+
+
+class Written(Parametrised):
+    """A component whose defaults are written in other types than theirs."""
+
+    a: float = 1
+    b: int = 3.0  # type: ignore[assignment]
+    c: float | None = None
+    d: bool = "true"  # type: ignore[assignment]
+    e: int | float = 2.0
+    f: float | str = "auto"
+
+
+def test_defaults_are_read_like_given_values() -> None:
+    read = (("a", 1.0), ("b", 3), ("c", None), ("d", True), ("e", 2), ("f", "auto"))
+    texts = {"a": "1", "b": "3", "c": "none", "d": "True", "e": "2", "f": "auto"}
+    found = [Written(), Written.from_params({}, label="written"), Written.from_params(texts, label="written")]
+    found += [Written(a=1, b=3), dataclasses.replace(Written(), a=1)]
+    for one in found:
+        assert one.params() == read
+        assert [type(value) for _, value in one.params()] == [float, int, type(None), bool, int, str]
+        assert one == found[0]
+
+
+def test_a_union_takes_the_first_type_that_fits() -> None:
+    assert convert("2.5", int | float, "x") == 2.5
+    assert convert("0.5", float | str, "x") == 0.5
+    assert convert("half", float | str, "x") == "half"
+    with pytest.raises(UsageError, match=r"^x: 'half' is not a number$"):
+        convert("half", int | float | None, "x")
+
+
+@pytest.mark.parametrize(("annotation", "default", "message"), [
+    (float, None, "bad, default of parameter 'a': 'None' is not a number; annotate it with '| None' where None is "
+     "meant"),
+    (str, None, "bad, default of parameter 'a': 'None' is not text; annotate it with '| None' where None is meant"),
+    (float, math.nan, "bad, default of parameter 'a': 'nan' is not a number"),
+    (int, 2**53 + 1, "bad, default of parameter 'a': '9007199254740993' is too large; use at most 9007199254740992"),
+    (tuple[int, ...], (1,), "bad, default of parameter 'a': parameters of type tuple[int, ...] are not supported; use "
+     "str, int, float, bool, Literal[...], or one of these with '| None'"),
+    ("Missing", 1, "bad: the annotations of its parameters cannot be read (NameError: name 'Missing' is not defined); "
+     "write str, int, float, bool, Literal[...], or one of these with '| None', and import what they name"),
+])  # fmt: skip
+def test_defaults_that_no_id_can_hold_are_refused_in_one_sentence(annotation: Any, default: Any, message: str) -> None:
+    bad = type("Bad", (Parametrised,), {"__annotations__": {"a": annotation}, "a": default, "__module__": __name__})
+    with pytest.raises(UsageError) as error:
+        bad.from_params({}, label="bad")
+    assert str(error.value) == message
+    with pytest.raises(UsageError, match=r"^Bad"):
+        bad()

@@ -63,4 +63,4 @@ def test_kl_dimes_loss_is_that_of_nwj_at_the_critic_plus_one() -> None:
 def test_gan_dime_is_js_but_for_a_constant_and_the_negatives() -> None:
     scores, gan, js = population(0.3 * LOG_RATIO), get_estimator("gan-dime"), get_estimator("js")
     assert float(gan.loss(scores)) == pytest.approx(float(js.loss(scores)) - math.log(4))
-    assert (gan.default_negatives, js.default_negatives) == ("derangement", "shuffle")
+    assert (gan.default_negatives, js.default_negatives) == ("derangement-v1", "shuffle-v1")

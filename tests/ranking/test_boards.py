@@ -149,6 +149,15 @@ class TestNumbers:
         runs.loc[runs["estimator"] == "mine", "kind"] = None  # of runs that crashed before it was known
         assert board(runs).loc["mine", "track"] == "plug-in"
 
+    def test_the_reference_is_the_built_in_version_unless_another_is_named(self) -> None:
+        runs = pd.DataFrame([
+            run("nwj", 2.0, 2.0, 0, seconds=2.0), run("nwj", 2.0, 2.0, 0, seconds=1.0, estimator_version=2),
+            run("dv", 2.0, 2.0, 0, seconds=4.0),
+        ])  # fmt: skip
+        assert dict(board(runs)["cost"]) == pytest.approx({"nwj-v1": 1, "nwj-v2": 0.5, "dv": 2})
+        assert dict(board(runs, reference="nwj-v2")["cost"]) == pytest.approx({"nwj-v1": 2, "nwj-v2": 1, "dv": 4})
+        assert dict(board(runs, reference="nwj")["cost"]) == pytest.approx({"nwj-v1": 2, "nwj-v2": 1, "dv": 4})
+
     def test_monotonicity_is_that_of_mean_estimates_over_mi(self) -> None:
         falling = pd.DataFrame([run("nwj", t, e, 0) for t, e in ((2.0, 2.0), (5.0, 4.0), (10.0, 3.0))])
         assert board(falling).loc["nwj", "monotonicity"] == pytest.approx(1 / 3)

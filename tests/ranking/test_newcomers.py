@@ -15,8 +15,9 @@ from mibench.cli.app import main
 from mibench.cli.terminal.comparison import comparison_json, show_comparison
 from mibench.core.errors import UsageError
 from mibench.ranking.newcomers import Comparison, compare
-from mibench.report.comparison import draw_newcomer, write_comparison_page
+from mibench.report.comparison import draw_newcomer, standing_sentence, write_comparison_page
 from mibench.running.failures import Failure, write_failure
+from mibench.running.plan import Plan
 from mibench.store.folders import load_runs
 from mibench.store.parquet import write_pack
 from mibench.store.paths import stems
@@ -208,6 +209,55 @@ def test_an_estimator_with_parameters_that_are_not_published_needs_no_file(home:
     assert comparison.method == "smile:tau=1"
     assert {standing.board.track for standing in comparison.standings} == {"plug-in", "dataset"}
     assert "smile:tau=5" in set(comparison.ranking.table()["method"])
+
+
+NEWER = '''
+import mibench
+from mibench.estimators.nwj import NWJ
+
+
+@mibench.register_estimator("nwj", version=2)
+class Halved(NWJ):
+    """NWJ with half of its value.
+
+    Source: none.
+    """
+
+    def estimate(self, scores):
+        return super().estimate(scores) / 2
+
+    def loss(self, scores):
+        return -super().estimate(scores)
+'''
+
+
+def test_a_newer_version_of_the_reference_is_run_beside_the_built_in_one(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "newer.py").write_text(NEWER, encoding="utf-8")
+    few = SUITE.partition("\n[[include]]")[0].replace("[1, 2, 3, 4, 5]", "[1, 2]")
+    (tmp_path / "few.toml").write_text(few, encoding="utf-8")
+    options = {"suite": str(tmp_path / "few.toml"), "published": home / "published", "results": tmp_path / "mine"}
+    comparison = compare(tmp_path / "newer.py", **options)  # type: ignore[arg-type]
+    assert comparison.method == "nwj-v2"
+    rows = load_runs(tmp_path / "mine")
+    assert rows["run_id"].is_unique
+    assert rows["estimator_version"].value_counts().to_dict() == {2: 4, 1: 2}  # of the reference one seed
+    table = comparison.ranking.table()
+    assert set(table["method"]) == {"nwj-v1", "nwj-v2", "smile", "js"}
+    assert (table.loc[table["method"] == "nwj-v2", "cost"] > 0).all()
+    assert "as long as one of nwj on this machine" in standing_sentence(comparison, comparison.standings[0])
+
+
+def test_what_is_compared_may_be_the_reference_itself(home: Path, tmp_path: Path) -> None:
+    others = load_runs(home / "published")
+    others = others[others["estimator"] != "nwj"]
+    write_pack(tmp_path / "others", "pack", others.astype(object).where(others.notna(), None).to_dict("records"), [])
+    plans: list[Plan] = []
+    comparison = compare(
+        estimator="nwj", suite=str(home / "tiny.toml"), published=tmp_path / "others", results=home / "published",
+        on_plan=plans.append,
+    )  # fmt: skip
+    assert str(plans[0]) == "20 runs: 20 done, 0 new"
+    assert comparison.method == "nwj"
 
 
 class TestRefusals:
