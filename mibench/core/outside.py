@@ -9,6 +9,7 @@ installed in editable form. Data that such code reads is not covered.
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import json
 import sys
@@ -85,6 +86,7 @@ def _on_the_way(start: Path, parts: list[str]) -> Iterator[Path]:
                 yield candidate
 
 
+@functools.cache  # all that is installed is looked through
 def _installed(top: str) -> str | None:
     """Return name and version of the installed package that a top-level module belongs to; None where it is edited."""
     import importlib.metadata  # takes longer than all else here, and most runs are of mibench's own code

@@ -123,14 +123,14 @@ def refresh_plugins() -> None:
 
 
 def _load_file(file: Path, strict: bool) -> None:
-    code = hash_of(file) if file.is_file() else ""
+    ended = _CONDEMNED.get(file.resolve()) or _unfit(file)
+    code = hash_of(file) if ended is None and file.is_file() else ""
     if (known := _LOADED.get(file)) is not None:
         if known.code == code:
             return
         forget(known.module)
     name = f"{PLUGIN_PREFIX}{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
     error: BaseException | None = None
-    ended = _CONDEMNED.get(file.resolve()) or _unfit(file)
     if ended is None:
         if file.suffix not in SOURCE_SUFFIXES:
             raise UsageError(f"plug-in '{file}' is not a Python file")

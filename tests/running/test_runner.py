@@ -214,7 +214,7 @@ def test_a_component_of_a_module_or_a_plugin_reaches_the_workers(tmp_path: Path)
 def test_a_worker_has_one_thread(tmp_path: Path) -> None:
     host = Host()
     try:
-        bad = Job(("{}",), (), (), "cpu", 60.0, str(tmp_path), "stem", "session")
+        bad = Job(("{}",), (None,), (), (), "cpu", 60.0, str(tmp_path), "stem", "session")
         reply = host.run(bad, lambda steps: None)
         threads = list(Path(f"/proc/{host.pid}/task").iterdir())
     finally:
