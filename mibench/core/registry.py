@@ -224,10 +224,10 @@ class Registry(Generic[T]):
         return sorted(newest.values(), key=lambda e: e.name)
 
     def shown_name(self, name: str, version: int) -> str:
-        """Return how tables call a component: by its plain name, unless a built-in of that name has another version."""
+        """Return what tables call a component: its plain name, unless mibench has that name in other versions alone."""
         self._scan()
         builtin = [e.version for e in self._entries.values() if e.name == name and e.is_builtin]
-        return name if version == max(builtin, default=version) else f"{name}-v{version}"
+        return name if version in builtin or not builtin else f"{name}-v{version}"
 
     def origin(self, text: str) -> str:
         """Return the file that a component comes from."""

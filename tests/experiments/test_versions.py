@@ -15,6 +15,7 @@ from mibench.experiments.specs import RunSpec
 from mibench.experiments.suite import get_suite, shipped_suites
 
 SUITES = ("negatives", "quick", "staircase")
+NEWER = 99
 
 
 def shipped() -> dict[str, list[str]]:
@@ -25,52 +26,52 @@ def shipped() -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def later_versions(fresh_registries: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Register a version 9 of every built-in component."""
+def newer_versions(fresh_registries: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Register a newer version of every built-in component."""
     monkeypatch.setattr("mibench.core.registry.code_of", lambda module: "this file")  # whose hash takes a while
     for registry in (TASKS, ESTIMATORS, CRITICS, NEGATIVES):
         for entry in registry.entries():
             cls = registry.get(entry.id)
-            body = {"__doc__": "A later version.", "__module__": __name__}
-            registry.register(entry.name, version=9)(type(cls.__name__, (cls,), body))
+            body = {"__doc__": "A newer version.", "__module__": __name__}
+            registry.register(entry.name, version=NEWER)(type(cls.__name__, (cls,), body))
 
 
 def test_shipped_runs_are_the_same_whatever_is_registered(request: pytest.FixtureRequest) -> None:
     before = shipped()
-    request.getfixturevalue("later_versions")
+    request.getfixturevalue("newer_versions")
     assert shipped() == before
 
 
-@pytest.mark.usefixtures("later_versions")
+@pytest.mark.usefixtures("newer_versions")
 def test_shipped_files_name_every_version() -> None:
     for path in [*(grid.path for grid in shipped_grids()), *(suite.path for suite in shipped_suites())]:
         for key, names in re.findall(r"^(task|estimator|critic|negatives) = (\[[^\]]*\]|.*)$", path.read_text(), re.M):
             for text in re.findall(r'"([^"]*)"', names):
                 name = text.partition(":")[0]
                 assert REGISTRIES[key].entry(name).id == name, path
-            assert re.findall(r"base=(?![a-z-]+-v1)", names) == [], path
+            assert re.findall(r"base=(?![a-z-]+-v\d)", names) == [], path
 
 
 def ids(spec: RunSpec) -> set[str]:
     return {spec.task, spec.estimator, spec.critic, spec.negatives}
 
 
-@pytest.mark.usefixtures("later_versions")
-@pytest.mark.parametrize("estimator", [entry.id for entry in ESTIMATORS.entries() if entry.is_builtin])
+@pytest.mark.usefixtures("newer_versions")
+@pytest.mark.parametrize("estimator", [entry.id for entry in ESTIMATORS.entries(all_versions=True) if entry.is_builtin])
 def test_what_an_estimator_brings_is_of_the_built_in_version(estimator: str) -> None:
     task = "instance-views-v1" if estimator in ("ir-v1", "ball-v1", "annulus-v1", "local-aggregation-v1") else None
     (spec,) = resolve({"task": task or "gaussian20d-v1:mi=1", "estimator": estimator, "batch": 64, "seeds": 1})
-    assert {name for name in ids(spec) if name.endswith("-v9")} == set()
+    assert {name for name in ids(spec) if name.endswith(f"-v{NEWER}")} == set()
 
 
-@pytest.mark.usefixtures("later_versions")
+@pytest.mark.usefixtures("newer_versions")
 def test_what_critics_and_tasks_bring_is_of_the_built_in_version() -> None:
     (spec,) = resolve({"task": "transformed-v1", "estimator": "nwj-v1", "critic": "oracle-v1", "seeds": 1})
-    assert {name for name in ids(spec) if not name.endswith("-v1")} == set()
+    assert {name for name in ids(spec) if name.endswith(f"-v{NEWER}")} == set()
     assert dict(spec.task_params)["base"].startswith("normal-pairs-v1:")
 
 
-@pytest.mark.usefixtures("later_versions")
+@pytest.mark.usefixtures("newer_versions")
 def test_a_plain_name_of_the_users_is_the_newest_version() -> None:
     options = {
         "task": "gaussian20d:mi=1",
@@ -80,13 +81,13 @@ def test_a_plain_name_of_the_users_is_the_newest_version() -> None:
         "seeds": 1,
     }
     (spec,) = resolve(options)
-    assert ids(spec) == {"gaussian20d-v9", "nwj-v9", "separable-v9", "shuffle-v9"}
+    assert ids(spec) == {"gaussian20d-v99", "nwj-v99", "separable-v99", "shuffle-v99"}
 
 
-@pytest.mark.usefixtures("later_versions")
+@pytest.mark.usefixtures("newer_versions")
 def test_moments_are_known_of_the_built_in_version_alone() -> None:
     task = mibench.get_task("binary-exact-v1")
     assert set(task.outcomes(mibench.get_estimator("infonce-v1"), 8)) == {"expected", "variance"}
     assert task.outcomes(mibench.get_estimator("infonce"), 8) == {}
-    with pytest.raises(UsageError, match="'infonce-v9' is none of infonce, alpha-cpc, ml-cpc, alpha-ml-cpc"):
+    with pytest.raises(UsageError, match="'infonce-v99' is none of infonce, alpha-cpc, ml-cpc, alpha-ml-cpc"):
         task.expected("infonce", n=8)  # type: ignore[attr-defined]
