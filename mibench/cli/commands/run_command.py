@@ -83,7 +83,6 @@ def run_command(
     from mibench.cli.terminal.rows import say_crowded, say_failures, say_next, show_results
     from mibench.experiments.options import OPTION_NAMES
     from mibench.experiments.suite import requested_runs
-    from mibench.running.capacity import size_text
     from mibench.running.plan import read_shard
     from mibench.running.runner import execute, rows_of
     from mibench.store.columns import FAILURE_STATUSES
@@ -104,9 +103,7 @@ def run_command(
     with progress_bar() as progress:
 
         def begin(plan: Plan) -> None:
-            show_plan(plan)
-            if dry_run and plan.memory:
-                print(f"each worker process needs up to {size_text(plan.memory)} of memory, about")
+            show_plan(plan, memory=dry_run)
             if not dry_run:
                 progress(0, plan.work)
 

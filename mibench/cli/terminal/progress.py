@@ -19,9 +19,12 @@ _PLAIN_SECONDS = 30.0
 """Seconds between two lines of progress where there is no terminal."""
 
 
-def show_plan(plan: Plan, *, stderr: bool = False) -> None:
-    """Print what is to be done, and what one might not expect of it."""
-    for line in filter(None, (str(plan), plan.note)):
+def show_plan(plan: Plan, *, stderr: bool = False, memory: bool = False) -> None:
+    """Print what is to be done, what one might not expect of it, and if told what memory it needs."""
+    from mibench.running.capacity import size_text
+
+    needed = memory and plan.memory and f"each worker process needs up to {size_text(plan.memory)} of memory, about"
+    for line in filter(None, (str(plan), plan.note, needed)):
         print(line, flush=True, file=sys.stderr if stderr else sys.stdout)
 
 
