@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here and in child processes
 
+
 import hypothesis
 import pytest
 
 from mibench.core import plugins, registry
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background, where no test could interrupt
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis.settings.register_profile("mibench", deadline=None, derandomize=True, max_examples=50)
 hypothesis.settings.load_profile("mibench")

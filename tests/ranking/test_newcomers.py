@@ -14,6 +14,7 @@ import mibench
 from mibench.cli.app import main
 from mibench.cli.terminal.comparison import comparison_json, show_comparison
 from mibench.core.errors import UsageError
+from mibench.experiments.code import codes_of
 from mibench.ranking.newcomers import Comparison, compare
 from mibench.report.comparison import draw_newcomer, standing_sentence, write_comparison_page
 from mibench.running.failures import Failure, write_failure
@@ -149,8 +150,10 @@ def test_a_newcomer_whose_runs_all_failed_is_last_whatever_is_known_of_them(
     shutil.copytree(home / "published", tmp_path / "mine")  # with the rows of the reference: nothing is left to run
     mibench.load_plugins([home / "zero.py"])
     specs = mibench.get_suite(str(home / "tiny.toml")).specs({"estimator": "constant-zero"})
+    codes = codes_of(specs)
     for spec in specs:
-        write_failure(Failure(spec, "crashed", "KeyError: 'x'"), tmp_path / "mine", session_id="s", device="cpu")
+        failure = Failure(spec, "crashed", "KeyError: 'x'")
+        write_failure(failure, tmp_path / "mine", session_id="s", device="cpu", code=codes[spec.run_id])
     comparison = compare(
         home / "zero.py", suite=str(home / "tiny.toml"), published=home / "published", results=tmp_path / "mine"
     )

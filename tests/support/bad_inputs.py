@@ -34,7 +34,7 @@ COMMAND_LINES: dict[str, str] = {
     "run --task gausian20d --estimator nwj": "did you mean 'gaussian20d'",
     "run --task gaussian20d --estimator nwk": "did you mean 'nwj'?",
     "run --task gaussian20d --estimator cca --batch 40": "a batch of 40 is too small a sample of task 'gaussian20d'",
-    "run --task gaussian20d --estimator ksg:k=64": "for estimator 'ksg-v1'; use at least 65",
+    "run --task gaussian20d --estimator ksg:k=64": "for estimator 'ksg-v2'; use at least 65",
     "run --task gaussian20d --estimator ksg --critic jont": "did you mean 'joint'",
     "run --task gaussian20d-v7 --estimator nwj": "did you mean 'gaussian20d-v1'",
     "run --estimator nwj": "no task is given; name one with --task",

@@ -23,7 +23,7 @@ from tests.support.runs import specs_over
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 ESTIMATORS = ["dv", "infonce", "js", "js-nwj", "mine", "nwj", "smile"]
-FILLED_BY_THE_WORKER = {"session_id", "finished_at", "mibench_version", "peak_rss_mb", "error"}
+FILLED_BY_THE_WORKER = {"session_id", "finished_at", "mibench_version", "peak_rss_mb", "error", "code"}
 
 
 specs_of = specs_over({"task": "gaussian20d", "steps": 60, "seeds": 1, "hidden": "2x64", "window": 20})
