@@ -225,8 +225,7 @@ class Registry(Generic[T]):
 
     def shown_name(self, name: str, version: int) -> str:
         """Return what tables call a component: its plain name, unless mibench has that name in other versions alone."""
-        self._scan()
-        builtin = [e.version for e in self._entries.values() if e.name == name and e.is_builtin]
+        builtin = [e.version for e in self._known() if e.name == name and e.is_builtin]
         return name if version in builtin or not builtin else f"{name}-v{version}"
 
     def origin(self, text: str) -> str:

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 
 from mibench.analysis.labels import listing, plural
 from mibench.core.errors import UsageError
+from mibench.core.registry import NEGATIVES, TASKS
 from mibench.figures import style
 from mibench.figures.shared import once
 from mibench.ranking.boards import Board, Ranking, rank_methods
@@ -156,5 +157,10 @@ def kinds(track: str) -> str:
 
 
 def unversioned(part: str) -> str:
-    """Leave the version out of a name: ``gaussian20d-v1`` becomes ``gaussian20d``."""
-    return re.sub(r"-v\d+\b", "", part)
+    """Leave built-in versions of tasks and samplers out: ``gaussian20d-v1`` becomes ``gaussian20d``."""
+
+    def shown(match: re.Match[str]) -> str:
+        plain = [registry.shown_name(match["name"], int(match["version"])) for registry in (TASKS, NEGATIVES)]
+        return match["name"] if set(plain) == {match["name"]} else match[0]
+
+    return re.sub(r"(?P<name>[a-z0-9-]+)-v(?P<version>\d+)\b", shown, part)

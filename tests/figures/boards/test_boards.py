@@ -10,6 +10,7 @@ import pytest
 
 import mibench
 from mibench.core.errors import UsageError
+from mibench.figures.boards.panels import unversioned
 from mibench.figures.registry import FIGURES, Drawing
 from mibench.report import reports as report
 from tests.support.boards import rows
@@ -89,3 +90,13 @@ def test_rows_of_which_no_method_has_all_make_none(name: str, runs: pd.DataFrame
 def test_who_is_left_out_is_named(runs: pd.DataFrame) -> None:
     lacking = runs[~((runs["estimator"] == "dv") & (runs["seed"] == 0))]
     assert "Left out, since runs are lacking: dv." in draw("leaderboard", lacking).caption
+
+
+@pytest.mark.parametrize(("part", "shown"), [
+    ("gaussian20d-v1", "gaussian20d"), ("gaussian20d-v2", "gaussian20d-v2"), ("shuffle-v2", "shuffle-v2"),
+    ("transformed-v1:base=normal-pairs-v1:pairs=5,x=identity", "transformed:base=normal-pairs:pairs=5,x=identity"),
+    ("transformed-v1:base=normal-pairs-v3:pairs=5", "transformed:base=normal-pairs-v3:pairs=5"),
+    ("beyond-normal-v1:id=1v1-normal-0.75", "beyond-normal:id=1v1-normal-0.75"), ("above log N", "above log N"),
+])  # fmt: skip
+def test_versions_that_are_not_mibench_s_stay_in_the_names_of_parts(part: str, shown: str) -> None:
+    assert unversioned(part) == shown
