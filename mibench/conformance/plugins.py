@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,16 @@ from mibench.conformance.trial import Trial, check_parameters, check_run
 from mibench.core.errors import DuplicateNameError, PluginError, UsageError
 from mibench.core.outside import files_of
 from mibench.core.plugins import load_plugins, plugin_files
-from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS, Registry
+from mibench.core.registry import Registry
+from mibench.experiments.components import REGISTRIES
 
-_CHECKERS: tuple[tuple[Registry[Any], str, Callable[[Any], list[Finding]]], ...] = (
-    (TASKS, "task", check_task),
-    (ESTIMATORS, "estimator", check_estimator),
-    (CRITICS, "critic", check_critic),
-    (NEGATIVES, "negatives", check_negatives),
-)
+_CHECKERS: Mapping[str, Callable[[Any], list[Finding]]] = {
+    "task": check_task,
+    "estimator": check_estimator,
+    "critic": check_critic,
+    "negatives": check_negatives,
+}
+"""By the option of a grid that names the component."""
 
 
 def check_plugin(path: str | Path) -> list[Finding]:
@@ -55,10 +57,10 @@ def _check_file(file: Path, *, is_helper: bool) -> list[Finding]:
     except PluginError as error:
         return [_import_finding(file, error)]
     findings = [Finding(file.name, "import", True, "imported")]
-    for registry, kind, check in _CHECKERS:
-        for entry in registry.entries(all_versions=True):
+    for option in _CHECKERS:
+        for entry in REGISTRIES[option].entries(all_versions=True):
             if entry.origin == str(file):
-                findings += _check_entry(registry, entry.id, kind, check)
+                findings += _check_entry(option, entry.id)
     if len(findings) == 1 and not is_helper:
         sentence = "nothing is registered; decorate a class with @mibench.register_estimator or one of its siblings"
         findings.append(Finding(file.name, "registration", False, sentence))
@@ -71,15 +73,15 @@ def _import_finding(file: Path, error: PluginError) -> Finding:
     return Finding(file.name, "import", False, str(error))
 
 
-def _check_entry(registry: Registry[Any], name: str, kind: str, check: Callable[[Any], list[Finding]]) -> list[Finding]:
+def _check_entry(option: str, name: str) -> list[Finding]:
     """Check a component's parameters, then it by itself and, where it passes, as a part of a run."""
-    component = _built(registry, name)
+    component = _built(REGISTRIES[option], name)
     if isinstance(component, Finding):
         return [component]
-    subject, trial = subject_of(kind, component), Trial.of(registry, component)
+    subject, trial = subject_of(option, component), Trial.of(option, component)
     findings = run_checks(subject, trial, [("parameters", check_parameters)])  # without it the others mean nothing
     if findings[0].passed:
-        findings += check(component)
+        findings += _CHECKERS[option](component)
     if all(finding.passed for finding in findings):  # else these say more of what is wrong
         findings += run_checks(subject, trial, [("run", check_run)])
     return findings

@@ -12,9 +12,9 @@ from typing import Any, Self
 
 from mibench.core.errors import MismatchError
 from mibench.core.estimator import SampleEstimator
-from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS, Registry
+from mibench.core.registry import TASKS
 from mibench.core.task import Task
-from mibench.experiments.components import stored
+from mibench.experiments.components import REGISTRIES, stored
 from mibench.experiments.grid import resolve
 from mibench.experiments.specs import RunSpec
 from mibench.store.parquet import as_table, curves_table
@@ -29,35 +29,34 @@ _TASKS = (
 """What a component other than a task is tried on, the first that has what it asks for: unequal sides, equal ones,
 numbered instances, a known finite support."""
 
-_COMPANY: Mapping[Registry[Any], Mapping[str, str]] = {
-    TASKS: {"estimator": "nwj-v1", "critic": "separable-v1", "negatives": "derangement-v1"},
-    ESTIMATORS: {"critic": "separable-v1"},
-    CRITICS: {"estimator": "nwj-v1"},
-    NEGATIVES: {"estimator": "nwj-v1", "critic": "separable-v1"},
+_COMPANY: Mapping[str, Mapping[str, str]] = {
+    "task": {"estimator": "nwj-v1", "critic": "separable-v1", "negatives": "derangement-v1"},
+    "estimator": {"critic": "separable-v1"},
+    "critic": {"estimator": "nwj-v1"},
+    "negatives": {"estimator": "nwj-v1", "critic": "separable-v1"},
 }
 """What else a trial's run is made of, by what is tried; the rest is the component's own, or a default."""
 
-_OPTION = {TASKS: "task", ESTIMATORS: "estimator", CRITICS: "critic", NEGATIVES: "negatives"}
 _SIZES = {"batch": 64, "hidden": "1x8", "steps": 2, "seeds": 1}
 
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """What is tried: a component, the registry that knows it, and its versioned name."""
+    """What is tried: a component, the option of a grid that names it, and its versioned name."""
 
-    registry: Registry[Any]
+    option: str
     name: str
     component: Any
 
     @classmethod
-    def of(cls, registry: Registry[Any], component: Any) -> Self:
+    def of(cls, option: str, component: Any) -> Self:
         """Look up the name; raises `KeyError` where the class is not registered."""
-        return cls(registry, registry.id_of(component), component)
+        return cls(option, REGISTRIES[option].id_of(component), component)
 
 
 def check_parameters(trial: Trial) -> str:
     """Check that the parameters reach a worker as they are, by way of an id and of the JSON that it is made of."""
-    _, params = stored(trial.registry, trial.component)
+    _, params = stored(REGISTRIES[trial.option], trial.component)
     return f"an id, the store and a worker keep {', '.join(name for name, _ in params)}" if params else "there are none"
 
 
@@ -69,7 +68,7 @@ def check_run(trial: Trial) -> str:
     (result,) = train_pack([RunSpec.from_json(spec.canonical)])
     as_table("runs", result.rows)
     as_table("curves", curves_table({spec.run_id: result.curve}))
-    partner = spec.estimator if trial.registry is TASKS else spec.task
+    partner = spec.estimator if trial.option == "task" else spec.task
     return f"two steps with {partner} end in a row of the store"
 
 
@@ -84,13 +83,13 @@ def _spec(trial: Trial) -> RunSpec | None:
 
 
 def _options(trial: Trial) -> Iterator[dict[str, Any]]:
-    tasks = (trial.name,) if trial.registry is TASKS else _TASKS
+    tasks = (trial.name,) if trial.option == "task" else _TASKS
     for task in tasks:
         options: dict[str, Any] = {
             **_SIZES,
-            **_COMPANY[trial.registry],
+            **_COMPANY[trial.option],
             "task": task,
-            _OPTION[trial.registry]: trial.name,
+            trial.option: trial.name,
         }
         if isinstance(trial.component, SampleEstimator):
             sides: Task = TASKS.create(task)

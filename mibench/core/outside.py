@@ -22,6 +22,10 @@ PLUGIN_PREFIX = "mibench_plugin_"
 """How the names of modules begin that plug-in files are imported as."""
 
 
+_CODE = "__mibench_code__"
+"""Where a module keeps its hash, so that one with many components is read once; and anew where it is imported anew."""
+
+
 def code_of(module: str) -> str | None:
     """Name the code of an imported module; None for mibench's own, whose version is in every row.
 
@@ -36,8 +40,13 @@ def code_of(module: str) -> str | None:
         return None
     if not module.startswith(PLUGIN_PREFIX) and (installed := _installed(top)):
         return installed
-    file = getattr(sys.modules.get(module), "__file__", None)
-    return hash_of(Path(file)) if file and Path(file).is_file() else "unknown"
+    attributes = vars(sys.modules[module]) if module in sys.modules else {}
+    spec, code = attributes.get(_CODE, (None, None))
+    if code is None or spec is not attributes.get("__spec__"):  # which a reload replaces
+        file = attributes.get("__file__")
+        code = hash_of(Path(file)) if file and Path(file).is_file() else "unknown"
+        attributes[_CODE] = attributes.get("__spec__"), code
+    return str(code)
 
 
 def hash_of(file: Path) -> str:

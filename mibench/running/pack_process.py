@@ -14,7 +14,7 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from mibench.core.errors import MibenchError, StoreWriteError
@@ -62,7 +62,8 @@ def _train_and_store(job: Job, say: Callable[..., None]) -> int:
         importlib.import_module(module)
     configure_process(job.device)
     specs = [RunSpec.from_json(text) for text in job.specs]
-    _expect_code(specs, job.codes)
+    codes = dict(zip((spec.run_id for spec in specs), job.codes, strict=True))
+    _expect_code(specs, codes)
     results = train_pack(
         specs, device=job.device, progress=lambda steps: say(progress=steps), known=lambda known: say(known=known)
     )
@@ -72,20 +73,19 @@ def _train_and_store(job: Job, say: Callable[..., None]) -> int:
         "finished_at": datetime.datetime.now(datetime.UTC),
         "peak_rss_mb": peak_memory(),
     }
-    codes = dict(zip((spec.run_id for spec in specs), job.codes, strict=True))
     rows = [{**row, **facts, "code": codes[result.spec.run_id]} for result in results for row in result.rows]
     curves = curves_table({result.spec.run_id: result.curve for result in results})
     write_pack(job.folder, job.stem, rows, curves)
     return len(results)
 
 
-def _expect_code(specs: Sequence[RunSpec], planned: Sequence[str | None]) -> None:
+def _expect_code(specs: Sequence[RunSpec], planned: Mapping[str, str | None]) -> None:
     """Refuse runs whose components from outside are other code here than where they were planned."""
     from mibench.experiments.code import codes_of
 
     here = codes_of(specs)
-    for spec, code in zip(specs, planned, strict=True):
-        if (found := here.get(spec.run_id)) != code:
+    for run, code in planned.items():
+        if (found := here.get(run)) != code:
             raise MibenchError(
                 f"the code from outside has changed since this run was planned: it was {code}, and is {found} here; "
                 "give the same command again"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mibench.core.errors import UsageError, shown
@@ -27,6 +27,9 @@ class Plan:
     retry_failed: bool = False
     changed: Pack = ()
     """Stored results whose components from outside are not the code that they are now."""
+
+    edited: tuple[str, ...] = ()
+    """Those components, as ``estimator mine-v1``."""
 
     retrain: bool = False
     codes: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -125,7 +128,8 @@ def make_plan(
     todo = groups["new"] + (groups["failed"] if retry_failed else []) + (groups["changed"] if retrain else [])
     packs = pack(todo, jobs=jobs, device=device)
     done, new, failed, changed = (tuple(groups[name]) for name in ("done", "new", "failed", "changed"))
-    return Plan(done, new, failed, packs, retry_failed, changed, retrain, codes)
+    edited = _edited((stored[spec.run_id].code, codes.get(spec.run_id)) for spec in changed)
+    return Plan(done, new, failed, packs, retry_failed, changed, edited, retrain, codes)
 
 
 def _group(spec: RunSpec, stored: Stored | None, code: str | None) -> str:
@@ -137,7 +141,13 @@ def _group(spec: RunSpec, stored: Stored | None, code: str | None) -> str:
     return "changed" if stored.status == "done" else "new"  # what failed may have been mended
 
 
-def check_code(plan: Plan, folder: str | Path) -> None:
+def _edited(codes: Iterable[tuple[str | None, str | None]]) -> tuple[str, ...]:
+    """Name the components in which the code that was stored and the one of now differ."""
+    pairs = [tuple(json.loads(code or "{}") for code in pair) for pair in codes]
+    return tuple(sorted({name for a, b in pairs for name in {*a, *b} if a.get(name) != b.get(name)}))
+
+
+def check_code(plan: Plan) -> None:
     """Refuse a plan of runs that other code than today's has made, where they are not to be trained again.
 
     Raises
@@ -147,14 +157,10 @@ def check_code(plan: Plan, folder: str | Path) -> None:
     """
     if not plan.changed or plan.retrain:
         return
-    stored = statuses(folder)
-    now = [json.loads(plan.codes.get(spec.run_id, "{}")) for spec in plan.changed]
-    then = [json.loads(stored[spec.run_id].code or "{}") for spec in plan.changed]
-    names = sorted({name for a, b in zip(now, then, strict=True) for name in {*a, *b} if a.get(name) != b.get(name)})
     runs = "1 stored run was" if len(plan.changed) == 1 else f"{len(plan.changed)} stored runs were"
     raise UsageError(
-        f"{runs} trained by other code of {', '.join(names)} than there is now; raise its version to keep both, or add "
-        "--retrain (retrain=True) to train them again"
+        f"{runs} trained by other code of {', '.join(plan.edited)} than there is now; raise its version to keep both, "
+        "or add --retrain (retrain=True) to train them again"
     )
 
 

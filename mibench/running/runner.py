@@ -199,7 +199,7 @@ def execute(
     modules = _outside_modules(specs)
     device = resolve_device(device)
     plan = make_plan(specs, results, retry_failed=retry_failed, retrain=retrain, shard=shard, jobs=jobs, device=device)
-    check_code(plan, results)
+    check_code(plan)
     if engine == "local":  # a cluster's machines are others
         plan = dataclasses.replace(plan, memory=check_memory(plan.packs, limit=machine_memory(device)))
     if on_plan is not None:
@@ -301,4 +301,4 @@ def _outside_modules(specs: Sequence[RunSpec]) -> tuple[str, ...]:
             raise UsageError(
                 f"'{entry.name}' is defined in the running script; move it to a file, and name that as plug-in"
             )
-    return tuple(sorted({e.module for e in used if not e.module.startswith(("mibench.", PLUGIN_PREFIX))}))
+    return tuple(sorted({e.module for e in used if not (e.is_builtin or e.module.startswith(PLUGIN_PREFIX))}))

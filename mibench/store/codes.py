@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mibench.experiments.components import REGISTRIES
+
 UNRECORDED = "unrecorded"
 """Stands for the code of rows that were stored before rows named it."""
 
@@ -79,5 +81,5 @@ def _is(component: str, runs: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Mark the rows of a component, ``"estimator mine-v1"``, by their columns."""
     what, _, versioned = component.rpartition(" ")
     name, _, version = versioned.rpartition("-v")
-    column = {"negative sampler": "negatives"}.get(what, what)
+    column = next(option for option, registry in REGISTRIES.items() if registry.what == what)
     return ((runs[column] == name) & (runs[f"{column}_version"] == int(version))).to_numpy(bool)

@@ -68,8 +68,7 @@ def as_table(table: str, rows: Rows) -> pa.Table:
         raise KeyError(f"{table} has no column {', '.join(unknown)}")
     if not isinstance(rows, pa.Table):
         return pa.Table.from_pylist(list(rows), schema=wanted)
-    columns = [rows[f.name].cast(f.type) if f.name in names else pa.nulls(rows.num_rows, f.type) for f in wanted]
-    return pa.table(columns, schema=wanted)
+    return _completed(rows, wanted)
 
 
 def curves_table(curves: Mapping[str, Mapping[str, np.ndarray]]) -> pa.Table:
@@ -189,9 +188,12 @@ def read_table(path: Path, table: str, columns: Sequence[str] | None = None) -> 
             raise StoreError(f"'{path}' is {kind}, no Parquet file; {_next_step(path)}")
         with pq.ParquetFile(path) as file:
             _check(path, table, file.schema_arrow)
-            wanted = schema(table).names if columns is None else list(columns)
-            found = file.read(columns=[name for name in wanted if name in file.schema_arrow.names])
-            return _completed(found, table, wanted)
+            wanted = schema(table)
+            if columns is not None:
+                wanted = pa.schema([wanted.field(name) for name in columns], metadata=wanted.metadata)
+            return _completed(
+                file.read(columns=[name for name in wanted.names if name in file.schema_arrow.names]), wanted
+            )
     except FileNotFoundError:
         raise
     except (OSError, pa.ArrowException) as error:
@@ -216,11 +218,11 @@ def _check(path: Path, table: str, found: pa.Schema) -> None:
         raise StoreError(f"'{path}' does not have the columns of schema {version}; {_next_step(path)}")
 
 
-def _completed(found: pa.Table, table: str, wanted: Sequence[str]) -> pa.Table:
-    """Give a table all wanted columns in their order; null where the file has none."""
-    fields = [schema(table).field(name) for name in wanted]
-    columns = [found[f.name] if f.name in found.column_names else pa.nulls(found.num_rows, f.type) for f in fields]
-    return pa.table(columns, schema=pa.schema(fields, metadata=schema(table).metadata))
+def _completed(rows: pa.Table, wanted: pa.Schema) -> pa.Table:
+    """Give a table all wanted columns in their order; null where it has none."""
+    found = rows.column_names
+    columns = [rows[f.name].cast(f.type) if f.name in found else pa.nulls(rows.num_rows, f.type) for f in wanted]
+    return pa.table(columns, schema=wanted)
 
 
 def verify_command(folder: str | Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,3 +134,21 @@ def test_byte_code_is_not_trusted(tmp_path: Path) -> None:
     load_plugins([plugin], strict=True)
     assert shift_of("mine-b") == 2.0
     assert not list(tmp_path.rglob("*.pyc"))
+
+
+def test_a_module_of_many_components_is_hashed_once_for_each_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    write(tmp_path, "many_components.py", "x = 1")
+    module = importlib.import_module("many_components")
+    hashed: list[Path] = []
+    monkeypatch.setattr("mibench.core.outside.hash_of", lambda file: hashed.append(file) or hash_of(file))
+    first = code_of("many_components")
+    assert code_of("many_components") == first
+    assert len(hashed) == 1
+    write(tmp_path, "many_components.py", "x = 22")
+    importlib.reload(module)
+    assert code_of("many_components") != first
+    assert len(hashed) == 2

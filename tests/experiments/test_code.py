@@ -22,6 +22,7 @@ from mibench.running.plan import Plan
 from mibench.running.runner import execute
 from mibench.store.folders import load_runs
 from mibench.store.maintenance import compact, merge, verify
+from tests.support.constant_plugin import constant_plugin
 
 pytestmark = pytest.mark.usefixtures("fresh_registries")  # plug-ins are loaded
 
@@ -36,29 +37,6 @@ GRID: dict[str, Any] = {
     "steps": 10,
     "window": 5,
 }
-PLUGIN = '''
-{imports}
-import torch
-import mibench
-
-
-@mibench.register_estimator("shifted", version={version})
-class Shifted(mibench.Estimator):
-    """Its shift whatever the scores.
-
-    Source: none.
-    """
-
-    kind = "plug-in"
-    oracle_offset = 1.0
-
-    def loss(self, scores):
-        return torch.exp(scores.neg - 1).mean((-2, -1)) - scores.pos.mean(-1)
-
-    def estimate(self, scores):
-        {before}
-        return 0 * scores.pos.mean(-1) + {shift}
-'''
 SUITE = """suite.version = 1
 
 task = "gaussian20d-v1:dim=2"
@@ -79,7 +57,7 @@ seeds = 2
 
 def write(folder: Path, shift: str = "0.0", *, version: int = 1, imports: str = "", before: str = "pass") -> Path:
     path = folder / "shifted.py"
-    text = PLUGIN.format(shift=shift, version=version, imports=imports, before=before)
+    text = constant_plugin("shifted", shift, version=version, imports=imports, before=before)
     path.write_text(text, encoding="utf-8")
     return path
 

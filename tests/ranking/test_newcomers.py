@@ -22,6 +22,7 @@ from mibench.running.plan import Plan
 from mibench.store.folders import load_runs
 from mibench.store.parquet import write_pack
 from mibench.store.paths import stems
+from tests.support.constant_plugin import constant_plugin
 
 pytestmark = pytest.mark.usefixtures("fresh_registries")  # plug-ins are loaded
 
@@ -66,34 +67,12 @@ class ExactRatio(mibench.Estimator):
         return scores.pos.mean(-1)
 '''
 
-ZERO = '''
-import torch
-import mibench
-
-
-@mibench.register_estimator("constant-zero")
-class ConstantZero(mibench.Estimator):
-    """0 whatever the scores; trained like NWJ, to no effect.
-
-    Source: none.
-    """
-
-    kind = "plug-in"
-    oracle_offset = 1.0
-
-    def loss(self, scores):
-        return torch.exp(scores.neg - 1).mean((-2, -1)) - scores.pos.mean(-1)
-
-    def estimate(self, scores):
-        return 0.0 * scores.pos.mean(-1)
-'''
-
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the suite, the rows of its estimators in ``published``, and the newcomers' files."""
     folder = tmp_path_factory.mktemp("newcomers")
-    for name, text in (("tiny.toml", SUITE), ("exact.py", EXACT), ("zero.py", ZERO)):
+    for name, text in (("tiny.toml", SUITE), ("exact.py", EXACT), ("zero.py", constant_plugin("constant-zero"))):
         (folder / name).write_text(text, encoding="utf-8")
     mibench.run(suite=str(folder / "tiny.toml"), results=folder / "published", device="cpu")
     return folder
