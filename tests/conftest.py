@@ -58,6 +58,27 @@ def one_thread(kept_arithmetic: None) -> None:
     configure_process()
 
 
+@pytest.fixture
+def small_pools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the large pools of runs that are trained in this process small."""
+    from tests.support.pools import shrink
+
+    shrink(monkeypatch.setattr)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_pools_of_workers() -> Iterator[None]:
+    """Make the large pools of runs that are trained in workers small; a module where they matter overrides this."""
+    from mibench.core.processes import python_command
+
+    def command(module: str, *arguments: str) -> list[str]:
+        return python_command("tests.support.pools", *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mibench.running.workers.python_command", command)
+        yield
+
+
 @pytest.fixture(scope="module", autouse=True)
 def kept_workers() -> Iterator[None]:
     """Train in workers that are kept between tests."""

@@ -44,12 +44,11 @@ Layout = Callable[[float, Tensor, Tensor], Scores]
 
 
 def gaussian_pairs(mi: float, *, n: int = 1024, batches: int = _BATCHES) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield batches of pairs of correlated standard normal numbers, (n, 1) in float64."""
+    """Yield batches of pairs of correlated standard normal numbers, (n, 1) in float32, as runs draw them."""
     task = Gaussian20D(mi=mi, dim=1)
     generator = torch.Generator().manual_seed(7)
     for _ in range(batches):
-        x, y = (t.double() for t in task.sample(n, generator))
-        yield x, y
+        yield task.sample(n, generator)
 
 
 def log_ratios(mi: float, x: Tensor, y: Tensor) -> Tensor:
@@ -63,7 +62,7 @@ def mean_log_ratio(matrix: Tensor) -> float:
 
 
 def symbol_batches(n: int = 1024, batches: int = _BATCHES) -> Iterator[tuple[Tensor, float]]:
-    """Yield matrices of exact log ratios, (1, n, n) in float64, and the mean log ratio of their positives.
+    """Yield matrices of exact log ratios, (1, n, n) in float32, and the mean log ratio of their positives.
 
     X = Y is uniform on n / 2 symbols: high information, a few equal pairs in a batch.
     """
@@ -72,7 +71,7 @@ def symbol_batches(n: int = 1024, batches: int = _BATCHES) -> Iterator[tuple[Ten
     for _ in range(batches):
         symbols = torch.randint(n // 2, (n,), generator=generator)
         same = symbols.unsqueeze(0) == symbols.unsqueeze(1)
-        yield torch.where(same, truth, truth - 40.0).double().unsqueeze(0), truth
+        yield torch.where(same, truth, truth - 40.0).unsqueeze(0), truth
 
 
 def _all_pairs(mi: float, x: Tensor, y: Tensor) -> Scores:

@@ -419,6 +419,7 @@ def test_own_critics_replace_trained_ones_and_follow_the_parameters() -> None:
 specs_of = specs_over({"task": "gaussian20d:dim=5", "mi": 2.0, "steps": 20, "seeds": 1, "hidden": "2x32", "window": 10})
 
 
+@pytest.mark.usefixtures("small_pools")
 @pytest.mark.parametrize(
     "options",
     [

@@ -319,6 +319,7 @@ def test_conformance_looks_at_the_extras(estimator: Estimator, check: str, sente
 specs_of = specs_over({"task": "gaussian20d:dim=5", "mi": 2.0, "steps": 20, "seeds": 1, "hidden": "2x32", "window": 10})
 
 
+@pytest.mark.usefixtures("small_pools")
 @pytest.mark.parametrize("name", ["tuba", "flo"])
 @pytest.mark.parametrize(
     "options",
@@ -376,6 +377,7 @@ class Level(Estimator):
         return 1 + (scores.pos - level.pos).mean(-1) - ratio
 
 
+@pytest.mark.usefixtures("small_pools")
 def test_a_constant_is_trained_by_each_run_for_itself() -> None:
     specs = specs_of(estimator="nwj", critic="separable", negatives="derangement", seeds=2, lr=[1e-2])
     runs = [dataclasses.replace(Run.from_spec(spec), estimator=Level()) for spec in specs]

@@ -88,6 +88,7 @@ def test_scores_gradient_and_bank_follow_their_formulas(m: int | None) -> None:
             torch.testing.assert_close(scorer.bank[run, instance].double(), entry.detach(), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.usefixtures("small_pools")
 def test_a_bank_in_a_pack_has_the_bits_of_the_bank_alone() -> None:
     x, y = batch_of()
     pack = scorer_of()
@@ -197,6 +198,7 @@ def test_instance_discrimination_learns_and_stays_below_the_truth() -> None:
     assert 0.6 * truth < row["estimate_fresh_large"] < truth + 4 * math.hypot(error, row["mi_se"])
 
 
+@pytest.mark.usefixtures("small_pools")
 @pytest.mark.parametrize("name", ["ball:nearest=8", "annulus:nearest=8,close=2", "local-aggregation:nearest=8,close=2"])
 def test_the_variants_train(name: str) -> None:
     row = run(estimator=name, steps=60, window=10)

@@ -66,6 +66,7 @@ def test_a_module_in_float64_is_trained_in_float64() -> None:
         torch.testing.assert_close(pairs, raw[run].diagonal().detach(), rtol=1e-14, atol=1e-14)
 
 
+@pytest.mark.usefixtures("small_pools")
 @pytest.mark.parametrize("estimator", ["infonce", "nwj", "tuba", "flo", "hybrid"])
 def test_runs_of_a_module_in_float64_agree_with_those_in_float32(
     estimator: str, monkeypatch: pytest.MonkeyPatch

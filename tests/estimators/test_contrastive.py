@@ -21,15 +21,10 @@ from mibench.training.loop import Loop, RunResult, train_pack
 from mibench.training.objective import Objective
 from mibench.training.pack import Pack
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "small_pools")
 
 FAMILY = ("alpha-cpc", "alpha-ml-cpc", "flatnce", "holder-flatnce", "infonce", "ml-cpc", "vince")
 SETUP = {"task": "gaussian20d", "mi": 8, "critic": "cosine:scale=20", "batch": 32, "hidden": "1x64", "seeds": 1}
-
-
-@pytest.fixture(autouse=True)
-def small_pools(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mibench.training.evaluation.CHEAP_POOL", 2**9)
 
 
 def scores(runs: int = 3, n: int = 32, m: int = 31) -> Scores:

@@ -92,6 +92,7 @@ def specs_of(**options: Any) -> Any:
     return resolve({**base, "hidden": "2x64", "every": options["steps"], **options})
 
 
+@pytest.mark.usefixtures("small_pools")
 def test_a_run_has_the_same_bits_alone_and_in_a_pack() -> None:
     specs = specs_of(steps=40, window=20, seeds=3, hidden="2x32")
     together, (alone,) = train_pack(specs), train_pack(specs[1:2])

@@ -146,6 +146,7 @@ specs_of = specs_over(
 )
 
 
+@pytest.mark.usefixtures("small_pools")
 @pytest.mark.parametrize(
     "options", [{"negatives": "derangement"}, {"critic": "joint", "batch": 9, "hidden": "1x16"}], ids=str
 )

@@ -30,6 +30,12 @@ from tests.support.equality import same
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+
+@pytest.fixture(scope="module", autouse=True)
+def small_pools_of_workers() -> None:
+    """Leave pools as they are: the large sample's own error is small."""
+
+
 Array = NDArray[np.float64]
 NAMES = ["ksg", "ksg:variant=2", "ksg-v1", "cca", "cca:corrected=true", "histogram", "histogram:spacing=mass"]
 
@@ -374,12 +380,6 @@ def specs_of(**options: Any) -> list[RunSpec]:
     return resolve({**base, **level, **options})
 
 
-@pytest.fixture
-def quick_pools(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the large sample a small one, where its size is not the subject."""
-    monkeypatch.setattr("mibench.training.rows.SAMPLE_POOL", 256)
-
-
 def test_critics_and_samplers_of_a_grid_make_no_difference() -> None:
     (plain,) = specs_of(estimator="ksg")
     grid = specs_of(estimator="ksg", critic=["joint", "oracle", "cosine", "none"], negatives=["shuffle", "none"])
@@ -391,7 +391,7 @@ def test_critics_and_samplers_of_a_grid_make_no_difference() -> None:
     assert sorted(spec.critic for spec in mixed) == ["joint-v1", "none-v1", "oracle-v1"]
 
 
-def test_a_step_evaluates_a_fresh_sample(quick_pools: None) -> None:
+def test_a_step_evaluates_a_fresh_sample(small_pools: None) -> None:
     (spec,) = specs_of(estimator="cca", every=1)
     (result,) = train_pack([spec])
     task, cca = mibench.get_task("gaussian20d", dim=2, mi=1.0), mibench.get_estimator("cca")
@@ -406,7 +406,7 @@ def test_a_step_evaluates_a_fresh_sample(quick_pools: None) -> None:
     assert (row["estimate_fresh_large"], row["fresh_pool"], row["fresh_pool_negatives"]) == (pool, 256, 0)
 
 
-def test_rows_say_that_there_is_no_critic(quick_pools: None) -> None:
+def test_rows_say_that_there_is_no_critic(small_pools: None) -> None:
     (result,) = train_pack(specs_of(estimator="histogram:bins=8"))
     (row,) = result.rows
     assert list(row) == [column.name for column in RUNS]
@@ -417,7 +417,7 @@ def test_rows_say_that_there_is_no_critic(quick_pools: None) -> None:
     assert np.isnan(result.curve["ess"]).all()
 
 
-def test_a_run_is_the_same_alone_and_in_a_pack(quick_pools: None) -> None:
+def test_a_run_is_the_same_alone_and_in_a_pack(small_pools: None) -> None:
     specs = specs_of(estimator=["ksg", "cca", "histogram"], schedule=[0.5, 2.0], batch=50)
     assert len({pack_key(spec) for spec in specs}) == 1
     together = train_pack(specs)

@@ -218,6 +218,7 @@ def test_the_exact_critic_gives_the_truth() -> None:
     assert (row["kind"], row["ceiling"], row["predicted_ceiling"]) == ("plug-in", math.inf, math.inf)
 
 
+@pytest.mark.usefixtures("small_pools")
 @pytest.mark.parametrize("critic", ["separable", "joint"])
 def test_a_run_has_the_same_bits_alone_and_in_a_pack(critic: str) -> None:
     specs = specs_of(critic=critic, seeds=3, hidden="2x32")

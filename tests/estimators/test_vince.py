@@ -36,13 +36,7 @@ from mibench.training.sources import Feed, StreamSource
 from tests.support.equality import same
 from tests.support.runs import specs_over
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture(autouse=True)
-def small_pools(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation, "CHEAP_POOL", 256)
-    monkeypatch.setattr(evaluation, "COSTLY_POOL", 256)
+pytestmark = pytest.mark.usefixtures("one_thread", "small_pools")
 
 
 class Table(Task):

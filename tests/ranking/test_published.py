@@ -24,6 +24,11 @@ from tests.support.paths import ROOT
 TABLE = ROOT / "reports" / "standard" / "leaderboard.csv"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def small_pools_of_workers() -> None:
+    """Leave pools as they are: published numbers come out again."""
+
+
 @pytest.fixture(scope="module")
 def runs() -> pd.DataFrame:
     return load_runs(PUBLISHED)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 from types import TracebackType
 
+from mibench.running import workers
 from mibench.running.workers import Host, Workers
 
 _Surroundings = tuple[tuple[str, ...], frozenset[tuple[str, str]]]
@@ -42,4 +42,5 @@ def stop_kept() -> None:
 def _surroundings() -> _Surroundings:
     """What a new worker would get from this process."""
     own = {"PYTEST_CURRENT_TEST"}
-    return tuple(map(str, sys.path)), frozenset((k, v) for k, v in os.environ.items() if k not in own)
+    command = workers.python_command("mibench.running.worker_process")  # of small pools, or not; has sys.path in it
+    return tuple(command), frozenset((k, v) for k, v in os.environ.items() if k not in own)

@@ -22,7 +22,6 @@ from mibench.experiments.specs import RunSpec, split_sizes
 from mibench.running.packs import pack_key
 from mibench.running.plan import make_plan
 from mibench.store.columns import RUNS
-from mibench.training import evaluation
 from mibench.training.components import Run
 from mibench.training.dataset import EarlyStopping, Watch, fixed_sample, split
 from mibench.training.dataset import regime_of as regime_of_pack
@@ -243,11 +242,7 @@ VIEWS = {"task": "instance-views:instances=64,noise=0.05", "mi": None, "critic":
     ],
     ids=lambda o: str(o["estimator"]),
 )
-def test_a_run_is_the_same_alone_and_among_runs_that_stop_elsewhere(
-    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for pool in ("PAIRS_POOL", "CHEAP_POOL", "COSTLY_POOL"):
-        monkeypatch.setattr(evaluation, pool, 256)  # large pools take most of the time, and are no part of this
+def test_a_run_is_the_same_alone_and_among_runs_that_stop_elsewhere(options: dict[str, Any], small_pools: None) -> None:
     specs = specs_of(**{"steps": 90, "patience": 2, **options})
     assert len({pack_key(spec) for spec in specs}) == 1
     together = train_pack(specs)

@@ -1,22 +1,27 @@
-"""Every estimator with the exact critic: the mean over 2000 batches of a run against loops over independent data."""
+"""Every estimator with the exact critic against loops: on a run's own batches, and in the mean over other data."""
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from mibench.core.lookup import get_estimator
 from mibench.experiments.grid import resolve
-from mibench.running.packs import pack_key
 from mibench.training.loop import train_pack
-from mibench.training.precision import configure_process
+from mibench.training.pack import Pack
+from mibench.training.sources import Batches
 from tests.support.references import REFERENCES, Value, infonce, mean
 
-BATCHES, N, DIM, MI = 2000, 16, 10, 2 * math.log(2)
+pytestmark = pytest.mark.usefixtures("one_thread", "small_pools")
+
+N, DIM, MI = 16, 10, 2 * math.log(2)
+NOISE = math.exp(-MI / DIM)
+RHO = math.sqrt(1 - NOISE**2)
 SAMPLERS = {"shuffle": 1, "derangement": 1, "independent:m=3": 3, "all-pairs": N - 1}
 
 
@@ -36,21 +41,62 @@ EXACT: dict[str, Value] = {"flo": flo, "hybrid:a=0.25": hybrid}
 ELSEWHERE = {"ir", "ball", "local-aggregation", "annulus", "vince-plus"}
 """On views of instances, or with random acceptances: see test_memory_bank and test_vince."""
 
+NAMES = [name for name in REFERENCES if name.partition(":")[0] not in ELSEWHERE]
 
-def batches(sampler: str) -> Iterator[tuple[list[float], list[list[float]]]]:
-    """Positives and negatives of fresh batches: log ratios in float64 from numpy's own draws and formula."""
+Batch = tuple[list[float], list[list[float]]]
+"""Log ratios of the positives, and of each row's negatives, nats."""
+
+
+def log_ratio(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The formula of two normal densities, in float64."""
+    conditional = -(((y - RHO * x) / NOISE) ** 2) / 2 - math.log(NOISE)
+    value: np.ndarray = (conditional + y**2 / 2).sum(-1)
+    return value
+
+
+def run_of(name: str, sampler: str, steps: int) -> dict[str, Any]:
+    """Train a run on the exact critic and return its row, whose window is all its steps."""
+    options = {"task": f"gaussian20d:dim={DIM}", "mi": MI, "critic": "oracle", "batch": N, "negatives": sampler}
+    length = {"steps": steps, "window": steps, "every": steps, "seeds": 1}
+    (result,) = train_pack(resolve({**options, **length, "estimator": name}))
+    return result.rows[0]
+
+
+def values_of(name: str, batches: list[Batch]) -> np.ndarray:
+    """The reference's value of each batch, of scores with the estimator's constant."""
+    reference, by = EXACT.get(name, REFERENCES[name][0]), get_estimator(name).oracle_offset
+    return np.array([reference([p + by for p in pos], [[q + by for q in row] for row in neg]) for pos, neg in batches])
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_has_the_formulas_values_on_its_own_batches(
+    name: str, sampler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Batch] = []
+    step = Pack.step
+
+    def watched(self: Pack, batch: Batches) -> tuple[Tensor, Tensor, Tensor]:
+        x, pool = batch.x[0].double().numpy(), batch.y[0].double().numpy()
+        every = np.arange(N)
+        negatives = np.stack([every[every != i] for i in every]) if batch.index is None else batch.index[0].numpy()
+        seen.append((log_ratio(x, pool[:N]).tolist(), log_ratio(x[:, None], pool[negatives]).tolist()))
+        return step(self, batch)
+
+    monkeypatch.setattr(Pack, "step", watched)
+    row = run_of(name, sampler, steps=20)
+    assert len(seen) == 20
+    found = values_of(name, seen)
+    assert row["estimate_train"] == pytest.approx(found.mean(), rel=1e-4, abs=1e-5)
+    assert row["estimate_train_sd"] == pytest.approx(found.std(ddof=1), rel=1e-3, abs=1e-5)
+
+
+def fresh_batches(sampler: str, count: int) -> Iterator[Batch]:
+    """Yield batches of numpy's own draws."""
     rng = np.random.default_rng(20)
-    noise = math.exp(-MI / DIM)
-    rho = math.sqrt(1 - noise**2)
-
-    def log_ratio(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        conditional = -(((y - rho * x) / noise) ** 2) / 2 - math.log(noise)
-        value: np.ndarray = (conditional + y**2 / 2).sum(-1)
-        return value
-
-    for _ in range(BATCHES):
+    for _ in range(count):
         x = rng.standard_normal((N, DIM))
-        y = rho * x + noise * rng.standard_normal((N, DIM))
+        y = RHO * x + NOISE * rng.standard_normal((N, DIM))
         if sampler == "all-pairs":
             others = np.stack([np.delete(y, i, 0) for i in range(N)])
         elif sampler.startswith("independent"):
@@ -66,33 +112,10 @@ def batches(sampler: str) -> Iterator[tuple[list[float], list[list[float]]]]:
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_the_mean_over_2000_batches_is_that_of_the_formula(
-    sampler: str, monkeypatch: pytest.MonkeyPatch, kept_arithmetic: None
-) -> None:
-    configure_process()
-    for pool in ("CHEAP_POOL", "COSTLY_POOL", "PAIRS_POOL"):
-        monkeypatch.setattr(f"mibench.training.evaluation.{pool}", 2**7)
-    names = [name for name in REFERENCES if name.partition(":")[0] not in ELSEWHERE]
-    references = {name: EXACT.get(name, REFERENCES[name][0]) for name in names}
-    offsets = {name: get_estimator(name).oracle_offset for name in names}
-    values: dict[str, list[float]] = {name: [] for name in names}
-    for pos, neg in batches(sampler):
-        for name, reference in references.items():
-            by = offsets[name]
-            values[name].append(reference([p + by for p in pos], [[q + by for q in row] for row in neg]))
-    options = {"task": f"gaussian20d:dim={DIM}", "mi": MI, "critic": "oracle", "batch": N, "negatives": sampler}
-    length = {"steps": BATCHES, "window": BATCHES, "every": BATCHES, "seeds": 1}
-    by_name = {name: resolve({**options, **length, "estimator": name})[0] for name in names}
-    rows = {}
-    for _, pack in itertools.groupby(sorted(by_name.items(), key=lambda p: str(pack_key(p[1]))), _shared):
-        members = list(pack)
-        for (name, _), result in zip(members, train_pack([spec for _, spec in members]), strict=True):
-            rows[name] = result.rows[0]
-    for name in names:
-        row, found = rows[name], np.array(values[name])
-        error = math.hypot(row["estimate_train_sd"], found.std(ddof=1)) / math.sqrt(BATCHES)
+def test_means_over_2000_batches_are_those_of_independent_data(sampler: str) -> None:
+    count = 2000
+    batches = list(fresh_batches(sampler, count))
+    for name in ("infonce", "nwj", "dv", "js", "ml-cpc"):  # each weighs the negatives in another way
+        row, found = run_of(name, sampler, count), values_of(name, batches)
+        error = math.hypot(row["estimate_train_sd"], found.std(ddof=1)) / math.sqrt(count)
         assert abs(row["estimate_train"] - found.mean()) < 4 * error + 1e-6, name
-
-
-def _shared(item: tuple[str, object]) -> str:
-    return str(pack_key(item[1]))  # type: ignore[arg-type]

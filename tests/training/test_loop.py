@@ -29,6 +29,7 @@ FILLED_BY_THE_WORKER = {"session_id", "finished_at", "mibench_version", "peak_rs
 specs_of = specs_over({"task": "gaussian20d", "steps": 60, "seeds": 1, "hidden": "2x64", "window": 20})
 
 
+@pytest.mark.usefixtures("small_pools")
 @pytest.mark.parametrize(
     "options",
     [
@@ -62,6 +63,7 @@ def test_a_run_is_the_same_alone_in_a_pack_and_in_another_order(options: dict[st
         assert same(alone, together[place])
 
 
+@pytest.mark.usefixtures("small_pools")
 def test_runs_with_different_rates_share_a_pack_without_touching_each_other() -> None:
     specs = specs_of(estimator="nwj", mi=2.0, critic="separable", lr=[1e-4, 1e-3], weight_decay=[0.0, 0.1])
     together = train_pack(specs)
@@ -70,6 +72,7 @@ def test_runs_with_different_rates_share_a_pack_without_touching_each_other() ->
         assert same(train_pack([spec])[0], result)
 
 
+@pytest.mark.usefixtures("small_pools")
 def test_a_nan_in_one_run_stays_there() -> None:
     healthy, sick = specs_of(estimator="nwj", mi=2.0, critic="separable", seeds=2)
     pack = Pack([Run.from_spec(healthy), Run.from_spec(sick)], torch.device("cpu"))
@@ -82,6 +85,7 @@ def test_a_nan_in_one_run_stays_there() -> None:
     assert ill.rows[0]["nonfinite_steps"] == 60
 
 
+@pytest.mark.usefixtures("small_pools")
 def test_rows_and_curves_have_every_column() -> None:
     (result,) = train_pack(specs_of(estimator="infonce", mi=2.0, critic="separable"))
     (row,) = result.rows
@@ -102,6 +106,7 @@ def test_rows_and_curves_have_every_column() -> None:
     assert RunSpec.from_json(row["spec"]) == result.spec
 
 
+@pytest.mark.usefixtures("small_pools")
 def test_the_window_and_the_curve_are_those_of_the_steps() -> None:
     (spec,) = specs_of(estimator="nwj", mi=2.0, critic="separable", every=1)
     (result,) = train_pack([spec])
@@ -116,6 +121,7 @@ def test_the_window_and_the_curve_are_those_of_the_steps() -> None:
     assert coarse.curve["step"].tolist() == [*range(7, 60, 7), 60]
 
 
+@pytest.mark.usefixtures("small_pools")
 def test_a_staircase_has_a_row_per_stair_and_its_truth_along_the_curve() -> None:
     (result,) = train_pack(
         specs_of(estimator="infonce", critic="separable", schedule=[1, 3, 5], steps=30, window=5, every=4)
@@ -129,12 +135,14 @@ def test_a_staircase_has_a_row_per_stair_and_its_truth_along_the_curve() -> None
     assert json.loads(result.rows[0]["schedule"]) == [1.0, 3.0, 5.0]
 
 
+@pytest.mark.usefixtures("small_pools")
 def test_progress_adds_up_to_the_steps_of_all_runs() -> None:
     seen: list[int] = []
     train_pack(specs_of(estimator="nwj", mi=2.0, critic="separable", seeds=3), progress=seen.append)
     assert sum(seen) == 3 * 60
 
 
+@pytest.mark.usefixtures("small_pools")
 def test_fixed_points_are_counted_and_predict_the_ceiling() -> None:
     specs = specs_of(estimator="nwj", mi=2.0, critic="oracle", negatives=["shuffle", "shuffle:fixed=4", "derangement"])
     rows = {spec.negatives_params or spec.negatives: train_pack([spec])[0].rows[0] for spec in specs}
@@ -174,6 +182,7 @@ def test_critics_learn(critic: str) -> None:
     assert 1.5 < result.rows[0]["estimate_fresh_large"] < 2.1
 
 
+@pytest.mark.usefixtures("small_pools")
 def test_weight_decay_and_dropout_regularise() -> None:
     options = {"estimator": "nwj", "mi": 2.0, "critic": "joint", "steps": 300, "every": 300}
     plain, decayed = train_pack(specs_of(**options, weight_decay=[0.0, 0.3]))

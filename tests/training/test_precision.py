@@ -32,18 +32,12 @@ from mibench.training.pack import Pack
 from mibench.training.precision import PRECISIONS
 from tests.support.runs import specs_over
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "small_pools")
 
 HALF = {torch.float16: 0.02, torch.bfloat16: 0.15}  # relative error of a gradient
 SCORING = [e.name for e in ESTIMATORS.entries() if not issubclass(ESTIMATORS.get(e.name), SampleEstimator)]
 NAMES = [*SCORING, "infonce:ess=0.3", "alpha-cpc:alpha_start=3,alpha_steps=9"]
 ON_PAIRS = [name for name in NAMES if not issubclass(ESTIMATORS.get(name.partition(":")[0]), InstanceEstimator)]
-
-
-@pytest.fixture(autouse=True)
-def small_pools(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("CHEAP_POOL", "COSTLY_POOL", "PAIRS_POOL"):
-        monkeypatch.setattr(f"mibench.training.evaluation.{name}", 2**8)
 
 
 specs_of = specs_over({"task": "gaussian20d", "mi": 4, "hidden": "2x64", "seeds": 1, "steps": 30, "window": 10})

@@ -110,6 +110,7 @@ def test_a_siamese_critic_needs_equal_sides() -> None:
         resolve({**SPIRALS, "task": "gaussian20d:dim=4", "estimator": "hybrid"})
 
 
+@pytest.mark.usefixtures("small_pools")
 def test_a_run_keeps_codes_and_probes_with_the_baseline() -> None:
     (spec,) = resolve(SPIRALS)
     (result,) = train_pack([spec])
@@ -124,6 +125,7 @@ def test_a_run_keeps_codes_and_probes_with_the_baseline() -> None:
     assert {tuple(point) for point in codes["x"]} <= curve  # points of the curve, without noise
 
 
+@pytest.mark.usefixtures("small_pools")
 def test_kept_codes_are_those_of_the_trained_encoder() -> None:
     (spec,) = resolve(SPIRALS)
     pack = Pack([Run.from_spec(spec)], torch.device("cpu"))
@@ -149,12 +151,14 @@ def test_codes_that_are_not_finite_are_nulls_and_not_probed() -> None:
     assert json.loads(columns["codes"])["code"][0] == [None, None]
 
 
+@pytest.mark.usefixtures("small_pools")
 def test_tasks_without_labels_have_neither() -> None:
     (result,) = train_pack(resolve({**SPIRALS, "task": "gaussian20d:dim=2", "mi": 1.0}))
     assert result.rows[0]["outcomes"] is None
     assert result.rows[0]["codes"] is None
 
 
+@pytest.mark.usefixtures("small_pools")
 def test_probes_of_digits_are_tested_on_the_other_half() -> None:
     task = mibench.get_task("digits-v-information", code=2)
     (train, _), (test, _) = (task.labelled(2000, torch.Generator(), held_out=held_out) for held_out in (False, True))
@@ -162,6 +166,7 @@ def test_probes_of_digits_are_tested_on_the_other_half() -> None:
     assert not {tuple(row) for row in train.tolist()} & {tuple(row) for row in test.tolist()}
 
 
+@pytest.mark.usefixtures("small_pools")
 def test_the_binary_pair_brings_what_to_expect_of_a_batch() -> None:
     options = {"task": "binary-exact", "critic": "oracle", "negatives": "all-pairs", "batch": 3, "seeds": 1}
     names = ["alpha-cpc:alpha=0.5", "infonce", "ml-cpc", "nwj"]
