@@ -6,11 +6,17 @@ information, as long as none passes another number: what was drawn says nothing,
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
+from scipy.stats import rankdata
 
 Array = NDArray[np.float64]
+
+Scale = Literal["rank", "standard", "none"]
+"""A normal's quantiles at the ranks; mean 0 and variance 1; the columns as they are."""
 
 
 def varying(columns: Array) -> Array:
@@ -47,6 +53,20 @@ def normal_scores(columns: Array, keys: Array | None = None) -> Array:
     scores = np.empty(columns.shape)
     np.put_along_axis(scores, orders, quantiles[:, None], 0)
     return scores
+
+
+def shared_normal_scores(columns: Array) -> Array:
+    """Quantiles of a normal at the mean ranks of each column, as `normal_scores`; equal numbers stay equal."""
+    place = (rankdata(columns, axis=0) - 0.5) / len(columns)
+    return np.asarray((ndtri(place) - ndtri(1 - place)) / 2)  # symmetric to the last bit, as in `normal_scores`
+
+
+def in_one_scale(columns: Array, scale: Scale) -> Array:
+    """Bring the columns that are not constant to one scale, (n, at most d); equal numbers stay equal."""
+    columns = np.ascontiguousarray(varying(columns))
+    if not columns.size or scale == "none":
+        return columns
+    return shared_normal_scores(columns) if scale == "rank" else standard_scores(columns)
 
 
 def tie_keys(x: Array, y: Array) -> Array:

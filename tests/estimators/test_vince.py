@@ -26,7 +26,6 @@ from mibench.critics.beside import build_extra
 from mibench.critics.extras import UniformScorer
 from mibench.critics.separable import Separable
 from mibench.negatives.permutations import partial_derangements
-from mibench.training import evaluation
 from mibench.training.components import Run
 from mibench.training.evaluation import evaluate_pairs, evaluate_pool, predicted_optimum
 from mibench.training.facts import facts_of
