@@ -13,7 +13,11 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
+from mibench.core.errors import UsageError
+
 Array = NDArray[np.float64]
+
+_RESOLVED = 5  # times k: of rows that stand so often, the neighbours among themselves say how often
 
 Scale = Literal["rank", "standard", "none"]
 """A normal's quantiles at the ranks; mean 0 and variance 1; the columns as they are."""
@@ -96,3 +100,58 @@ def occurrences(rows: Array) -> NDArray[np.int64]:
     _, labels, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
     found: NDArray[np.int64] = counts[labels.reshape(-1)]
     return found
+
+
+def matter(repeats: int, n: int) -> bool:
+    """Whether equal numbers, or rows, move a value by more than 0.02 nats; two of them may meet by chance."""
+    return repeats > max(2, n / 100)
+
+
+def refuse_repeats(estimator: str, x: Array, y: Array, k: int) -> None:
+    """Refuse rows that are given several times: those whose x and y have no other partners, or few.
+
+    Parameters
+    ----------
+    estimator
+        Its name, for the sentence.
+    x, y
+        A sample, (n, dim_x) and (n, dim_y).
+    k
+        Neighbours that it looks at.
+
+    Raises
+    ------
+    UsageError
+        Where they are more than one in a hundred.
+    """
+    times = occurrences(np.hstack((x, y)))
+    most = np.maximum(occurrences(x), occurrences(y))
+    repeats = int(np.count_nonzero((times > 1) & (2 * times > most) & (times <= _RESOLVED * k)))
+    if matter(repeats, len(x)):
+        raise UsageError(
+            f"{repeats} of {len(x)} rows repeat others, in x and y together, which estimator '{estimator}' would take "
+            "for dependence; give each pair once, or use 'discrete' where they are labels"
+        )
+
+
+def refuse_rare(estimator: str, side: str, labels: Array) -> None:
+    """Refuse rows as labels that stand fewer than five times on average, as numbers do.
+
+    Parameters
+    ----------
+    estimator, side
+        Names, for the sentence.
+    labels
+        Shape (n, d).
+
+    Raises
+    ------
+    UsageError
+        As above, unless all rows are one.
+    """
+    count = len(np.unique(labels, axis=0))
+    if count > max(1, len(labels) / 5):
+        raise UsageError(
+            f"{side} has {count} different rows of {len(labels)}, fewer than five of each, and estimator '{estimator}' "
+            "takes them for labels; use 'ksg' on numbers, or 'ksg-label' on numbers beside labels"
+        )

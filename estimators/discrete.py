@@ -7,10 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from mibench.core.errors import UsageError
 from mibench.core.estimator import SampleEstimator
 from mibench.core.registry import register_estimator
-from mibench.estimators.columns import occurrences
+from mibench.estimators.columns import refuse_rare
 from mibench.estimators.histogram import information_of_labels, labels_of
 
 
@@ -21,7 +20,8 @@ class Discrete(SampleEstimator):
     ``log n + 1/n [sum_ab c_ab log c_ab - sum_a c_a log c_a - sum_b c_b log c_b]`` nats, where c_ab counts the pairs
     (a, b), plus the first-order correction ``(K_x + K_y - K_xy - 1) / (2 n)`` with K the different rows. Without it the
     value is too high by about as much. Units and order of the values do not matter. Rows that all differ, as numbers
-    do, give log n and no information: where more than half of the pairs stand alone the sample is refused.
+    do, would give log n and no information: where a side's rows stand fewer than five times on average, the sample is
+    refused. The pairs' own cells may be as few, and then the value is too high.
 
     Ceiling: ``log n + (n - 1) / (2 n)``, and ``log n`` without the correction.
 
@@ -48,13 +48,8 @@ class Discrete(SampleEstimator):
         Raises
         ------
         UsageError
-            Where more than half of the rows of a side stand there once: numbers, not labels.
+            Where the rows of a side stand fewer than five times on average: numbers, not labels.
         """
         for name, side in (("x", x), ("y", y)):
-            alone = int(np.count_nonzero(occurrences(side) == 1))
-            if 2 * alone > len(side):
-                raise UsageError(
-                    f"{alone} of {len(side)} rows of {name} stand there once, and estimator 'discrete' would take each "
-                    "for a label of its own; use 'ksg' on numbers, or 'ksg-label' beside a label"
-                )
+            refuse_rare("discrete", name, side)
         return information_of_labels(labels_of(x), labels_of(y), miller_madow=self.miller_madow)

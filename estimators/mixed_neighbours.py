@@ -16,7 +16,7 @@ from scipy.special import digamma
 from mibench.core.errors import UsageError
 from mibench.core.estimator import SampleEstimator
 from mibench.core.registry import register_estimator
-from mibench.estimators.columns import Array, Scale, in_one_scale, occurrences
+from mibench.estimators.columns import Array, Scale, in_one_scale, occurrences, refuse_rare, refuse_repeats
 
 _ROWS = 64  # their distances to 8192 points take 4 MB
 
@@ -31,8 +31,8 @@ class MixedKSG(SampleEstimator):
     points whose x does, itself among them. n_y likewise.
 
     Ceiling: ``log n + psi(n) - 2 psi(1)`` nats, loosely; without coinciding points about ``log n - psi(k)``. Like KSG
-    it under-estimates in high dimension. Numbers that repeat are taken to do so by nature: rounded data and repeated
-    rows read too high.
+    it under-estimates in high dimension. Numbers that repeat are taken to do so by nature, and rounded data read too
+    high; repeated rows are refused, as in `ksg`.
 
     Parameters
     ----------
@@ -64,7 +64,14 @@ class MixedKSG(SampleEstimator):
         return float(math.log(n) + digamma(n) - 2 * digamma(1))
 
     def of_arrays(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-        """Estimate from a sample; see `SampleEstimator.of_arrays`."""
+        """Estimate from a sample; see `SampleEstimator.of_arrays`.
+
+        Raises
+        ------
+        UsageError
+            Where rows repeat in x and y together, as in `ksg`.
+        """
+        refuse_repeats("ksg-mixed", x, y, self.k)
         x, y = in_one_scale(x, self.scale), in_one_scale(y, self.scale)
         if not (x.size and y.size):  # constants tell nothing
             return 0.0
@@ -95,7 +102,8 @@ class LabelKSG(SampleEstimator):
     has all others of it as neighbours. Points whose label is theirs alone are left out, and n counts the others; a
     label may be a row of several columns.
 
-    The side with fewer different rows is the label. Where each row is another on both sides there is none: refused.
+    The side with fewer different rows is the label; where these stand fewer than five times on average there is none,
+    and the sample is refused.
 
     Ceiling: ``log n - psi(1)`` nats, loosely; the value cannot say more than the label's entropy by much.
 
@@ -130,15 +138,11 @@ class LabelKSG(SampleEstimator):
         Raises
         ------
         UsageError
-            Where no row of either side stands there twice.
+            Where the rows of both sides stand fewer than five times on average: no side is a label.
         """
         labels, numbers = sorted((x, y), key=_distinct)
-        times = occurrences(labels)
-        kept = times > 1
-        if not kept.any():
-            raise UsageError(
-                "no row of x or of y stands there twice, and estimator 'ksg-label' needs a label; use 'ksg' on numbers"
-            )
+        refuse_rare("ksg-label", "the side with fewer", labels)
+        kept = occurrences(labels) > 1
         numbers = in_one_scale(numbers, self.scale)[kept]
         if not numbers.size:  # constants tell nothing
             return 0.0
