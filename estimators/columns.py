@@ -6,11 +6,21 @@ information, as long as none passes another number: what was drawn says nothing,
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
+from scipy.stats import rankdata
+
+from mibench.core.errors import UsageError
 
 Array = NDArray[np.float64]
+
+_RESOLVED = 5  # times k: of rows that stand so often, the neighbours among themselves say how often
+
+Scale = Literal["rank", "standard", "none"]
+"""A normal's quantiles at the ranks; mean 0 and variance 1; the columns as they are."""
 
 
 def varying(columns: Array) -> Array:
@@ -49,6 +59,20 @@ def normal_scores(columns: Array, keys: Array | None = None) -> Array:
     return scores
 
 
+def shared_normal_scores(columns: Array) -> Array:
+    """Quantiles of a normal at the mean ranks of each column, as `normal_scores`; equal numbers stay equal."""
+    place = (rankdata(columns, axis=0) - 0.5) / len(columns)
+    return np.asarray((ndtri(place) - ndtri(1 - place)) / 2)  # symmetric to the last bit, as in `normal_scores`
+
+
+def in_one_scale(columns: Array, scale: Scale) -> Array:
+    """Bring the columns that are not constant to one scale, (n, at most d); equal numbers stay equal."""
+    columns = np.ascontiguousarray(varying(columns))
+    if not columns.size or scale == "none":
+        return columns
+    return shared_normal_scores(columns) if scale == "rank" else standard_scores(columns)
+
+
 def tie_keys(x: Array, y: Array) -> Array:
     """Random numbers for the rows of x and of y, (2, n), which depend on the pairs and not on their order.
 
@@ -76,3 +100,58 @@ def occurrences(rows: Array) -> NDArray[np.int64]:
     _, labels, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
     found: NDArray[np.int64] = counts[labels.reshape(-1)]
     return found
+
+
+def matter(repeats: int, n: int) -> bool:
+    """Whether equal numbers, or rows, move a value by more than 0.02 nats; two of them may meet by chance."""
+    return repeats > max(2, n / 100)
+
+
+def refuse_repeats(estimator: str, x: Array, y: Array, k: int) -> None:
+    """Refuse rows that are given several times: those whose x and y have no other partners, or few.
+
+    Parameters
+    ----------
+    estimator
+        Its name, for the sentence.
+    x, y
+        A sample, (n, dim_x) and (n, dim_y).
+    k
+        Neighbours that it looks at.
+
+    Raises
+    ------
+    UsageError
+        Where they are more than one in a hundred.
+    """
+    times = occurrences(np.hstack((x, y)))
+    most = np.maximum(occurrences(x), occurrences(y))
+    repeats = int(np.count_nonzero((times > 1) & (2 * times > most) & (times <= _RESOLVED * k)))
+    if matter(repeats, len(x)):
+        raise UsageError(
+            f"{repeats} of {len(x)} rows repeat others, in x and y together, which estimator '{estimator}' would take "
+            "for dependence; give each pair once, or use 'discrete' where they are labels"
+        )
+
+
+def refuse_rare(estimator: str, side: str, labels: Array) -> None:
+    """Refuse rows as labels that stand fewer than five times on average, as numbers do.
+
+    Parameters
+    ----------
+    estimator, side
+        Names, for the sentence.
+    labels
+        Shape (n, d).
+
+    Raises
+    ------
+    UsageError
+        As above, unless all rows are one.
+    """
+    count = len(np.unique(labels, axis=0))
+    if count > max(1, len(labels) / 5):
+        raise UsageError(
+            f"{side} has {count} different rows of {len(labels)}, fewer than five of each, and estimator '{estimator}' "
+            "takes them for labels; use 'ksg' on numbers, or 'ksg-label' on numbers beside labels"
+        )

@@ -60,14 +60,18 @@ class Histogram(SampleEstimator):
     def of_arrays(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
         """Estimate from a sample; see `SampleEstimator.of_arrays`."""
         cut = _equally_wide if self.spacing == "width" else _equally_full
-        cells_x, cells_y = (_labels(cut(side, self.bins)) for side in (x, y))
-        cells = np.stack((cells_x, cells_y), 1)
-        counts_x, counts_y, counts = (np.bincount(labels) for labels in (cells_x, cells_y, _labels(cells)))
-        n = len(x)
-        value = math.log(n) + (_total(counts) - _total(counts_x) - _total(counts_y)) / n
-        if self.miller_madow:
-            value += (len(counts_x) + len(counts_y) - len(counts) - 1) / (2 * n)
-        return value
+        cells_x, cells_y = (labels_of(cut(side, self.bins)) for side in (x, y))
+        return information_of_labels(cells_x, cells_y, miller_madow=self.miller_madow)
+
+
+def information_of_labels(x: NDArray[np.int64], y: NDArray[np.int64], *, miller_madow: bool) -> float:
+    """Mutual information of the counts of labels, (n,) each, nats; see `Histogram`."""
+    counts_x, counts_y, counts = (np.bincount(labels) for labels in (x, y, labels_of(np.stack((x, y), 1))))
+    n = len(x)
+    value = math.log(n) + (_total(counts) - _total(counts_x) - _total(counts_y)) / n
+    if miller_madow:
+        value += (len(counts_x) + len(counts_y) - len(counts) - 1) / (2 * n)
+    return value
 
 
 def _total(counts: NDArray[np.int64]) -> float:
@@ -75,7 +79,7 @@ def _total(counts: NDArray[np.int64]) -> float:
     return math.fsum(counts * np.log(counts))
 
 
-def _labels(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def labels_of(rows: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.int64]:
     """Number the distinct rows, (n, d) -> (n,)."""
     labels: NDArray[np.int64] = np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
     return labels

@@ -20,8 +20,9 @@ from mibench.core.errors import UsageError
 from mibench.core.estimator import SampleEstimator
 from mibench.core.registry import register_estimator
 from mibench.estimators.columns import (
+    matter,
     normal_scores,
-    occurrences,
+    refuse_repeats,
     standard_scores,
     tie_keys,
     ties_of,
@@ -29,7 +30,6 @@ from mibench.estimators.columns import (
 )
 
 _ROWS = 64  # their distances to 8192 points take 4 MB
-_RESOLVED = 5  # times k: of rows that stand so often, the neighbours among themselves say how often
 
 
 @register_estimator("ksg")
@@ -155,10 +155,10 @@ class KSG(UnscaledKSG):
         if self.scale == "rank":
             if not ties:
                 return super().of_arrays(normal_scores(x), normal_scores(y))
-            self._refuse_repeats(x, y)
+            refuse_repeats("ksg", x, y, self.k)
             key_x, key_y = tie_keys(x, y)
             return super().of_arrays(normal_scores(x, key_x), normal_scores(y, key_y))
-        if _matter(ties, len(x)):
+        if matter(ties, len(x)):
             raise UsageError(
                 f"{ties} of {len(x)} numbers in a column stand there more than once, which estimator 'ksg' counts "
                 f"wrongly with scale={self.scale}; use scale=rank, which tells them apart"
@@ -172,22 +172,6 @@ class KSG(UnscaledKSG):
         joint = np.maximum(x, y)
         near = joint <= np.partition(joint, self.k, axis=1)[:, self.k, None]
         return [np.where(near, side, 0.0).max(1, keepdims=True) for side in (x, y)]
-
-    def _refuse_repeats(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-        """Refuse rows that are given several times: those whose x and y have no other partners, or few."""
-        times = occurrences(np.hstack((x, y)))
-        most = np.maximum(occurrences(x), occurrences(y))
-        repeats = int(np.count_nonzero((times > 1) & (2 * times > most) & (times <= _RESOLVED * self.k)))
-        if _matter(repeats, len(x)):
-            raise UsageError(
-                f"{repeats} of {len(x)} rows repeat others, in x and y together, which estimator 'ksg' would take for "
-                "dependence; give each pair once, or use 'histogram' where the numbers are few"
-            )
-
-
-def _matter(repeats: int, n: int) -> bool:
-    """Whether equal numbers, or rows, move a value by more than 0.02 nats; two of them may meet by chance."""
-    return repeats > max(2, n / 100)
 
 
 def _sum_of_digammas(n_x: NDArray[np.int64], n_y: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -8,32 +8,28 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from mibench.conformance.declared import check_declared, check_kind
 from mibench.conformance.findings import Check, Failed, check_docstring, no_global_randomness
+from mibench.conformance.sample_families import FAMILIES, Family, Sample, gaussian
 from mibench.core.errors import UsageError
 from mibench.core.estimator import SampleEstimator
-from mibench.tasks.gaussian import Gaussian20D
 
 _SIZES = (64, 256)
 _DIMS = ((1, 1), (2, 3), (5, 5))
 _PAIRS = 2000
 _SAMPLES = 2
-_LEVELS = (0.0, 0.5, 1.0, 1.5)
-
-Sample = tuple[Tensor, Tensor]
 
 
-def _gaussian(n: int, dims: tuple[int, int] = (1, 1), *, mi: float = 1.0, seed: int = 0) -> Sample:
-    """Draw n Gaussian pairs in float64; the information is ``mi`` where both sides have one column."""
-    x, y = Gaussian20D(mi=mi, dim=max(dims)).sample(n, torch.Generator().manual_seed(seed))
-    return x[:, : dims[0]].double(), y[:, : dims[1]].double()
+def _family(estimator: SampleEstimator) -> Family:
+    if estimator.takes not in FAMILIES:
+        raise Failed(f"takes is {estimator.takes!r}; state {', '.join(map(repr, FAMILIES))}")
+    return FAMILIES[estimator.takes]
 
 
 def _hard_samples(n: int) -> Iterator[tuple[str, Sample]]:
     """Yield samples with ties, duplicates, exact dependence, or numbers of extreme size, with a name."""
-    x, y = _gaussian(n, (2, 2))
+    x, y = gaussian(n, (2, 2))
     whole = torch.arange(float(n), dtype=torch.float64).unsqueeze(1)
     yield "y = x", (x, x.clone())
     yield "distinct whole numbers, y = x", (whole, whole.clone())
@@ -50,9 +46,11 @@ def _check_finite(estimator: SampleEstimator) -> str:
     for dims in _DIMS:
         least = estimator.smallest_sample(*dims)
         for n in {least, *(size for size in _SIZES if size > least)}:
-            value = estimator.value(*_gaussian(n, dims))
+            value = estimator.value(*_family(estimator).columns(n, dims, 0))
             if not (isinstance(value, float) and math.isfinite(value)):
-                raise Failed(f"the value of {n} Gaussian pairs with {dims[0]} and {dims[1]} columns is {value!r}")
+                raise Failed(
+                    f"the value of {n} pairs of {estimator.takes} with {dims[0]} and {dims[1]} columns is {value!r}"
+                )
     return "a finite number of nats, from the smallest sample on, for up to 5 columns a side"
 
 
@@ -62,7 +60,7 @@ def _check_small(estimator: SampleEstimator) -> str:
         if not isinstance(least, int) or least < 2:
             raise Failed(f"smallest_sample{dims} is {least!r}; it must be a whole number of at least 2")
         try:
-            estimator.value(*_gaussian(least - 1, dims))
+            estimator.value(*_family(estimator).columns(least - 1, dims, 0))
         except UsageError as error:
             if "\n" in str(error):
                 raise Failed("a sample that is too small is refused in more than one line") from error
@@ -72,7 +70,7 @@ def _check_small(estimator: SampleEstimator) -> str:
 
 
 def _check_pure(estimator: SampleEstimator) -> str:
-    (x, y), other = _gaussian(256, (2, 3)), _gaussian(256, (2, 3), seed=1)
+    (x, y), other = (_family(estimator).columns(256, (2, 3), seed) for seed in (0, 1))
     given, before = (x.clone(), y.clone()), np.random.get_state()
     with no_global_randomness("value"):
         first = estimator.value(*given)
@@ -87,7 +85,7 @@ def _check_pure(estimator: SampleEstimator) -> str:
 
 
 def _check_order(estimator: SampleEstimator) -> str:
-    x, y = _gaussian(256, (2, 3))
+    x, y = _family(estimator).columns(256, (2, 3), 0)
     order = torch.randperm(256, generator=torch.Generator().manual_seed(2))
     values = estimator.value(x, y), estimator.value(x[order], y[order])
     if not math.isclose(*values, rel_tol=1e-9, abs_tol=1e-9):
@@ -96,32 +94,33 @@ def _check_order(estimator: SampleEstimator) -> str:
 
 
 def _check_truth(estimator: SampleEstimator) -> str:
-    means, errors = [], []
-    for mi in _LEVELS:
+    family, means, errors = _family(estimator), [], []
+    for mi in family.levels:
         values, controls = zip(*(_with_control(estimator, mi, seed) for seed in range(_SAMPLES)), strict=True)
         means.append(statistics.fmean(values))
         errors.append(means[-1] - statistics.fmean(controls))
-    for mi, off in zip(_LEVELS, errors, strict=True):
+    for place in (0, 2):
+        mi, off = family.levels[place], errors[place]
         wrong = {"lower": off, "upper": -off}.get(estimator.kind, abs(off))
-        if mi in (0.0, 1.0) and not wrong <= estimator.gaussian_error:
+        if not wrong <= estimator.gaussian_error:
             raise Failed(
-                f"on the bivariate Gaussian at {mi:g} nats, n = {_PAIRS}, the value is {off:+.3f} nats off the truth, "
+                f"on {family.name} at {mi:g} nats, n = {_PAIRS}, the value is {off:+.3f} nats off the truth, "
                 f"and gaussian_error allows {estimator.gaussian_error:g}; correct the value or state its error"
             )
     if means != sorted(means):
-        levels = ", ".join(f"{mi:g}" for mi in _LEVELS)
+        levels = ", ".join(f"{mi:g}" for mi in family.levels)
         found = ", ".join(f"{mean:.3f}" for mean in means)
         raise Failed(f"the value does not rise with the truth: {found} at {levels} nats; check the sign")
     return (
-        f"it rises with the truth, and is {errors[0]:+.3f} and {errors[2]:+.3f} nats off at 0 and 1 nat on the "
-        f"bivariate Gaussian, n = {_PAIRS}"
+        f"it rises with the truth, and is {errors[0]:+.3f} and {errors[2]:+.3f} nats off at 0 and "
+        f"{family.levels[2]:g} nats on {family.name}, n = {_PAIRS}"
     )
 
 
 def _with_control(estimator: SampleEstimator, mi: float, seed: int) -> tuple[float, float]:
-    """Value of a bivariate Gaussian sample, and its mean log ratio: the truth with the sample's own luck, nats."""
-    x, y = _gaussian(_PAIRS, mi=mi, seed=seed)
-    return estimator.value(x, y), float(Gaussian20D(mi=mi, dim=1).log_ratio(x, y).mean())
+    """Value of a sample of pairs, and its mean log ratio: the truth with the sample's own luck, nats."""
+    x, y, log_ratios = _family(estimator).pairs(_PAIRS, mi, seed)
+    return estimator.value(x, y), float(log_ratios.mean())
 
 
 def _check_ceiling(estimator: SampleEstimator) -> str:

@@ -255,6 +255,9 @@ class SampleEstimator(Estimator):
     There are no scores: a batch of N pairs is a sample of N, and every step of a run evaluates a fresh one.
     """
 
+    takes: ClassVar[Literal["numbers", "a label", "labels"]] = "numbers"
+    """What a sample consists of: numbers on both sides, a label on one of them, or labels, which repeat."""
+
     gaussian_error: ClassVar[float] = 0.1
     """Nats by which a bivariate Gaussian at 0 or 1 nat may be missed at n = 2000; a bound may miss it by any amount on
     its own side."""

@@ -321,7 +321,7 @@ WRONG_SAMPLE_ESTIMATORS: dict[str, tuple[str, str, str]] = {
         "it must be a whole number of at least 2",
     ),
     "a value that is not finite": (
-        sample_estimator("return np", "return np.inf if len(x) < 5 else np"), "finite", "the value of 2 Gaussian pairs"
+        sample_estimator("return np", "return np.inf if len(x) < 5 else np"), "finite", "the value of 2 pairs of"
     ),
     "global randomness": (sample_estimator("value = ", "value = 0 * np.random.rand() "), "pure", "NumPy's global"),
     "torch's global randomness": (

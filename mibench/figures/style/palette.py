@@ -57,6 +57,11 @@ ESTIMATOR_COLOURS = {
     "gan-dime": "#B87400",
     "tre": "#C98B3C",
     "hd-dime": "#8A5A00",
+    # grey again: the signs of the others depend on their places
+    "ksg-mixed": "#5B6770",
+    "ksg-label": "#8794A0",
+    "gaussian-copula": "#B3A99A",
+    "discrete": "#6E6259",
 }
 """Colours of the estimators that ship with mibench, by family."""
 
