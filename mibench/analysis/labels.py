@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Iterable
+from functools import lru_cache, partial
 from typing import Any
 
 import pandas as pd
@@ -27,10 +28,17 @@ def sampler_order(label: str) -> tuple[bool, str]:
 COMPONENTS = ("task", "estimator", "critic", "negatives")
 """Columns that hold a name with a version and parameters beside it."""
 
-_SETUP = (
-    *("task_label", "critic_label", "hidden", "activation", "dropout", "lr", "weight_decay", "precision"),
+_SETTINGS = (
+    *("hidden", "activation", "dropout", "lr", "weight_decay", "precision"),
     *("samples", "patience", "steps", "window"),
 )
+_SETUP = ("task_label", "critic_label", *_SETTINGS)
+
+VERSIONS = tuple(f"{name}_version" for name in COMPONENTS)
+"""Columns that hold the versions of `COMPONENTS`."""
+
+LABELLED = (*COMPONENTS, *VERSIONS, *(f"{name}_params" for name in COMPONENTS), *_SETTINGS)
+"""Columns of runs that labels are made of."""
 
 SEPARATOR = ", "
 """What stands between the settings of a ``setup``."""
@@ -63,15 +71,20 @@ def with_labels(runs: pd.DataFrame, ignore: Collection[str] = ()) -> pd.DataFram
     rows = runs.copy()
     for name in COMPONENTS:
         rows[f"{name}_label"] = component_labels(rows, name)
-    texts = setting_texts(rows)
-    parts = [texts[name] for name in varying_settings(rows) if name not in ignore]
+    parts = [_setting_texts(rows, name) for name in varying_settings(rows) if name not in ignore]
     rows["setup"] = [SEPARATOR.join(filter(None, values)) for values in zip(*parts, strict=True)] if parts else ""
     return rows
 
 
 def setting_texts(rows: pd.DataFrame) -> dict[str, pd.Series]:
     """How rows with labels have each setting written in ``setup``, by column, in order; empty where there is none."""
-    return {c: _as_set(rows, c).map(lambda v, c=c: _setting(c, v)).astype(object) for c in _SETUP}
+    return {column: _setting_texts(rows, column) for column in _SETUP}
+
+
+def _setting_texts(rows: pd.DataFrame, column: str) -> pd.Series:
+    values = _as_set(rows, column)
+    written = values.map(lru_cache(None, typed=True)(partial(_setting, column)), na_action="ignore")
+    return written.astype(object).where(values.notna(), "")
 
 
 def varying_settings(rows: pd.DataFrame) -> list[str]:
@@ -281,8 +294,6 @@ def _short(value: object) -> str:
 
 
 def _setting(column: str, value: Any) -> str:
-    if pd.isna(value):
-        return ""
     text = number(value) if column in ("samples", *_LENGTHS) else _short(value)
     return f"{_PREFIX.get(column, '')}{text}{' steps' if column == 'steps' else ''}"
 

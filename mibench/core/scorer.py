@@ -76,7 +76,9 @@ class Scorer(ABC):
         self.shape = shape
         self.dtype = dtype
         self.parameters = torch.zeros(layout.size, dtype=dtype, device=shape.device)
-        self.gradients = torch.zeros_like(self.parameters)
+        self.gradients = torch.zeros(
+            layout.size, dtype=dtype, device=shape.device
+        )  # zeros_like would import sympy where nothing is allocated
         self._layout = layout
 
     def left_of(self, x: Tensor, y: Tensor) -> Tensor:

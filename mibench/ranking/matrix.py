@@ -46,7 +46,16 @@ _LEVEL = ("task_params", "schedule", "stair")
 _NESTED_MI = re.compile(r":mi=[^:,\"]*")
 """The true MI of a task inside a parameter of another one, as the base of a transformed task."""
 
-_COLUMNS = [column for column in RUNS if column.name not in ("outcomes", "codes", "spec", "error")]
+READ = frozenset(
+    [
+        *("run_id", "seed", "status", "session_id", "regime", "mi_true", "mi_se", "kind", "ceiling", "seconds"),
+        *("own_critic", "own_negatives", "capped_by_sampler", "predicted_ceiling", "estimate_test", "estimate_train"),
+        *("estimate_train_median", "estimate_train_sd", "estimate_fresh_sd", *METHOD, *_KEY),
+    ]
+)
+"""Columns of runs that boards are made of."""
+
+_COLUMNS = [column for column in RUNS if column.name in READ]
 _VALUES = ["estimate_train_median", "estimate_test", "seconds"]
 _FILLED: dict[str, Any] = {
     **dict.fromkeys(COMPONENTS, ""),
@@ -150,7 +159,7 @@ def build_matrix(runs: pd.DataFrame, seeds: Collection[int] | None = None) -> Ma
 
 
 def canonical_rows(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return labelled rows in one order whatever the order they came in, with all columns that are needed.
+    """Return labelled rows in one order whatever the order they came in, with the columns `READ`.
 
     A column that the frame does not have tells no cells apart; without the tasks' parameters their true MI does.
     """

@@ -11,7 +11,10 @@ import pandas as pd
 from mibench.analysis.cells import rows_of_suite
 from mibench.core.errors import UsageError
 from mibench.experiments.suite import get_suite
-from mibench.store.folders import load_runs, read_runs
+from mibench.ranking.matrix import READ
+from mibench.store.copies import CHOICE
+from mibench.store.folders import read_runs
+from mibench.store.paths import existing_results
 
 PUBLISHED = Path(__file__).parents[1] / "standard"
 """The results folder that is published with mibench."""
@@ -27,7 +30,7 @@ class RankingRows:
     Parameters
     ----------
     runs
-        Rows of the runs table.
+        Rows of the runs table, in the columns that a board is made of.
     seeds
         The seeds that every cell must have; None leaves them to the rows.
     note
@@ -56,15 +59,16 @@ def read_ranking_rows(results: Path | None = None, suite: str | None = None) -> 
     StoreError
         As `mibench.load_runs`.
     """
+    columns = {*READ, *CHOICE}  # the latter tell which code was used last
     if results is None:
-        runs, suite = read_runs(PUBLISHED), PUBLISHED_SUITE if suite is None else suite
+        runs, suite = read_runs(PUBLISHED, columns), PUBLISHED_SUITE if suite is None else suite
         if runs.empty:
             raise UsageError(
                 "no rows are published with this version of mibench; rank your own with --results FOLDER, "
                 "as 'mibench run --suite NAME' makes them"
             )
     else:
-        runs = load_runs(results)
+        runs = read_runs(existing_results(results), columns)
     if suite is None:
         return RankingRows(runs, None, "")
     wanted = get_suite(suite)

@@ -120,7 +120,7 @@ def make_plan(
         Where the results folder holds a file that cannot be read.
     """
     specs = specs if shard is None else in_shard(specs, shard)
-    stored = statuses(folder)
+    stored = statuses(folder, [spec.run_id for spec in specs])
     codes = codes_of(specs)
     groups: dict[str, list[RunSpec]] = {"done": [], "new": [], "failed": [], "changed": []}
     for spec in specs:

@@ -153,7 +153,7 @@ def run(
 def rows_of(specs: Sequence[RunSpec], results: str | Path) -> pd.DataFrame:
     """Return the stored rows of some runs, in their order."""
     order = {spec.run_id: place for place, spec in enumerate(specs)}
-    rows = read_runs(results)
+    rows = read_runs(results, run_ids=order)
     places = rows["run_id"].map(order)
     return rows[places.notna()].iloc[places.dropna().argsort(kind="stable")].reset_index(drop=True)
 

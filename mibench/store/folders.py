@@ -3,9 +3,9 @@
 Layout: ``runs/<stem>.parquet`` and ``curves/<stem>.parquet`` for every finished pack, ``sessions/<session>.parquet``
 for every invocation. Notable:
 
-- A run may lie in several files: two invocations trained it at once, or it failed before it succeeded. Readers keep one
-  copy: of the code from outside that was used last (`code`) results win over failures, then the later one. A run's
-  curve comes from the file whose row was kept.
+- A run may lie in several files, of which readers keep one copy; see `mibench.store.copies`. A run's curve comes from
+  the file whose row was kept.
+- Of many files only those are opened that are asked for, and of these only the columns; see `mibench.store.index`.
 - Files come and go while a folder is read (`compact` replaces many by one); readers then start over.
 """
 
@@ -23,22 +23,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mibench.core.errors import StoreError, StoreWriteError, UsageError, shown
-from mibench.store.columns import RESULT_STATUSES, TABLES
+from mibench.store.columns import RESULT_STATUSES, RUNS, TABLES
+from mibench.store.copies import CHOICE, Stacked, kept, select, sorted_unique, stack
+from mibench.store.index import INDEXED, known_runs
 from mibench.store.parquet import (
     TEMPORARY_PREFIX,
     curves_table,
     file_of,
     pack_stem,
-    read_table,
     schema,
     verify_command,
     write_pack,
     write_table,
 )
 from mibench.store.paths import check_results, existing_results, stems
+from mibench.store.reading import read_all, read_files
 
 __all__ = [
-    "CHOICE",
     "Stored",
     "check_writable",
     "curves_table",
@@ -46,10 +47,8 @@ __all__ = [
     "load_runs",
     "load_sessions",
     "pack_stem",
-    "read_all",
     "read_results",
     "read_runs",
-    "select",
     "statuses",
     "write_pack",
     "write_session",
@@ -57,9 +56,6 @@ __all__ = [
 
 COMPACTED = "compact-"
 """How the stems of files begin that `mibench.store.maintenance.compact` wrote."""
-
-CHOICE = ("run_id", "status", "finished_at", "code")
-"""Columns of runs that say which of several copies is kept."""
 
 _ATTEMPTS = 100
 _T = TypeVar("_T")
@@ -76,9 +72,21 @@ def load_runs(folder: str | Path = "results") -> pd.DataFrame:
     return read_runs(existing_results(folder))
 
 
-def read_runs(folder: str | Path) -> pd.DataFrame:
-    """As `load_runs`, without rows where there is no such folder."""
-    frame: pd.DataFrame = stable(folder, lambda: kept_runs(read_all(folder, "runs"))).to_pandas()
+def read_runs(
+    folder: str | Path, columns: Iterable[str] | None = None, run_ids: Collection[str] | None = None
+) -> pd.DataFrame:
+    """As `load_runs`, without rows where there is no such folder.
+
+    Parameters
+    ----------
+    columns
+        The columns to read, in any order; all by default. What `mibench.store.index.INDEXED` has is taken from there.
+    run_ids
+        The runs to read; all by default. Ids that the folder does not hold are passed over.
+    """
+    wanted = None if columns is None else set(columns)
+    names = [column.name for column in RUNS if wanted is None or column.name in wanted]
+    frame: pd.DataFrame = stable(folder, lambda: _read_runs(folder, names, run_ids)).to_pandas()
     return frame
 
 
@@ -140,10 +148,9 @@ class Stored(NamedTuple):
     code: str | None
 
 
-def statuses(folder: str | Path) -> dict[str, Stored]:
-    """Return what is known of every stored run; a folder that does not exist holds none."""
-    tables = stable(folder, lambda: read_all(folder, "runs", [*CHOICE, "stair"]))
-    frame: pd.DataFrame = kept_runs(tables).to_pandas()
+def statuses(folder: str | Path, run_ids: Collection[str] | None = None) -> dict[str, Stored]:
+    """Return what is known of stored runs, of all or of some; a folder that does not exist holds none."""
+    frame: pd.DataFrame = stable(folder, lambda: _known(folder, (*CHOICE, "stair"), run_ids)).to_pandas()
     frame["done"] = frame["status"].isin(RESULT_STATUSES)
     found = frame.groupby("run_id").agg(done=("done", "all"), rows=("done", "size"), code=("code", "first"))
     return {
@@ -152,42 +159,29 @@ def statuses(folder: str | Path) -> dict[str, Stored]:
     }
 
 
-def select(tables: Mapping[str, pa.Table]) -> dict[str, str]:
-    """Choose for every run the file to take it from: the code used last, results before failures, then the later one.
-
-    Parameters
-    ----------
-    tables
-        Runs tables by stem, with at least the columns of `CHOICE`.
-
-    Returns
-    -------
-    dict
-        run id -> stem; ties go to the stem that sorts last, so that the choice does not depend on the reader.
-    """
-    frames = [
-        table.select(list(CHOICE)).to_pandas().assign(stem=stem) for stem, table in tables.items() if table.num_rows
-    ]
-    if not frames:
-        return {}
-    rows = pd.concat(frames, ignore_index=True)
-    rows["result"] = rows["status"].isin(RESULT_STATUSES)
-    rows["code"] = rows["code"].fillna("")
-    copies = rows.groupby(["run_id", "stem"], as_index=False).agg(
-        {"result": "all", "finished_at": "max", "code": "first"}
-    )
-    copies = copies.sort_values(["finished_at", "stem"], na_position="first")
-    copies["current"] = copies["code"] == copies.groupby("run_id")["code"].transform("last")
-    copies = copies.sort_values(["current", "result"], kind="stable")
-    best = copies.drop_duplicates("run_id", keep="last")
-    return dict(zip(best["run_id"].astype(str), best["stem"].astype(str), strict=True))
+def _known(folder: str | Path, columns: Sequence[str], run_ids: Collection[str] | None) -> pa.Table:
+    """Return the kept rows in columns that the index has, sorted by (run_id, stair)."""
+    stacked = known_runs(folder, columns)
+    return kept_runs(stacked if run_ids is None else stacked.of_runs(run_ids))
 
 
-def kept_runs(tables: Mapping[str, pa.Table]) -> pa.Table:
-    """Concatenate runs tables, one copy of every run, sorted by (run_id, stair)."""
-    best = select(tables)
-    parts = [_of_runs(table, [run for run, owner in best.items() if owner == stem]) for stem, table in tables.items()]
-    return _sorted_unique(_concatenated("runs", parts), "stair")
+def _read_runs(folder: str | Path, names: Sequence[str], run_ids: Collection[str] | None) -> pa.Table:
+    """Return the kept rows, sorted by (run_id, stair)."""
+    needed = list(dict.fromkeys([*CHOICE, "stair", *names]))
+    if set(needed) <= set(INDEXED):
+        return _known(folder, needed, run_ids).select(names)
+    if run_ids is None:
+        return kept_runs(stack(read_all(folder, "runs", needed))).select(names)
+    owners: dict[str, list[str]] = {}
+    for run, stem in select(known_runs(folder, CHOICE).of_runs(run_ids)).items():
+        owners.setdefault(stem, []).append(run)
+    tables = read_files(folder, "runs", owners, needed)
+    return kept_runs(stack({stem: _of_runs(table, owners[stem]) for stem, table in tables.items()})).select(names)
+
+
+def kept_runs(stacked: Stacked) -> pa.Table:
+    """Return one copy of every run, sorted by (run_id, stair)."""
+    return sorted_unique(kept(stacked).rows, "stair")
 
 
 def kept_curves(folder: str | Path, run_ids: Collection[str] | None) -> pa.Table:
@@ -198,30 +192,21 @@ def kept_curves(folder: str | Path, run_ids: Collection[str] | None) -> pa.Table
     UsageError
         For ids of runs that are not in the folder; those without a result have no curve, and are no error.
     """
-    tables = read_all(folder, "runs", CHOICE)
+    stacked = known_runs(folder, CHOICE)
+    chosen = kept(stacked if run_ids is None else stacked.of_runs(run_ids))
+    if run_ids is not None:
+        found = set(chosen.rows["run_id"].to_pylist())
+        if unknown := [run for run in run_ids if run not in found]:
+            names = ", ".join(f"'{shown(run)}'" for run in sorted(unknown)[:3])
+            more = f" and {len(unknown) - 3:,} others" if len(unknown) > 3 else ""
+            raise UsageError(f"results folder '{folder}' holds no run {names}{more}; take ids from mibench.load_runs")
+    results = chosen.where(pc.is_in(chosen.rows["status"], value_set=pa.array(RESULT_STATUSES)).to_numpy())
     owners: dict[str, list[str]] = {}
-    results = {run for table in tables.values() for run in _results_in(table)}
-    chosen = select(tables)
-    if unknown := [run for run in run_ids or () if run not in chosen]:
-        names = ", ".join(f"'{shown(run)}'" for run in sorted(unknown)[:3])
-        more = f" and {len(unknown) - 3:,} others" if len(unknown) > 3 else ""
-        raise UsageError(f"results folder '{folder}' holds no run {names}{more}; take ids from mibench.load_runs")
-    for run, stem in chosen.items():
-        if run in results and (run_ids is None or run in run_ids):
-            owners.setdefault(stem, []).append(run)
-    parts = [_of_runs(read_table(file_of(folder, "curves", stem), "curves"), runs) for stem, runs in owners.items()]
-    return _sorted_unique(_concatenated("curves", parts), "step")
-
-
-def read_all(folder: str | Path, table: str, columns: Sequence[str] | None = None) -> dict[str, pa.Table]:
-    """Read all files of a table, by stem.
-
-    Raises
-    ------
-    FileNotFoundError
-        Where a file vanished on the way; see `stable`.
-    """
-    return {stem: read_table(file_of(folder, table, stem), table, columns) for stem in stems(folder, table)}
+    for run, place in zip(results.rows["run_id"].to_pylist(), results.place, strict=True):
+        owners.setdefault(results.stems[place], []).append(run)
+    tables = read_files(folder, "curves", owners)
+    parts = [_of_runs(table, owners[stem]) for stem, table in tables.items()]
+    return sorted_unique(_concatenated("curves", parts), "step")
 
 
 def stable(folder: str | Path, read: Callable[[], _T]) -> _T:
@@ -284,22 +269,9 @@ def _compacted(listing: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(table, stem) for table, stem in listing if stem.startswith(COMPACTED)]
 
 
-def _results_in(table: pa.Table) -> list[str]:
-    mask = pc.is_in(table["status"], value_set=pa.array(RESULT_STATUSES, pa.string()))
-    runs: list[str] = table.filter(mask)["run_id"].to_pylist()
-    return runs
-
-
 def _of_runs(table: pa.Table, run_ids: Sequence[str]) -> pa.Table:
-    return table.filter(pc.is_in(table["run_id"], value_set=pa.array(run_ids, pa.string())))
+    return table.filter(pc.is_in(table["run_id"], value_set=pa.array(list(run_ids), pa.string())))
 
 
 def _concatenated(table: str, parts: Sequence[pa.Table]) -> pa.Table:
     return pa.concat_tables(parts) if parts else schema(table).empty_table()
-
-
-def _sorted_unique(table: pa.Table, second: str) -> pa.Table:
-    """Sort by (run_id, second) and drop rows that repeat both."""
-    keys: pd.DataFrame = table.select(["run_id", second]).to_pandas()
-    kept = keys.drop_duplicates().sort_values(["run_id", second], kind="stable").index
-    return table.take(pa.array(kept.to_numpy(), pa.int64()))

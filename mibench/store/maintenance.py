@@ -20,9 +20,12 @@ from mibench.core.errors import MibenchError, StoreError, UsageError
 from mibench.experiments.specs import RunSpec
 from mibench.store.codes import mixed_codes
 from mibench.store.columns import FAILURE_STATUSES, RESULT_STATUSES, TABLES
-from mibench.store.folders import CHOICE, COMPACTED, kept_runs, read_all, read_results, select, stable
+from mibench.store.copies import CHOICE, select, stack
+from mibench.store.folders import COMPACTED, kept_runs, read_results, stable
+from mibench.store.index import remove_index
 from mibench.store.parquet import TEMPORARY_PREFIX, encode, file_of, read_table, schema, write_bytes
 from mibench.store.paths import check_results, existing_results, stems
+from mibench.store.reading import read_all
 
 _LEFTOVER_AGE = 3600.0
 """Seconds after which a temporary file, or curves without their runs, belong to nobody."""
@@ -113,7 +116,7 @@ class _Copy:
 
 def _kept(tables: Mapping[str, pa.Table]) -> dict[str, _Copy]:
     """Return the copy of every run that readers keep."""
-    best = select(tables)
+    best = select(stack(tables))
     found = {}
     for stem, table in tables.items():
         for run, status, finished_at, code in zip(*(table[name].to_pylist() for name in CHOICE), strict=True):
@@ -149,10 +152,11 @@ def compact(folder: str | Path) -> Compacted:
     folder = existing_results(folder, " to compact")
     before = sum(len(stems(folder, table)) for table in TABLES)
     tables, curves = read_results(folder)
-    runs = kept_runs(tables)
+    runs = kept_runs(stack(tables))
     if tables:
         _replace(folder, runs, curves, list(tables))
     _compact_sessions(folder)
+    remove_index(folder)  # of one file there is none
     _sweep(folder)
     after = sum(len(stems(folder, table)) for table in TABLES)
     copies = sum(len(set(table["run_id"].to_pylist())) for table in tables.values())
@@ -190,7 +194,8 @@ def content_stem(data: bytes) -> str:
 
 def _sweep(folder: Path) -> None:
     """Remove what killed processes left behind: temporary files, and curves whose runs were never written."""
-    leftovers = [path for table in TABLES for path in (folder / table).glob(f"{TEMPORARY_PREFIX}*")]
+    places = [folder, *(folder / table for table in TABLES)]
+    leftovers = [path for place in places for path in place.glob(f"{TEMPORARY_PREFIX}*")]
     complete = set(stems(folder, "runs"))
     leftovers += [file_of(folder, "curves", stem) for stem in stems(folder, "curves") if stem not in complete]
     for path in leftovers:
@@ -240,7 +245,7 @@ def verify(folder: str | Path) -> list[Finding]:
             f"{mixed.component} has runs by {mixed.codes} states of its code; boards take those by the last, and "
             "'mibench run' with --retrain trains the others again",
         )
-        for mixed in mixed_codes(kept_runs(contents).to_pandas())
+        for mixed in mixed_codes(kept_runs(stack(contents)).to_pandas())
     ]
     return sorted(findings, key=lambda finding: (finding.path, finding.problem))
 

@@ -5,11 +5,17 @@ Notable: this module needs neither pandas nor pyarrow, so that a folder that is 
 
 from __future__ import annotations
 
+import os
 import shlex
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 from mibench.core.errors import StoreError
 from mibench.core.files import FOLDER, check_output, given_path, kind_of
+
+_SUFFIX = ".parquet"
+_T = TypeVar("_T")
 
 MANY = 500
 """Files of the runs table beyond which reading takes long enough for a hint."""
@@ -48,6 +54,13 @@ def check_results(folder: str | Path) -> None:
     check_output(folder, "results folder", "--results")
 
 
+class FileMark(NamedTuple):
+    """What tells that a file is still the same: its size in bytes, and when it was changed, in nanoseconds."""
+
+    size: int
+    mtime_ns: int
+
+
 def stems(folder: str | Path, table: str) -> list[str]:
     """List a table's files by stem, sorted, without the temporary ones; empty where there is no such folder.
 
@@ -56,13 +69,37 @@ def stems(folder: str | Path, table: str) -> list[str]:
     StoreError
         Where the folder cannot be looked into, as with a name that is too long.
     """
+    return sorted(_found(folder, table, lambda entry: None))
+
+
+def marks(folder: str | Path, table: str) -> dict[str, FileMark | None]:
+    """List a table's files as `stems`, each with its mark; None of one that vanished, or leads nowhere."""
+    return dict(sorted(_found(folder, table, _mark).items()))
+
+
+def _mark(entry: os.DirEntry[str]) -> FileMark | None:
     try:
-        found = list((Path(folder) / table).glob("*.parquet"))
+        found = entry.stat()
+    except OSError:  # those who read it say why
+        return None
+    return FileMark(found.st_size, found.st_mtime_ns)
+
+
+def _found(folder: str | Path, table: str, look: Callable[[os.DirEntry[str]], _T]) -> dict[str, _T]:
+    """Look at every file of a table, by stem."""
+    try:
+        with os.scandir(Path(folder) / table) as entries:
+            return {
+                entry.name.removesuffix(_SUFFIX): look(entry)
+                for entry in entries
+                if entry.name.endswith(_SUFFIX) and not entry.name.startswith((".", "_"))
+            }
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a name with a null character
+        return {}
     except OSError as error:
         raise StoreError(
             f"results folder '{folder}' cannot be read ({error.strerror or error}); name another with --results"
         ) from error
-    return sorted(path.stem for path in found if not path.name.startswith((".", "_")))
 
 
 def compaction_hint(folder: str | Path) -> str:

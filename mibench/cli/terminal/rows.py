@@ -102,7 +102,13 @@ def _pair(mean: Any, sd: Any) -> str:
 
 
 def show_contents(rows: pd.DataFrame) -> None:
-    """Print what a results folder holds: a line per task, estimator, critic and sampler."""
+    """Print what a results folder holds: a line per task, estimator, critic and sampler.
+
+    Parameters
+    ----------
+    rows
+        Rows of the runs table: their ids, statuses, batch sizes, and the components' names and versions.
+    """
     from mibench.analysis.labels import COMPONENTS, shown_names
 
     runs = rows.drop_duplicates("run_id", keep="last")
@@ -118,7 +124,13 @@ def show_contents(rows: pd.DataFrame) -> None:
 
 
 def show_failed(rows: pd.DataFrame) -> None:
-    """Print the runs of a results folder that failed, each with its reason."""
+    """Print the runs of a results folder that failed, each with its reason.
+
+    Parameters
+    ----------
+    rows
+        Rows of the runs table: the columns of labels, ids, seeds, batch sizes, statuses and errors.
+    """
     from mibench.analysis.failures import failed_runs
     from mibench.analysis.labels import COMPONENTS, plural, with_labels
 

@@ -21,9 +21,13 @@ def ls_command(
     from mibench.store.paths import existing_results
 
     existing_results(results)
-    say_crowded(results)
+    if failed:
+        say_crowded(results)
 
-    from mibench.store.folders import load_runs
+    from mibench.analysis.labels import COMPONENTS, LABELLED, VERSIONS
+    from mibench.store.folders import read_runs
 
-    rows = load_runs(results)
-    (show_failed if failed else show_contents)(rows)
+    if failed:
+        show_failed(read_runs(results, {"run_id", "seed", "batch", "status", "error", *LABELLED}))
+    else:
+        show_contents(read_runs(results, {"run_id", "batch", "status", *COMPONENTS, *VERSIONS}))
