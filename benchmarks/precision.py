@@ -1,9 +1,9 @@
 """Accuracy of bfloat16: estimates trained in it against estimates trained in float32, cell by cell.
 
 A cell is a level of gaussian20d, an estimator and a critic. Both precisions are trained with several seeds by mibench's
-own runner, into a results folder: what is there is not trained again, so that the command goes on where it stopped. Runs
-of two precisions have other data (a run's id seeds them), so that their means differ by chance too: the interval is
-Welch's, at 95 percent. Cells whose means differ beyond it, and by more than 0.03 nats, are marked.
+own runner, into a results folder: what is there is not trained again, so that the command goes on where it stopped.
+Runs of two precisions have other data (a run's id seeds them), so that their means differ by chance too: the interval
+is Welch's, at 95 percent. Cells whose means differ beyond it, and by more than 0.03 nats, are marked.
 
     python benchmarks/precision.py --results /tmp/precision            # train what is missing, and print the table
     python benchmarks/precision.py --results /tmp/precision --table    # the table of what is there
@@ -37,9 +37,7 @@ SMALL = 0.03
 def runs_of(level: float, critic: str, precision: str, lengths: dict[str, int]) -> list[RunSpec]:
     """Runs of all estimators on one level: those that are trained together."""
     given = {"task": "gaussian20d", "mi": float(level), "estimator": list(ESTIMATORS), "critic": critic}
-    return resolve(
-        {**given, "hidden": HIDDEN[critic], "precision": precision, "negatives": "all-pairs", **lengths}
-    )
+    return resolve({**given, "hidden": HIDDEN[critic], "precision": precision, "negatives": "all-pairs", **lengths})
 
 
 def table(rows: pd.DataFrame, column: str) -> list[str]:

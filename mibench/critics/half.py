@@ -184,7 +184,10 @@ class HalfLayers(HiddenLayers):
         """Carry a gradient back to the first layer's pre-activation; see `HiddenLayers.backward`."""
         for k in reversed(range(len(self.layers))):
             for one in _one_by_one(gradient):
-                a, d = activations[k][one], activation_backward_(gradient[one], activations[k + 1][one], self.activation)
+                a, d = (
+                    activations[k][one],
+                    activation_backward_(gradient[one], activations[k + 1][one], self.activation),
+                )
                 self._layer_backward(k, a, d, spare[one], which, one, add=add)
             gradient, spare = spare, gradient
         for one in _one_by_one(gradient):
@@ -232,7 +235,13 @@ class HalfMLP(MLP):
             like = self.first.weight
             size = like.shape[0], n, self.first.n_out
             *halves, first, second = [like.new_empty(size, dtype=_HALF) for _ in range(len(self.inner.layers) + 3)]
-            self._buffers[n] = [*halves, like.new_empty(*size[:2], self.last.n_out), first, second, like.new_empty(size)]
+            self._buffers[n] = [
+                *halves,
+                like.new_empty(*size[:2], self.last.n_out),
+                first,
+                second,
+                like.new_empty(size),
+            ]
         return self._buffers[n]
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -254,8 +254,8 @@ class JointScorer(Scorer):
 class HalfJointScorer(JointScorer):
     """The joint critic with hidden activations in bfloat16; see `mibench.critics.half`.
 
-    The first layer's factors are rounded, then added and rounded again. Chunks are longer than in float32: a row is half
-    as long, and each chunk's gradients are rounded.
+    The first layer's factors are rounded, then added and rounded again. Chunks are longer than in float32, since each
+    one's gradients are rounded.
     """
 
     layers = HalfLayers

@@ -88,8 +88,10 @@ class Plan:
 
     @property
     def speed_note(self) -> str:
-        """Say that bfloat16 gains no time here, in a sentence; empty where it does, or where nothing is to be trained in it."""
-        if has_bfloat16_units(self.device) or not any(spec.precision == "bfloat16" for pack in self.packs for spec in pack):
+        """Say that bfloat16 gains no time here, in a sentence; empty where it does, and where no run is in it."""
+        if has_bfloat16_units(self.device) or not any(
+            spec.precision == "bfloat16" for pack in self.packs for spec in pack
+        ):
             return ""
         return (
             "precision bfloat16 will not be faster than float32: this processor has neither AMX nor AVX512_BF16; "

@@ -99,7 +99,7 @@ RUNS: tuple[Column, ...] = (
         "precision",
         "string",
         "float32; bfloat16: hidden activations and the critic's matrix products are in bfloat16, with sums in float32; "
-        "bfloat16-products: the products' inputs alone are rounded to it; float16-scores, bfloat16-scores: loss and its "
+        "bfloat16-products: the products' inputs alone are rounded to it; float16-scores, bfloat16-scores: loss and "
         "gradient are computed in that precision",
     ),
     Column(

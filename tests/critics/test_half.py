@@ -1,4 +1,4 @@
-"""Hidden layers in bfloat16: one arithmetic by units and by float32 products, written down here once more in float64."""
+"""Hidden layers in bfloat16: one arithmetic by units and by float32 products, and here once more in float64."""
 
 from __future__ import annotations
 
@@ -159,7 +159,8 @@ def test_activations_are_kept_in_half_the_memory() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "units"), [("fpu amx_tile amx_bf16", True), ("avx512_bf16", True), ("avx512f avx512_vnni", False), ("", False)]
+    ("flags", "units"),
+    [("fpu amx_tile amx_bf16", True), ("avx512_bf16", True), ("avx512f avx512_vnni", False), ("", False)],
 )
 def test_units_are_what_the_processor_lists(
     flags: str, units: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
