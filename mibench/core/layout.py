@@ -50,10 +50,12 @@ class Layout:
     ----------
     products
         What the inputs of products with these parameters are rounded to; None leaves them as they are.
+    hidden
+        What the hidden layers with these parameters keep their activations in; None for float32.
     """
 
-    def __init__(self, products: torch.dtype | None = None) -> None:
-        self.products = products
+    def __init__(self, products: torch.dtype | None = None, hidden: torch.dtype | None = None) -> None:
+        self.products, self.hidden = products, hidden
         self.blocks: list[Block] = []
         self.size = 0
 

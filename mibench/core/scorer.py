@@ -30,7 +30,8 @@ CHUNK_ROWS = 1024
 class Shape:
     """Sizes that the runs of a pack share, and how their critics compute.
 
-    ``products`` is what the inputs of matrix products are rounded to; None for float32.
+    ``products`` is what the inputs of matrix products are rounded to, and ``hidden`` what hidden activations, and the
+    products between hidden layers, are kept in; None for float32.
     """
 
     runs: int
@@ -40,6 +41,7 @@ class Shape:
     dim_y: int
     device: torch.device
     products: torch.dtype | None = None
+    hidden: torch.dtype | None = None
 
 
 def as_scores(raw: Tensor, batch: int, *, all_pairs: bool, extras: Mapping[str, Tensor] | None = None) -> Scores:

@@ -18,6 +18,7 @@ from mibench.core.scorer import CHUNK_ROWS, Scorer, Shape
 from mibench.critics.density_families import Family, family_of
 from mibench.critics.dot_products import gradient_of_pool, gradient_of_rows, inner_products
 from mibench.critics.extras import SideScorer
+from mibench.critics.half import perceptrons
 from mibench.critics.kernels import MLP, Affine
 
 
@@ -58,7 +59,7 @@ class Parameters:
         if count and density.mean == "linear":
             self.network = Affine(layout, runs, dim_given, count * family.dim)
         elif count:
-            self.network = MLP(layout, runs, dim_given, hidden, count * family.dim, activation)
+            self.network = perceptrons(layout, runs, dim_given, hidden, count * family.dim, activation)
         self._networked = count
         self._blocks = [layout.add(runs, 1, family.dim) for _ in range(family.vectors - count)]
 
@@ -126,7 +127,7 @@ class DensityScorer(Scorer):
     def __init__(
         self, shape: Shape, density: Density, *, hidden: tuple[int, int], activation: Activation = "relu"
     ) -> None:
-        layout = Layout(shape.products)
+        layout = Layout(shape.products, shape.hidden)
         self._given_x = density.given == "x"
         dims = (shape.dim_x, shape.dim_y) if self._given_x else (shape.dim_y, shape.dim_x)
         self._family = family_of(density, dims[1])

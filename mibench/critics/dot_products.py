@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     pass
 from mibench.core.layout import Layout
 from mibench.core.scorer import CHUNK_ROWS
+from mibench.critics.half import perceptrons
 from mibench.critics.kernels import MLP, Linear, product, rounded
 
 
@@ -69,15 +70,15 @@ class DotScorer(Scorer):
     ) -> None:
         self._scale, self._embed_size, self._shared = scale, embed, shared
         self._twins = hidden is not None and shape.dim_x == shape.dim_y and shape.pool == shape.batch and not shared
-        layout, runs, dims = Layout(shape.products), shape.runs, (shape.dim_x, shape.dim_y)
+        layout, runs, dims = Layout(shape.products, shape.hidden), shape.runs, (shape.dim_x, shape.dim_y)
         self._towers: tuple[MLP, ...] = ()
         if hidden is None:
             self._linear = Linear(layout, runs, *dims, bias=False, pad_in=False)
         elif self._twins:  # towers of one shape are stacked themselves: network 2r is g of run r, 2r + 1 is h
-            self._towers = (MLP(layout, 2 * runs, shape.dim_x, hidden, embed, activation),)
+            self._towers = (perceptrons(layout, 2 * runs, shape.dim_x, hidden, embed, activation),)
         else:
             self._towers = tuple(
-                MLP(layout, runs, dim, hidden, embed, activation) for dim in dims[: 1 if shared else 2]
+                perceptrons(layout, runs, dim, hidden, embed, activation) for dim in dims[: 1 if shared else 2]
             )
         super().__init__(shape, layout)
         linears = [linear for tower in self._towers for linear in tower.linears] or [self._linear]

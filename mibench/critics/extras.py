@@ -25,7 +25,7 @@ from mibench.core.estimator import Side
 from mibench.core.layout import Layout
 from mibench.core.scorer import CHUNK_ROWS
 from mibench.core.task import Task
-from mibench.critics.kernels import MLP
+from mibench.critics.half import perceptrons
 
 
 class SideScorer(Scorer):
@@ -121,8 +121,8 @@ class BaselineScorer(SideScorer):
     """
 
     def __init__(self, shape: Shape, *, side: Side, hidden: tuple[int, int], activation: Activation = "relu") -> None:
-        layout, dim = Layout(shape.products), shape.dim_x if side == "x" else shape.dim_y
-        self._mlp = MLP(layout, shape.runs, dim, hidden, 1, activation)
+        layout, dim = Layout(shape.products, shape.hidden), shape.dim_x if side == "x" else shape.dim_y
+        self._mlp = perceptrons(layout, shape.runs, dim, hidden, 1, activation)
         super().__init__(shape, layout, side)
         for linear in self._mlp.linears:
             linear.attach(self.parameters, self.gradients)

@@ -7,6 +7,7 @@ one per pair. What follows is done in chunks of rows that stay in the cache.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from mibench.core.estimator import Estimator
 from mibench.core.layout import Layout
 from mibench.core.registry import register_critic
 from mibench.core.scorer import CHUNK_ROWS, Scorer, Shape
+from mibench.critics.half import HalfLayers
 from mibench.critics.kernels import HiddenLayers, Linear, activate_, rounded
 from mibench.critics.module import ModuleCritic
 
@@ -44,7 +46,8 @@ class Joint(ModuleCritic):
         """Build the stacked MLPs; with dropout, plain modules."""
         if architecture.has_dropout:
             return super().build(shape, architecture, estimators)
-        return JointScorer(shape, hidden=(architecture.depth, architecture.width), activation=architecture.activation)
+        kind = JointScorer if shape.hidden is None else HalfJointScorer
+        return kind(shape, hidden=(architecture.depth, architecture.width), activation=architecture.activation)
 
 
 _SPARE = -1
@@ -64,12 +67,18 @@ class JointScorer(Scorer):
     one run. Activations of all chunks are kept for the backward pass where they fit, else computed again.
     """
 
+    layers: ClassVar[type[HiddenLayers]] = HiddenLayers
+    """What computes the hidden layers after the first."""
+
+    chunk_rows: ClassVar[int] = CHUNK_ROWS
+    """Rows of a chunk on a CPU, at most; they are part of the arithmetic, since gradients are summed chunk by chunk."""
+
     def __init__(self, shape: Shape, *, hidden: tuple[int, int], activation: Activation) -> None:
         depth, width = hidden
-        layout, runs, fan_in = Layout(shape.products), shape.runs, shape.dim_x + shape.dim_y
+        layout, runs, fan_in = Layout(shape.products, shape.hidden), shape.runs, shape.dim_x + shape.dim_y
         self._first_x = Linear(layout, runs, shape.dim_x, width, fan_in=fan_in, bias=False, pad_in=False)
         self._first_y = Linear(layout, runs, shape.dim_y, width, fan_in=fan_in, pad_in=False)
-        self._inner = HiddenLayers(layout, runs, depth, width, activation)
+        self._inner = self.layers(layout, runs, depth, width, activation)
         self._last = Linear(layout, runs, width, 1, pad_out=False)
         super().__init__(shape, layout)
         self._linears = [self._first_x, self._first_y, *self._inner.layers, self._last]
@@ -88,8 +97,9 @@ class JointScorer(Scorer):
         """Score a batch; see `Scorer.forward`."""
         self._x, self._y = x, y
         runs, batch, pool, every = x.shape[0], x.shape[1], y.shape[1], slice(None)
-        self._u = self._first_x.forward(x, self._factor("u", runs, batch), every)
-        self._v = self._first_y.forward(y, self._factor("v", runs, pool), every)
+        self._inner.read_weights()
+        self._u = self._kept_as(self._first_x.forward(x, self._factor("u", runs, batch), every))
+        self._v = self._kept_as(self._first_y.forward(y, self._factor("v", runs, pool), every))
         self._partners = None if index is None else _partners(index, pool)  # (R, N, K)
         cells = x.new_empty(runs, batch, pool if self._partners is None else self._partners.shape[2])
         self._chunks = self._plan(cells)
@@ -106,8 +116,8 @@ class JointScorer(Scorer):
     def _plan(self, cells: Tensor) -> list[tuple[slice, slice]]:
         """Cut the scores (R, N, K) into chunks: slices of the runs and of the rows of x, each with its K partners."""
         runs, rows, partners = cells.shape
-        most = _CUDA_CHUNK_ROWS if cells.is_cuda else CHUNK_ROWS
-        if rows * partners * (runs if cells.is_cuda else 1) <= most:
+        most = _CUDA_CHUNK_ROWS if cells.is_cuda else self.chunk_rows
+        if rows * partners * (runs if cells.is_cuda else 1) <= (most if cells.is_cuda else CHUNK_ROWS):
             return [(slice(None), slice(0, rows))]
         step = max(1, most // partners)
         pieces = [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
@@ -125,9 +135,13 @@ class JointScorer(Scorer):
             rows = self._partners[which, piece].flatten()
             torch.index_select(self._v.view(-1, self._width), 0, rows, out=first.view(-1, self._width))
             first.add_(u)
-        activate_(first, self._activation)
+        self._activate_(activations[0])
         self._inner.forward(activations, which)
         return activations
+
+    def _activate_(self, hidden: Tensor) -> None:
+        """Apply the activation in place to (S, n, H)."""
+        activate_(hidden, self._activation)
 
     def _slot(self, slot: int, stacked: int, n: int) -> list[Tensor]:
         """Memory for the activations of a chunk; one slot serves all where they are not kept."""
@@ -146,14 +160,22 @@ class JointScorer(Scorer):
             self._slots[key] = [self._u.new_empty(stacked, n, self._width) for _ in range(count)]
         return self._slots[key]
 
+    def _kept_as(self, factor: Tensor) -> Tensor:
+        """A factor of the first layer in the precision of hidden activations."""
+        return factor
+
     def _scores(self, activation: Tensor, which: slice, spare: Tensor | None = None) -> Tensor:
         """``a w + b``, (S, n): a sum per row, which no other row can touch; ``spare`` (S, n, H) is overwritten."""
         weight, bias = self._rounded(self._last.weight[which]), self._last.bias[which]
-        return torch.mul(self._rounded(activation), weight.transpose(1, 2), out=spare).sum(-1).add_(bias[:, 0])
+        return torch.mul(self._hidden_rounded(activation), weight.transpose(1, 2), out=spare).sum(-1).add_(bias[:, 0])
 
     def _rounded(self, tensor: Tensor) -> Tensor:
         """What enters a product."""
         return rounded(tensor, self.shape.products)
+
+    def _hidden_rounded(self, activation: Tensor) -> Tensor:
+        """Activations as they enter a product with the output layer."""
+        return self._rounded(activation)
 
     def backward(self, gradient: Tensor) -> None:
         """Chain rule chunk by chunk; see `Scorer.backward`."""
@@ -169,8 +191,7 @@ class JointScorer(Scorer):
             first, second = self._memory(_SPARE, stacked, n, 2)
             add = piece.start > 0  # the first chunk of a run sets its gradients
             self._last_backward(activations[-1], d, which, add=add)
-            weight = self._rounded(self._last.weight[which]).transpose(1, 2)
-            torch.mul(self._rounded(d).unsqueeze(-1), weight, out=first)
+            self._last_input_gradient(d, first, which)
             inner = self._inner.backward(activations, first, second, which, add=add)
             self._unload(inner, which, piece, du, dv)
         self._first_x.backward(self._x, du, slice(None), add=False)
@@ -180,13 +201,18 @@ class JointScorer(Scorer):
         """Gradients of the output layer, one product of a row vector and a matrix per run."""
         weights, biases = self._last.weight_gradient[which], self._last.bias_gradient[which]
         for a, row, weight, bias in zip(activation, d, weights, biases, strict=True):
-            left, right = self._rounded(row).unsqueeze(0), self._rounded(a)
+            left, right = self._rounded(row).unsqueeze(0), self._hidden_rounded(a)
             if add:
                 weight.T.addmm_(left, right)
                 bias.add_(row.sum())
             else:
                 torch.mm(left, right, out=weight.T)
                 bias.copy_(row.sum())
+
+    def _last_input_gradient(self, d: Tensor, out: Tensor, which: slice) -> None:
+        """Carry the gradient of the scores (S, n) back to the last activation (S, n, H): an outer product per run."""
+        weight = self._rounded(self._last.weight[which]).transpose(1, 2)
+        torch.mul(self._rounded(d).unsqueeze(-1), weight, out=out)
 
     def _unload(self, gradient: Tensor, which: slice, piece: slice, du: Tensor, dv: Tensor) -> None:
         """Add the gradient of a chunk's pre-activations to those of the factors."""
@@ -200,7 +226,7 @@ class JointScorer(Scorer):
 
     def prepare(self, run: int, x: Tensor, y: Tensor) -> tuple[int, Tensor, Tensor]:
         """Apply the first layer to both sides of one run's pool, (n, H) each."""
-        return run, self._first_x.apply(x, run), self._first_y.apply(y, run)
+        return run, self._kept_as(self._first_x.apply(x, run)), self._kept_as(self._first_y.apply(y, run))
 
     def block(self, prepared: tuple[int, Tensor, Tensor], start: int, stop: int) -> Tensor:
         """Rows of the score matrix; see `Scorer.block`."""
@@ -217,14 +243,49 @@ class JointScorer(Scorer):
 
     def _evaluate(self, run: int, hidden: Tensor) -> Tensor:
         """Scores of one run from first-layer pre-activations (n, H), which are overwritten."""
-        a = activate_(hidden, self._activation)
-        for layer in self._inner.layers:
-            a = activate_(layer.apply(a, run), self._activation)
-        return self._scores(a.unsqueeze(0), slice(run, run + 1))[0]
+        self._activate_(hidden.unsqueeze(0))
+        return self._scores(self._inner.apply(hidden, run).unsqueeze(0), slice(run, run + 1))[0]
 
     def block_rows(self, n: int) -> int:
         """Rows of a block such that its activations stay in the cache."""
         return max(1, 4 * CHUNK_ROWS // n)
+
+
+class HalfJointScorer(JointScorer):
+    """The joint critic with hidden activations in bfloat16; see `mibench.critics.half`.
+
+    The first layer's factors are rounded, then added and rounded again. Chunks are longer than in float32, since each
+    one's gradients are rounded.
+    """
+
+    layers = HalfLayers
+    chunk_rows = 4 * CHUNK_ROWS
+    _inner: HalfLayers
+
+    def _kept_as(self, factor: Tensor) -> Tensor:
+        return factor.to(torch.bfloat16)
+
+    def _activate_(self, hidden: Tensor) -> None:
+        self._inner.activate_(hidden)
+
+    def _scores(self, activation: Tensor, which: slice, spare: Tensor | None = None) -> Tensor:
+        """``a w + b``, (S, n), run by run: a product with a vector."""
+        weight, bias = self._rounded(self._last.weight[which]), self._last.bias[which]
+        wide = self._inner.scratch.widened(activation, "result")
+        found = wide.new_empty(wide.shape[:2])
+        for a, w, scores in zip(wide, weight[:, :, 0], found, strict=True):
+            torch.mv(a, w, out=scores)
+        return found.add_(bias[:, 0])
+
+    def _hidden_rounded(self, activation: Tensor) -> Tensor:
+        return self._inner.scratch.widened(activation, "input")
+
+    def _last_input_gradient(self, d: Tensor, out: Tensor, which: slice) -> None:
+        weight = self._last.weight[which].to(out.dtype).transpose(1, 2)
+        torch.mul(d.to(out.dtype).unsqueeze(-1), weight, out=out)
+
+    def _unload(self, gradient: Tensor, which: slice, piece: slice, du: Tensor, dv: Tensor) -> None:
+        super()._unload(self._inner.scratch.widened(gradient, "gradient"), which, piece, du, dv)
 
 
 def _partners(index: Tensor, pool: int) -> Tensor:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -185,6 +186,9 @@ class HiddenLayers:
         self.layers = [Linear(layout, stacked, width, width) for _ in range(depth - 1)]
         self.activation = activation
 
+    def read_weights(self) -> None:
+        """Take the weights as they are now, before the passes of a step; float32 needs no copy of them."""
+
     def forward(self, activations: Sequence[Tensor], which: slice) -> None:
         """Fill ``activations[1:]``, each (S, n, width), from ``activations[0]``, all activated."""
         for layer, a, out in zip(self.layers, activations[:-1], activations[1:], strict=True):
@@ -206,16 +210,25 @@ class HiddenLayers:
             gradient, spare = spare, gradient
         return activation_backward_(gradient, activations[0], self.activation)
 
+    def apply(self, a: Tensor, s: int) -> Tensor:
+        """Map activations (n, width) through network s's layers alone, into fresh memory: for evaluation."""
+        for layer in self.layers:
+            a = activate_(layer.apply(a, s), self.activation)
+        return a
+
 
 class MLP:
     """S stacked perceptrons ``n_in -> depth x width -> n_out`` on S batches of n rows each."""
+
+    layers: ClassVar[type[HiddenLayers]] = HiddenLayers
+    """What computes the hidden layers after the first."""
 
     def __init__(
         self, layout: Layout, stacked: int, n_in: int, hidden: tuple[int, int], n_out: int, activation: Activation
     ) -> None:
         depth, width = hidden
         self.first = Linear(layout, stacked, n_in, width, pad_in=False)
-        self.inner = HiddenLayers(layout, stacked, depth, width, activation)
+        self.inner = self.layers(layout, stacked, depth, width, activation)
         self.last = Linear(layout, stacked, width, n_out)
         self._buffers: dict[int, list[Tensor]] = {}
 
@@ -252,10 +265,8 @@ class MLP:
 
     def apply(self, inputs: Tensor, s: int) -> Tensor:
         """Map (n, n_in) with network s alone, into fresh memory: for evaluation."""
-        a = inputs
-        for linear in self.linears[:-1]:
-            a = activate_(linear.apply(a, s), self.inner.activation)
-        return self.last.apply(a, s)
+        a = activate_(self.first.apply(inputs, s), self.inner.activation)
+        return self.last.apply(self.inner.apply(a, s), s)
 
 
 class Affine:

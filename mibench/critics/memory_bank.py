@@ -21,7 +21,8 @@ from mibench.core.layout import Layout
 from mibench.core.registry import register_critic
 from mibench.core.scorer import CHUNK_ROWS, Scorer, Shape
 from mibench.core.task import Task
-from mibench.critics.kernels import MLP, product
+from mibench.critics.half import perceptrons
+from mibench.critics.kernels import product
 
 
 @register_critic("memory-bank")
@@ -79,8 +80,8 @@ class MemoryBankScorer(Scorer):
     """
 
     def __init__(self, shape: Shape, critic: MemoryBank, *, hidden: tuple[int, int], activation: Activation) -> None:
-        layout = Layout(shape.products)
-        self._encoder = MLP(layout, shape.runs, shape.dim_x, hidden, critic.embed, activation)
+        layout = Layout(shape.products, shape.hidden)
+        self._encoder = perceptrons(layout, shape.runs, shape.dim_x, hidden, critic.embed, activation)
         super().__init__(shape, layout)
         for linear in self._encoder.linears:
             linear.attach(self.parameters, self.gradients)

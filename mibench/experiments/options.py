@@ -57,8 +57,14 @@ PATIENCE = 10
 ACTIVATIONS = ("relu", "elu")
 """Activations of the stock critics."""
 
-PRECISIONS = ("float32", "bfloat16-products", "float16-scores", "bfloat16-scores")
-"""How a run computes; what each stands for is in `mibench.training.precision.PRECISIONS`."""
+PRECISIONS = ("float32", "bfloat16", "bfloat16-products", "float16-scores", "bfloat16-scores")
+"""How a run computes; what each stands for is in `mibench.training.precision.PRECISIONS`.
+
+A name stands for one arithmetic and is part of a run's id: other arithmetic is another name.
+"""
+
+PRODUCT_PRECISIONS = ("bfloat16", "bfloat16-products")
+"""Those that concern a critic's products, and critics without any therefore not."""
 
 OPTIMISERS = ("adam", "sgd")
 """Optimisers: Adam with torch's averages, and stochastic gradient descent, with momentum where it is given."""

@@ -13,7 +13,7 @@ from mibench.core.registry import TASKS
 from mibench.experiments.components import Components
 from mibench.experiments.lengths import resolve_lengths
 from mibench.experiments.matching import check_components, check_sizes
-from mibench.experiments.options import DEFAULTS, Budget
+from mibench.experiments.options import DEFAULTS, PRODUCT_PRECISIONS, Budget
 from mibench.experiments.reading import Combination, Options
 from mibench.experiments.specs import RunSpec
 from mibench.experiments.values import ComponentName, as_stored, component_name
@@ -153,5 +153,5 @@ def _training(chosen: Combination, uses: frozenset[str]) -> dict[str, Any]:
 
 def _precision(given: str, critic: Critic) -> str:
     """Return the precision; float32 where the critic has no products, or no scores, to round: such runs are one."""
-    without_products = given.endswith("-products") and "products" not in critic.uses
+    without_products = given in PRODUCT_PRECISIONS and "products" not in critic.uses
     return "float32" if without_products or not critic.scores_pairs else given

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mibench.core.errors import UsageError, shown
 from mibench.core.numbers import as_integer, as_whole
+from mibench.core.processor import has_bfloat16_units
 from mibench.core.registry import ESTIMATORS
 from mibench.experiments.code import codes_of
 from mibench.experiments.specs import RunSpec
@@ -37,6 +38,9 @@ class Plan:
 
     memory: float | None = None
     """Bytes that the largest pack's process needs, about; None where nobody asked."""
+
+    device: str = "cpu"
+    """Where runs are trained: ``cpu`` or ``cuda``."""
 
     @property
     def specs(self) -> Pack:
@@ -80,6 +84,18 @@ class Plan:
         return (
             f"{', '.join(names)} {verb} each batch of {' or '.join(map(str, sizes))} pairs as a sample: "
             "give --samples for a fixed one"
+        )
+
+    @property
+    def speed_note(self) -> str:
+        """Say that bfloat16 gains no time here, in a sentence; empty where it does, and where no run is in it."""
+        if has_bfloat16_units(self.device) or not any(
+            spec.precision == "bfloat16" for pack in self.packs for spec in pack
+        ):
+            return ""
+        return (
+            "precision bfloat16 will not be faster than float32: this processor has neither AMX nor AVX512_BF16; "
+            "float32 products of rounded numbers give the same"
         )
 
 
@@ -129,7 +145,7 @@ def make_plan(
     packs = pack(todo, jobs=jobs, device=device)
     done, new, failed, changed = (tuple(groups[name]) for name in ("done", "new", "failed", "changed"))
     edited = _edited((stored[spec.run_id].code, codes.get(spec.run_id)) for spec in changed)
-    return Plan(done, new, failed, packs, retry_failed, changed, edited, retrain, codes)
+    return Plan(done, new, failed, packs, retry_failed, changed, edited, retrain, codes, device=device)
 
 
 def _group(spec: RunSpec, stored: Stored | None, code: str | None) -> str:

@@ -98,8 +98,9 @@ RUNS: tuple[Column, ...] = (
     Column(
         "precision",
         "string",
-        "float32; bfloat16-products: inputs of the critic's matrix products are rounded to bfloat16; float16-scores, "
-        "bfloat16-scores: loss and its gradient are computed in that precision",
+        "float32; bfloat16: hidden activations and the critic's matrix products are in bfloat16, with sums in float32; "
+        "bfloat16-products: the products' inputs alone are rounded to it; float16-scores, bfloat16-scores: loss and "
+        "gradient are computed in that precision",
     ),
     Column(
         "window",

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from mibench.core.processor import cpu_flags, proc_field
 from mibench.core.version import __version__
 from mibench.store.columns import empty_row
 from mibench.store.parquet import storable
@@ -76,25 +77,14 @@ def _processor() -> str:
     `platform.processor` is empty on Linux, and virtual machines call many processors by one name.
     """
     info = Path("/proc/cpuinfo")
-    name = _field(info, "model name")
+    name = proc_field(info, "model name")
     if name is None:
         return platform.processor() or platform.machine()
-    numbers = [f"{key.split()[-1]} {value}" for key in _NUMBERS if (value := _field(info, key)) is not None]
-    flags = set((_field(info, "flags") or "").split())
-    return ", ".join([name, *numbers, *(flag for flag in _EXTENSIONS if flag in flags)])
+    numbers = [f"{key.split()[-1]} {value}" for key in _NUMBERS if (value := proc_field(info, key)) is not None]
+    return ", ".join([name, *numbers, *(flag for flag in _EXTENSIONS if flag in cpu_flags())])
 
 
 def _gpu() -> str | None:
     """Return the model of the first CUDA device as the driver reports it, without starting CUDA in this process."""
     files = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
-    return _field(files[0], "Model") if files else None
-
-
-def _field(path: Path, name: str) -> str | None:
-    """Return the value of a ``name : value`` line of a file under /proc."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return None
-    values = [value.strip() for key, _, value in (line.partition(":") for line in lines) if key.strip() == name]
-    return values[0] if values else None
+    return proc_field(files[0], "Model") if files else None

@@ -50,6 +50,7 @@ class Pack:
             dim_y=first.tasks[0].dim_y,
             device=device,
             products=precision.products,
+            hidden=precision.hidden,
         )
         estimators = [run.estimator for run in runs]
         self.scorer, self.extras = build_scorers(first, self.shape, estimators)

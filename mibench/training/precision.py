@@ -1,7 +1,7 @@
 """How a run computes: in which precision, and in a process with one thread, no denormals and fast float32 products.
 
 Notable: torch's "medium" precision routes float32 products to kernels that are up to twice as fast at the same
-accuracy on some processors, and really compute in fewer bits on others. So it is probed: one product against float64.
+accuracy on AMD's processors, and really compute in fewer bits on others. So it is probed: one product against float64.
 Time is not asked: two sets of kernels give different bits, and a busy machine must not decide which a worker takes.
 """
 
@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 
 import torch
 
+from mibench.core.processor import is_intel
+
 
 @dataclasses.dataclass(frozen=True)
 class Precision:
@@ -22,16 +24,21 @@ class Precision:
     ----------
     products
         Inputs of the critic's matrix products; sums, weights and Adam stay in float32.
+    hidden
+        Hidden activations and the gradients that flow back through them; products between hidden layers have their
+        sums in float32 and are rounded once.
     scores
         Scores, and all that the loss and its gradient are computed in.
     """
 
     products: torch.dtype | None = None
+    hidden: torch.dtype | None = None
     scores: torch.dtype | None = None
 
 
 PRECISIONS: Mapping[str, Precision] = {
     "float32": Precision(),
+    "bfloat16": Precision(products=torch.bfloat16, hidden=torch.bfloat16),
     "bfloat16-products": Precision(products=torch.bfloat16),
     "float16-scores": Precision(scores=torch.float16),
     "bfloat16-scores": Precision(scores=torch.bfloat16),
@@ -57,7 +64,12 @@ def configure_process(device: str = "cpu") -> None:
 
 
 def probe_matmul_mode() -> str:
-    """Return ``medium`` where its products are float32-accurate on this processor, else ``highest``."""
+    """Return ``medium`` where its products are float32-accurate on a processor that is not Intel's, else ``highest``.
+
+    The default kernels are made for Intel's processors, where the others take a tenth longer at least.
+    """
+    if is_intel():
+        return "highest"
     with _kept_mode():
         torch.set_float32_matmul_precision("medium")
         return "medium" if _relative_error() < _WORST_ERROR else "highest"

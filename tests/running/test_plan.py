@@ -162,3 +162,23 @@ def test_a_shard_is_a_pair_of_whole_numbers(shard: Any, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"shard must be two whole numbers, not .*; write \(3, 40\) for part 3 of 40"):
         mibench.run(task="gaussian20d", estimator="nwj", results=tmp_path / "new", shard=shard, dry_run=True)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "units", "said"),
+    [
+        ("bfloat16", "cpu", False, True),
+        ("bfloat16", "cpu", True, False),
+        ("bfloat16-products", "cpu", False, False),
+        ("bfloat16", "cuda", False, False),
+    ],
+)
+def test_a_line_says_where_bfloat16_gains_nothing(
+    precision: str, device: str, units: bool, said: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = frozenset({"avx512f", "avx512_bf16"} if units else {"avx512f"})
+    monkeypatch.setattr("mibench.core.processor.cpu_flags", lambda: flags)
+    specs = resolve({"task": "gaussian20d", "mi": 1, "estimator": "nwj", "precision": precision, "seeds": 1})
+    note = make_plan(specs, tmp_path, device=device).speed_note
+    assert ("will not be faster than float32" in note) is said
+    assert bool(note) is said

@@ -258,7 +258,7 @@ COMMAND_LINES: dict[str, str] = {
     "RUN --activation ''": "option '--activation' is empty; give it a value or leave it out",
     "RUN --activation x": "unknown activation 'x'; known: elu, relu",
     "RUN --precision ''": "option '--precision' is empty; give it a value or leave it out",
-    "RUN --precision x": "unknown precision 'x'; known: bfloat16-products, bfloat16-scores, float16-scores, float32",
+    "RUN --precision x": "unknown precision 'x'; known: bfloat16, bfloat16-products, bfloat16-scores,",
     "RUN --optimiser ''": "option '--optimiser' is empty; give it a value or leave it out",
     "RUN --optimiser x": "unknown optimiser 'x'; known: adam, sgd",
     "RUN --budget ''": "option '--budget' is empty; give it a value or leave it out",

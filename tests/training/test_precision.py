@@ -29,7 +29,7 @@ from mibench.training.components import Run
 from mibench.training.loop import Loop, train_pack
 from mibench.training.objective import Objective
 from mibench.training.pack import Pack
-from mibench.training.precision import PRECISIONS
+from mibench.training.precision import PRECISIONS, Precision
 from tests.support.runs import specs_over
 
 pytestmark = pytest.mark.usefixtures("one_thread", "small_pools")
@@ -51,7 +51,9 @@ def raw_scores(estimator: Estimator, *, all_pairs: bool, n: int = 64) -> tuple[T
 
 def test_names_stand_for_something() -> None:
     assert tuple(PRECISIONS) == options.PRECISIONS
-    assert PRECISIONS[options.DEFAULTS["precision"]].scores is None
+    assert PRECISIONS[options.DEFAULTS["precision"]] == Precision()
+    rounded = [name for name, precision in PRECISIONS.items() if precision.products is not None]
+    assert tuple(rounded) == options.PRODUCT_PRECISIONS
 
 
 @pytest.mark.parametrize("dtype", HALF)
@@ -102,6 +104,14 @@ def test_pools_are_rounded_too() -> None:
         {"precision": "bfloat16-products", "critic": "bilinear", "negatives": "shuffle"},
         {"precision": "bfloat16-products", "critic": "joint", "dropout": 0.3, "steps": 10},
         {"precision": "float16-scores", "critic": "oracle", "estimator": ["nwj", "js", "infonce"]},
+        {"precision": "bfloat16", "critic": "separable", "estimator": ["nwj", "js", "tuba"]},
+        {"precision": "bfloat16", "critic": "siamese", "batch": 15, "activation": "elu", "hidden": "3x32"},
+        {"precision": "bfloat16", "critic": "cosine", "batch": 20, "negatives": "independent:m=5"},
+        {"precision": "bfloat16", "critic": "joint", "batch": 80, "negatives": "all-pairs", "steps": 10},
+        {"precision": "bfloat16", "critic": "joint", "batch": 15, "activation": "elu", "hidden": "3x32", "mi": [2, 4]},
+        {"precision": "bfloat16", "critic": "bilinear", "negatives": "shuffle"},
+        {"precision": "bfloat16", "critic": "joint", "dropout": 0.3, "steps": 10},
+        {"precision": "bfloat16", "critic": "separable", "estimator": ["barber-agakov", "doe"], "mi": [2, 4]},
     ],
     ids=lambda given: "-".join(str(v) for v in given.values())[:60],
 )
@@ -180,8 +190,9 @@ def test_the_product_of_two_embeddings_is_rounded() -> None:
     torch.testing.assert_close(raw.double(), g @ h.transpose(1, 2), rtol=1e-5, atol=1e-5)
 
 
-def test_weights_and_adam_stay_in_float32() -> None:
-    (spec,) = specs_of(precision="bfloat16-products", critic="separable", estimator="js", lr=1e-6)
+@pytest.mark.parametrize("precision", options.PRODUCT_PRECISIONS)
+def test_weights_and_adam_stay_in_float32(precision: str) -> None:
+    (spec,) = specs_of(precision=precision, critic="separable", estimator="js", lr=1e-6)
     pack = Pack([Run.from_spec(spec)], torch.device("cpu"))
     before = pack.scorer.parameters.clone()
     Loop(pack).train()
@@ -194,11 +205,12 @@ def test_weights_and_adam_stay_in_float32() -> None:
 def test_the_exact_critic_has_scores_and_no_products() -> None:
     plain, products = specs_of(critic="oracle", estimator="infonce", precision=["float32", "float16-scores"])
     assert (plain.precision, products.precision) == ("float32", "float16-scores")
-    assert specs_of(critic="oracle", estimator="infonce", precision="bfloat16-products") == [plain]
+    for precision in options.PRODUCT_PRECISIONS:
+        assert specs_of(critic="oracle", estimator="infonce", precision=precision) == [plain]
 
 
 def test_what_takes_a_sample_has_nothing_to_round() -> None:
-    given = {"estimator": "ksg", "precision": ["float32", "float16-scores", "bfloat16-products"]}
+    given = {"estimator": "ksg", "precision": list(PRECISIONS)}
     assert [spec.precision for spec in specs_of(**given)] == ["float32"]
 
 

@@ -49,7 +49,8 @@ def run_command(
     dropout: Annotated[Many, _option("--dropout", "Dropout, one rate or one a layer: 0.5/0.3.  \\[default: 0]")] = None,
     weight_decay: Annotated[Many, _option("--weight-decay", "The optimiser's L2 penalty.  \\[default: 0]")] = None,
     precision: Annotated[
-        Many, _option("--precision", "Arithmetic.  \\[default: float32]", completion.of_precision)
+        Many,
+        _option("--precision", "Arithmetic, as bfloat16.  \\[default: float32]", completion.of_precision),
     ] = None,
     negatives: Annotated[
         Many,

@@ -24,7 +24,7 @@ def show_plan(plan: Plan, *, stderr: bool = False, memory: bool = False) -> None
     from mibench.running.capacity import size_text
 
     needed = memory and plan.memory and f"each worker process needs up to {size_text(plan.memory)} of memory, about"
-    for line in filter(None, (str(plan), plan.note, needed)):
+    for line in filter(None, (str(plan), plan.note, plan.speed_note, needed)):
         print(line, flush=True, file=sys.stderr if stderr else sys.stdout)
 
 
