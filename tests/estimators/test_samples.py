@@ -27,6 +27,7 @@ from mibench.store.columns import RUNS
 from mibench.training.evaluation import SAMPLE_POOL
 from mibench.training.loop import train_pack
 from tests.support.equality import same
+from tests.support.pools import PAIRS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -402,8 +403,8 @@ def test_a_step_evaluates_a_fresh_sample(small_pools: None) -> None:
     assert result.curve["loss"].tolist() == [-v for v in values]
     row = result.rows[0]
     assert row["estimate_train"] == pytest.approx(np.mean(values[-6:]), rel=1e-12)
-    pool = cca.value(*task.sample(256, stream(spec.run_id, "pool")))
-    assert (row["estimate_fresh_large"], row["fresh_pool"], row["fresh_pool_negatives"]) == (pool, 256, 0)
+    pool = cca.value(*task.sample(PAIRS, stream(spec.run_id, "pool")))
+    assert (row["estimate_fresh_large"], row["fresh_pool"], row["fresh_pool_negatives"]) == (pool, PAIRS, 0)
 
 
 def test_rows_say_that_there_is_no_critic(small_pools: None) -> None:

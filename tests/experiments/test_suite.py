@@ -148,9 +148,10 @@ def test_estimators_that_take_a_sample_as_a_whole_run_on_fixed_samples_alone() -
 
 def test_standard_runs_every_estimator_that_learns_from_pairs_alone() -> None:
     of_instances = {"annulus", "ball", "ir", "local-aggregation"}  # they need tasks whose y number instances
+    later = {"ksg-mixed", "ksg-label", "gaussian-copula", "discrete"}  # a version of a suite stays what it is
     names = {split_name(text)[0].rpartition("-v")[0] for text in mibench.get_suite("standard").estimators}
     builtin = {e.name for e in registry.ESTIMATORS.entries() if e.module.startswith("mibench.")}
-    assert names == builtin - of_instances
+    assert names == builtin - of_instances - later
 
 
 @pytest.mark.parametrize("name", ["quick", "standard", "staircase"])

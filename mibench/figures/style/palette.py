@@ -58,19 +58,23 @@ ESTIMATOR_COLOURS = {
     "tre": "#C98B3C",
     "hd-dime": "#8A5A00",
     # grey again: the signs of the others depend on their places
-    "ksg-mixed": "#5B6770",
-    "ksg-label": "#8794A0",
-    "gaussian-copula": "#B3A99A",
-    "discrete": "#6E6259",
+    "ksg-mixed": "#303143",
+    "ksg-label": "#303040",
+    "gaussian-copula": "#6D886E",
+    "discrete": "#A5C0BE",
 }
 """Colours of the estimators that ship with mibench, by family."""
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "<", "h", "*")
 _DASHES: tuple[LineStyle, ...] = ((0, (1, 1.3)), (0, (4.5, 1.6)), "-", (0, (5, 1.3, 1, 1.3)))
+_LATER_MARKERS = {"ksg-mixed": "X", "ksg-label": "p", "gaussian-copula": ">", "discrete": "d"}
+"""Of those that came when all pairs of marker and dash were given."""
+
 _PLACES = {name: place for place, name in enumerate(ESTIMATOR_COLOURS)}
 
 
 def estimator_sign(name: str) -> tuple[str, LineStyle]:
     """Marker and dash of an estimator; of one that does not ship with mibench they depend on its name alone."""
     place = _PLACES.get(name, zlib.crc32(name.encode()))
-    return _MARKERS[place % len(_MARKERS)], _DASHES[place % len(_DASHES)]  # 9 and 4: 36 pairs before one repeats
+    marker = _LATER_MARKERS.get(name, _MARKERS[place % len(_MARKERS)])
+    return marker, _DASHES[place % len(_DASHES)]  # 9 and 4: 36 pairs before one repeats
