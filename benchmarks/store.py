@@ -146,13 +146,13 @@ def measure(folder: Path, rounds: int) -> None:
         )
     for name, arguments in commands_of(folder).items():
         cold = []
-        for _ in range(rounds if name != "leaderboard" else 0):  # which opens the files with an index and without
-            index.remove_index(folder)
+        for _ in range(rounds):
+            index.remove_indices(folder)
             cold.append(cost_of(arguments))
-        if cold:
-            _show(f"{name}, cold index", cold)
+        _show(f"{name}, cold index", cold)
         _show(name, [cost_of(arguments) for _ in range(rounds)])
-    print(f"index: {(folder / index.NAME).stat().st_size / 1e6:.1f} MB")
+    for one in index.INDICES:
+        print(f"{one.name}: {(folder / one.name).stat().st_size / 1e6:.1f} MB")
 
 
 def _show(name: str, costs: Sequence[Cost]) -> None:
@@ -203,11 +203,11 @@ _WRITER = """
 import functools, sys
 from mibench.store import index
 read = index.read_files
-known = functools.cache(lambda names: read(sys.argv[1], "runs", names, index.INDEXED))
+known = functools.cache(lambda names: read(sys.argv[1], "runs", names, index.INDICES[0].columns))
 index.read_files = lambda folder, table, names, columns: known(tuple(names))  # so that the time goes into writing
 while True:
-    index.remove_index(sys.argv[1])
-    index.known_runs(sys.argv[1], index.INDEXED)
+    index.remove_indices(sys.argv[1])
+    index.known_runs(sys.argv[1], index.INDICES[0].columns)
     print(flush=True)
 """
 
@@ -219,12 +219,12 @@ def _writer(folder: Path) -> subprocess.Popen[bytes]:
 
 def _statuses_of_files(folder: Path) -> dict[str, Stored]:
     """Return what the files give, without an index."""
-    index.remove_index(folder)
+    index.remove_indices(folder)
     return statuses(folder)
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in folder.rglob("*.parquet") if path.name != index.NAME}
+    return {str(path): path.read_bytes() for path in folder.rglob("*.parquet") if path.parent != folder}
 
 
 def main() -> None:

@@ -20,11 +20,13 @@ from mibench.cli.terminal.rows import say_failures, say_next, show_contents, sho
 from mibench.core.errors import UsageError
 from mibench.experiments.grid import shipped_grids
 from mibench.experiments.suite import get_suite, list_suites
-from mibench.figures.registry import FIGURES, load_figures
+from mibench.figures.registry import FIGURES, UNDRAWN, Drawing, load_figures
 from mibench.ranking.boards import Options, rank_methods
 from mibench.report.page import Source, page
 from mibench.report.selection import select
 from mibench.running.recomputing import draw_runs
+from mibench.store.columns import RANKED
+from mibench.store.copies import CHOICE
 from mibench.store.maintenance import compact, merge, verify
 from tests.support.odd_rows import ODD, write_odd_rows
 
@@ -75,6 +77,31 @@ def test_figures_draw_odd_rows_or_say_why_not(name: str, stored: Tables) -> None
     runs, curves, _ = stored
     with contextlib.suppress(UsageError):
         FIGURES[name].draw(runs, curves)
+
+
+@pytest.mark.parametrize("by", [None, "family", "regime", "sampler"])
+def test_boards_are_made_of_the_columns_that_they_say(by: str | None, stored: Tables) -> None:
+    runs = stored[0]
+    whole, part = (rank_methods(rows, Options(by=by)) for rows in (runs, runs[[*{*RANKED, *CHOICE}]]))
+    pd.testing.assert_frame_equal(part.table(), whole.table(), check_exact=True)
+    pd.testing.assert_frame_equal(part.cells, whole.cells, check_exact=True)
+    pd.testing.assert_frame_equal(part.left_out, whole.left_out, check_exact=True)
+    assert part.note == whole.note
+
+
+def drawn(name: str, runs: pd.DataFrame, curves: pd.DataFrame) -> object:
+    try:
+        drawing = Drawing(*FIGURES[name].draw(runs, curves))
+        return drawing.table.to_csv(), drawing.caption
+    except UsageError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_are_drawn_from_the_columns_that_they_say(name: str, stored: Tables) -> None:
+    runs, curves, _ = stored
+    assert FIGURES[name].own
+    assert drawn(name, runs.drop(columns=[*UNDRAWN]), curves) == drawn(name, runs, curves)
 
 
 def test_the_store_takes_them_and_keeps_them(stored: Tables, tmp_path: Path) -> None:

@@ -61,6 +61,20 @@ class FigureEntry:
     grid: str = ""
     """Shipped grid whose rows it is made for; of a claim the one of its name."""
 
+    @property
+    def own(self) -> bool:
+        """Whether it is one of mibench's own, and reads none of the columns `UNDRAWN`."""
+        return str(getattr(self.draw, "__module__", "")).startswith("mibench.")
+
+
+UNDRAWN = frozenset(
+    [
+        *("spec", "error", "unit", "dim_x", "dim_y", "mi_method", "estimate_validation", "stopped_at"),
+        *("estimate_fresh_median", "fresh_pool_negatives", "inverse_temperature", "nonfinite_steps"),
+        *("seconds_per_step", "pack_size", "peak_rss_mb", "device", "threads", "matmul_mode"),
+    ]
+)
+"""Columns of runs that neither mibench's own figures read nor a report's page; those of plug-ins are given them."""
 
 FIGURES: dict[str, FigureEntry] = {}
 """All figures, in the order of registration."""

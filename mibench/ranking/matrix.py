@@ -28,7 +28,7 @@ from mibench.analysis.labels import COMPONENTS, component_id, listing, plural, w
 from mibench.analysis.metrics import Floats
 from mibench.ranking.columns import TRACKS
 from mibench.ranking.statistics import Bools, Ints
-from mibench.store.columns import RESULT_STATUSES, RUNS
+from mibench.store.columns import RANKED, RESULT_STATUSES, RUNS
 
 METHOD = ["estimator", "estimator_version", "estimator_params"]
 """Columns that make a method."""
@@ -46,16 +46,7 @@ _LEVEL = ("task_params", "schedule", "stair")
 _NESTED_MI = re.compile(r":mi=[^:,\"]*")
 """The true MI of a task inside a parameter of another one, as the base of a transformed task."""
 
-READ = frozenset(
-    [
-        *("run_id", "seed", "status", "session_id", "regime", "mi_true", "mi_se", "kind", "ceiling", "seconds"),
-        *("own_critic", "own_negatives", "capped_by_sampler", "predicted_ceiling", "estimate_test", "estimate_train"),
-        *("estimate_train_median", "estimate_train_sd", "estimate_fresh_sd", *METHOD, *_KEY),
-    ]
-)
-"""Columns of runs that boards are made of."""
-
-_COLUMNS = [column for column in RUNS if column.name in READ]
+_COLUMNS = [column for column in RUNS if column.name in RANKED]
 _VALUES = ["estimate_train_median", "estimate_test", "seconds"]
 _FILLED: dict[str, Any] = {
     **dict.fromkeys(COMPONENTS, ""),
@@ -159,7 +150,7 @@ def build_matrix(runs: pd.DataFrame, seeds: Collection[int] | None = None) -> Ma
 
 
 def canonical_rows(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return labelled rows in one order whatever the order they came in, with the columns `READ`.
+    """Return labelled rows in one order whatever the order they came in, with the columns `RANKED`.
 
     A column that the frame does not have tells no cells apart; without the tasks' parameters their true MI does.
     """

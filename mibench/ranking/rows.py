@@ -11,7 +11,7 @@ import pandas as pd
 from mibench.analysis.cells import rows_of_suite
 from mibench.core.errors import UsageError
 from mibench.experiments.suite import get_suite
-from mibench.ranking.matrix import READ
+from mibench.store.columns import RANKED
 from mibench.store.copies import CHOICE
 from mibench.store.folders import read_runs
 from mibench.store.paths import existing_results
@@ -59,7 +59,7 @@ def read_ranking_rows(results: Path | None = None, suite: str | None = None) -> 
     StoreError
         As `mibench.load_runs`.
     """
-    columns = {*READ, *CHOICE}  # the latter tell which code was used last
+    columns = {*RANKED, *CHOICE}  # the latter tell which code was used last
     if results is None:
         runs, suite = read_runs(PUBLISHED, columns), PUBLISHED_SUITE if suite is None else suite
         if runs.empty:

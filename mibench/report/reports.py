@@ -33,7 +33,7 @@ from mibench.core.files import check_output
 from mibench.core.plugins import load_plugins
 from mibench.experiments.grid import natural_order
 from mibench.figures import style
-from mibench.figures.registry import FIGURES, Drawing, FigureEntry, load_figures
+from mibench.figures.registry import FIGURES, UNDRAWN, Drawing, FigureEntry, load_figures
 from mibench.figures.shared import shared
 from mibench.report.files import contents_of, short_table, write_contents
 from mibench.report.page import PAGE, Source, write_page
@@ -41,6 +41,8 @@ from mibench.report.result import ReportResult
 from mibench.report.selection import select
 from mibench.store import folders as store
 from mibench.store.codes import of_current_code
+from mibench.store.columns import RUNS
+from mibench.store.paths import existing_results
 from mibench.store.sessions import available_cores
 
 load_figures()
@@ -123,7 +125,7 @@ def draw_reports(
     load_plugins(files, strict=True)
     wanted = resolve_names(names)
     check_output(output, "folder of reports", "output")
-    runs = store.load_runs(results)
+    runs = store.read_runs(existing_results(results), _columns(wanted, where))
     if runs.empty:
         raise UsageError(f"'{results}' holds no runs; make some with 'mibench run' first")
     runs = select(runs, where or {})
@@ -138,6 +140,13 @@ def draw_reports(
     if any(result.files for result in done):
         write_page(done, runs, Path(output), Source(results, where or {}, grid, files))
     return done
+
+
+def _columns(names: Sequence[str], where: Mapping[str, Sequence[object]] | None) -> set[str] | None:
+    """The columns of runs that some figures are drawn from; None for all: conditions may be on any."""
+    if where or not all(FIGURES[name].own for name in names):
+        return None
+    return {column.name for column in RUNS} - UNDRAWN
 
 
 def render(

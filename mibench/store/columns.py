@@ -243,6 +243,32 @@ SESSIONS: tuple[Column, ...] = (
     Column("mibench_version", "string", "version of mibench"),
 )
 
+_COMPONENTS = ("task", "estimator", "critic", "negatives")
+
+LISTED: tuple[str, ...] = (
+    *("run_id", "stair", "status", "finished_at", "code", "batch"),
+    *(f"{name}{part}" for name in _COMPONENTS for part in ("", "_version")),
+)
+"""Columns of runs that a plan compares and a listing counts."""
+
+RANKED: tuple[str, ...] = (
+    *("run_id", "stair", "seed", "status", "session_id", "regime", "mi_true", "mi_se", "kind", "ceiling", "seconds"),
+    *("own_critic", "own_negatives", "capped_by_sampler", "predicted_ceiling", "estimate_test", "estimate_train"),
+    *(
+        "estimate_train_median",
+        "estimate_train_sd",
+        "estimate_fresh_sd",
+        "schedule",
+        "samples",
+        "precision",
+        "protocol",
+    ),
+    *(f"{name}{part}" for name in _COMPONENTS for part in ("", "_version", "_params")),
+    *("hidden", "activation", "dropout", "lr", "weight_decay", "optimiser"),
+    *("batch", "steps", "window", "every", "patience"),
+)
+"""Columns of runs that boards are made of."""
+
 TABLES: dict[str, tuple[Column, ...]] = {"runs": RUNS, "curves": CURVES, "sessions": SESSIONS}
 
 

@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 from mibench.core.errors import StoreError, StoreWriteError, UsageError, shown
 from mibench.store.columns import RESULT_STATUSES, RUNS, TABLES
 from mibench.store.copies import CHOICE, Stacked, kept, select, sorted_unique, stack
-from mibench.store.index import INDEXED, known_runs
+from mibench.store.index import index_of, known_runs
 from mibench.store.parquet import (
     TEMPORARY_PREFIX,
     curves_table,
@@ -80,7 +80,7 @@ def read_runs(
     Parameters
     ----------
     columns
-        The columns to read, in any order; all by default. What `mibench.store.index.INDEXED` has is taken from there.
+        The columns to read, in any order; all by default. What an index has is taken from there.
     run_ids
         The runs to read; all by default. Ids that the folder does not hold are passed over.
     """
@@ -168,7 +168,7 @@ def _known(folder: str | Path, columns: Sequence[str], run_ids: Collection[str] 
 def _read_runs(folder: str | Path, names: Sequence[str], run_ids: Collection[str] | None) -> pa.Table:
     """Return the kept rows, sorted by (run_id, stair)."""
     needed = list(dict.fromkeys([*CHOICE, "stair", *names]))
-    if set(needed) <= set(INDEXED):
+    if index_of(needed) is not None:
         return _known(folder, needed, run_ids).select(names)
     if run_ids is None:
         return kept_runs(stack(read_all(folder, "runs", needed))).select(names)

@@ -22,7 +22,7 @@ from mibench.store.codes import mixed_codes
 from mibench.store.columns import FAILURE_STATUSES, RESULT_STATUSES, TABLES
 from mibench.store.copies import CHOICE, select, stack
 from mibench.store.folders import COMPACTED, kept_runs, read_results, stable
-from mibench.store.index import remove_index
+from mibench.store.index import remove_indices
 from mibench.store.parquet import TEMPORARY_PREFIX, encode, file_of, read_table, schema, write_bytes
 from mibench.store.paths import check_results, existing_results, stems
 from mibench.store.reading import read_all
@@ -156,7 +156,7 @@ def compact(folder: str | Path) -> Compacted:
     if tables:
         _replace(folder, runs, curves, list(tables))
     _compact_sessions(folder)
-    remove_index(folder)  # of one file there is none
+    remove_indices(folder)  # of one file there are none
     _sweep(folder)
     after = sum(len(stems(folder, table)) for table in TABLES)
     copies = sum(len(set(table["run_id"].to_pylist())) for table in tables.values())

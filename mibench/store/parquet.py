@@ -205,7 +205,7 @@ def read_table(path: Path, table: str, columns: Sequence[str] | None = None) -> 
             return _completed(file.read([n for n in wanted.names if n in names], use_threads=many), wanted)
     except FileNotFoundError:
         raise
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:  # the second of a column's name
         raise StoreError(f"'{path}' is truncated or no Parquet file; {_next_step(path)}") from error
 
 

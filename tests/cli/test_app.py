@@ -301,7 +301,7 @@ def test_the_plan_says_who_takes_batches_for_samples(capfd: pytest.CaptureFixtur
     assert memory.startswith("each worker process needs up to ")
 
 
-def test_a_folder_of_very_many_files_says_first_how_it_becomes_quick(
+def test_what_opens_very_many_files_says_first_how_they_become_few(
     elsewhere: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = ["run", "--task", "gaussian20d", "--estimator", "nwj", *TINY]
@@ -312,6 +312,9 @@ def test_a_folder_of_very_many_files_says_first_how_it_becomes_quick(
         "which is read much faster"
     )
     monkeypatch.setattr("mibench.store.paths.MANY", 0)
-    for again in ([*command, "--batch", "32", "--dry-run"], ["results", "ls"], ["report", "curves"]):
+    for again in (["results", "ls", "--failed"], ["report", "curves"]):
         assert main(again) == 0
         assert capfd.readouterr().out.splitlines()[0] == hint
+    for at_once in ([*command, "--batch", "32", "--dry-run"], ["results", "ls"]):
+        assert main(at_once) == 0
+        assert "compact" not in capfd.readouterr().out

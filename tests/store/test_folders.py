@@ -19,7 +19,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mibench.core.errors import StoreError, StoreWriteError, UsageError
-from mibench.experiments.specs import RunSpec
 from mibench.store.columns import TABLES, empty_row
 from mibench.store.folders import (
     check_writable,
@@ -31,52 +30,9 @@ from mibench.store.folders import (
     write_session,
 )
 from mibench.store.maintenance import compact, merge, verify
-from mibench.store.parquet import TEMPORARY_PREFIX, as_table, file_of, pack_stem, write_pack
+from mibench.store.parquet import TEMPORARY_PREFIX, as_table, file_of, write_pack
 from mibench.store.paths import stems
-
-NOON = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
-
-
-def spec(seed: int = 0, schedule: tuple[float, ...] = ()) -> RunSpec:
-    return RunSpec(
-        task="gaussian20d-v1",
-        task_params=(("dim", 20),) if schedule else (("dim", 20), ("mi", 5.0)),
-        schedule=schedule,
-        estimator="nwj-v1",
-        estimator_params=(),
-        critic="joint-v1",
-        critic_params=(),
-        hidden="2x8",
-        activation="relu",
-        dropout="0",
-        negatives="shuffle-v1",
-        negatives_params=(("fixed", None),),
-        batch=8,
-        steps=20,
-        lr=5e-4,
-        weight_decay=0.0,
-        precision="float32",
-        window=5,
-        every=5,
-        seed=seed,
-    )
-
-
-def rows_of(run: RunSpec, *, status: str = "ok", at: datetime.datetime = NOON, **values: Any) -> list[dict[str, Any]]:
-    facts = {"run_id": run.run_id, "spec": run.canonical, "status": status, "finished_at": at, **values}
-    return [empty_row("runs", **facts, stair=stair) for stair in range(run.stairs)]
-
-
-def store(folder: Path, *runs: RunSpec, session: str = "s", status: str = "ok", **values: Any) -> str:
-    """Write one pack of runs, with curves of two points whose values tell sessions apart."""
-    stem = pack_stem([run.run_id for run in runs], session, status)
-    value = values.get("estimate_train", 0.0)
-    curve = {"step": np.array([5, 10]), "estimate_train": np.array([value, math.nan])}
-    curves = curves_table({run.run_id: curve for run in runs} if status in ("ok", "diverged") else {})
-    rows = [row for run in runs for row in rows_of(run, status=status, session_id=session, **values)]
-    write_pack(folder, stem, rows, curves)
-    return stem
-
+from tests.support.stores import NOON, rows_of, spec, store
 
 numbers = st.floats(allow_nan=False) | st.none()
 texts = st.text(st.characters(exclude_categories=["Cs"])) | st.none()
@@ -419,3 +375,12 @@ def test_an_unwritable_folder_is_refused(tmp_path: Path) -> None:
             check_writable(folder)
     check_writable(tmp_path / "new")
     assert list((tmp_path / "new" / "runs").iterdir()) == []
+
+
+def test_a_name_that_is_no_unicode_is_a_bad_file(tmp_path: Path) -> None:
+    path = file_of(tmp_path, "runs", store(tmp_path, spec(0)))
+    content = path.read_bytes()
+    assert content.count(b"\x06run_id") > 1
+    path.write_bytes(content.replace(b"\x06run_id", b"\x06\xe9un_id"))
+    with pytest.raises(StoreError, match="is truncated or no Parquet file"):
+        load_runs(tmp_path)

@@ -81,7 +81,7 @@ def run_command(
 ) -> None:
     """Train the runs of a grid that are not stored yet; the same command again goes on where it stopped."""
     from mibench.cli.terminal.progress import progress_bar, show_plan
-    from mibench.cli.terminal.rows import say_crowded, say_failures, say_next, show_results
+    from mibench.cli.terminal.rows import say_failures, say_next, show_results
     from mibench.experiments.options import OPTION_NAMES
     from mibench.experiments.suite import requested_runs
     from mibench.running.plan import read_shard
@@ -100,7 +100,6 @@ def run_command(
     load_tried_plugins(plugin, strict=True)
     part = None if shard is None else read_shard(shard)
     specs = requested_runs(grid, suite, given)
-    say_crowded(results)
     with progress_bar() as progress:
 
         def begin(plan: Plan) -> None:
