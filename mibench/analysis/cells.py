@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from mibench.analysis.labels import COMPONENTS, listing, plural, versioned
-from mibench.core.registry import written_defaults
+from mibench.core.entries import written_defaults
 from mibench.experiments.components import REGISTRIES
 from mibench.experiments.grid import GridOptions, at_budget, budgets_of, load_grid, override, read_grid
 from mibench.experiments.reading import Options

@@ -22,7 +22,8 @@ from pathlib import Path
 from types import ModuleType
 
 from mibench.core.faults import fault_of
-from mibench.core.outside import PLUGIN_PREFIX
+from mibench.core.outside import PLUGIN_PREFIX, note_code
+from mibench.core.reads import python_files_read
 from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS
 
 
@@ -54,8 +55,11 @@ class _SourceLoader(SourceFileLoader):
 
 
 def import_file(name: str, file: Path) -> BaseException | None:
-    """Import a file as a module and return what it raised, in which case it leaves nothing behind."""
-    with _importable(file.parent):
+    """Import a file as a module and return what it raised, in which case it leaves nothing behind.
+
+    What it read meanwhile is part of its code, as `mibench.core.outside.code_of` of the module.
+    """
+    with _importable(file.parent), python_files_read() as read:
         if (module := _imported_by_neighbour(file)) is not None:
             sys.modules[name] = module
             return None
@@ -68,6 +72,8 @@ def import_file(name: str, file: Path) -> BaseException | None:
         try:
             error = fault_of(lambda: loader.exec_module(module))
             whole = error is None
+            if whole:
+                note_code(name, read)
         finally:
             if not whole:
                 forget(name)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import itertools
 import numbers
 import types
 import typing
@@ -115,11 +116,22 @@ def _read_default(field: dataclasses.Field[Any], annotation: Any, label: str) ->
     made = field.default_factory
     default = field.default if made is dataclasses.MISSING else made()
     try:
-        return convert(default, annotation, label)
+        read = convert(default, annotation, label)
     except UsageError as error:
         if default is not None:
             raise
         raise UsageError(f"{error}; annotate it with '| None' where None is meant") from error
+    if type(default) in get_args(annotation) and _sort(default) is not _sort(read):
+        raise UsageError(
+            f"{label}: {shown(default, repr)} is read as {shown(read, repr)} wherever it is written; give another "
+            "default, or annotate it so that one type alone takes it"
+        )
+    return read
+
+
+def _sort(value: Any) -> type:
+    """Whether a value is text, a number, a truth value or None; 1 and 1.0 are the same number."""
+    return float if _is_number(value) else type(value)
 
 
 def _annotations(cls: type[Parametrised], label: str) -> dict[str, Any]:
@@ -140,7 +152,8 @@ def _annotations(cls: type[Parametrised], label: str) -> dict[str, Any]:
 def convert(value: Any, annotation: Any, label: str) -> Any:
     """Convert a value to an annotated type: str, int, float, bool, Literal, or a union of these or with None.
 
-    Of a union the first type counts that takes the value.
+    Of a union the first type counts that takes the value; None and its name come before, and a choice that is written
+    out before these.
 
     Raises
     ------
@@ -173,6 +186,9 @@ def convert(value: Any, annotation: Any, label: str) -> Any:
 
 def _convert_to_any(value: Any, annotations: tuple[Any, ...], label: str) -> Any:
     *others, last = [annotation for annotation in annotations if annotation is not type(None)]
+    choices = (get_args(annotation) for annotation in annotations if get_origin(annotation) is Literal)
+    if any(_is_same(value, choice) for choice in itertools.chain.from_iterable(choices)):
+        return value
     if type(None) in annotations and (value is None or (isinstance(value, str) and value.lower() == "none")):
         return None
     for annotation in others:
@@ -185,11 +201,20 @@ def _choice(value: Any, choices: tuple[Any, ...], label: str) -> Any:
     for choice in choices:
         if not isinstance(choice, str | int | None):
             raise UsageError(f"{label}: a choice of type {type(choice).__name__} is not supported; use text or numbers")
-    for choice in choices:
-        same = isinstance(value, str | int | float) and not isinstance(value, bool) and value == choice
-        if same or str(value) == str(choice):
-            return choice
+    exact = [choice for choice in choices if _is_same(value, choice)]
+    equal = [choice for choice in choices if str(value) == str(choice) or (_is_number(value) and value == choice)]
+    for choice in exact + equal:
+        return choice
     raise UsageError(f"{label}: '{shown(value)}' is none of {', '.join(map(str, choices))}")
+
+
+def _is_same(value: Any, choice: Any) -> bool:
+    """Whether a value is a choice as it stands, ``1`` and ``"1"`` being two."""
+    return type(value) is type(choice) and bool(value == choice)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _whole(value: Any, label: str) -> int:

@@ -9,7 +9,6 @@ Notable:
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Iterable, Mapping
 from importlib.machinery import SOURCE_SUFFIXES
@@ -19,19 +18,12 @@ from mibench.core.errors import PluginError, UsageError, shown
 from mibench.core.faults import describe_error
 from mibench.core.files import FOLDER, given_path, kind_of, read_small
 from mibench.core.importing import forget, import_file
-from mibench.core.outside import PLUGIN_PREFIX, hash_of
+from mibench.core.outside import PLUGIN_PREFIX, is_edited
 from mibench.core.registry import BROKEN, Broken
 
+_LOADED: dict[Path, str] = {}
+"""The plug-in files that are imported, each with the name of its module."""
 
-@dataclasses.dataclass(frozen=True)
-class _Loaded:
-    """A plug-in as it was when it was imported: its module, and the hash of its code."""
-
-    module: str
-    code: str
-
-
-_LOADED: dict[Path, _Loaded] = {}
 _CONDEMNED: dict[Path, str] = {}
 """How files ended that are not to be imported in this process; see `judge`."""
 
@@ -124,11 +116,10 @@ def refresh_plugins() -> None:
 
 def _load_file(file: Path, strict: bool) -> None:
     ended = _CONDEMNED.get(file.resolve()) or _unfit(file)
-    code = hash_of(file) if ended is None and file.is_file() else ""
     if (known := _LOADED.get(file)) is not None:
-        if known.code == code:
+        if ended is None and not is_edited(known):
             return
-        forget(known.module)
+        forget(known)
     name = f"{PLUGIN_PREFIX}{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
     error: BaseException | None = None
     if ended is None:
@@ -137,7 +128,7 @@ def _load_file(file: Path, strict: bool) -> None:
         error = import_file(name, file)
         ended = None if error is None else describe_error(error, file)
     if ended is None:
-        _LOADED[file] = _Loaded(name, code)  # where it was loaded before, in its old place
+        _LOADED[file] = name  # where it was loaded before, in its old place
         return
     _LOADED.pop(file, None)
     if strict:

@@ -16,8 +16,6 @@ Notable:
 
 from __future__ import annotations
 
-import ast
-import contextlib
 import dataclasses
 import importlib
 import itertools
@@ -25,17 +23,19 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from mibench.core.entries import Entry, modules_of, read_entries
 from mibench.core.errors import DuplicateNameError, UnknownNameError, UsageError, shown
 from mibench.core.faults import describe_error, fault_of
 from mibench.core.numbers import as_whole, whole
-from mibench.core.outside import code_of
+from mibench.core.outside import code_of, note_code
 from mibench.core.parameters import Parametrised, split_name
-from mibench.core.parsing import parse_source
+from mibench.core.reads import python_files_read
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from mibench.core.critic import Critic
     from mibench.core.estimator import Estimator
     from mibench.core.sampler import NegativeSampler
@@ -46,32 +46,6 @@ T = TypeVar("T", bound=Parametrised)
 C = TypeVar("C")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _VERSIONED = re.compile(r"(?P<name>.+)-v(?P<version>[1-9][0-9]*)")
-
-
-@dataclasses.dataclass(frozen=True)
-class Entry:
-    """What is known of a component without importing it."""
-
-    name: str
-    version: int
-    aliases: tuple[str, ...]
-    summary: str
-    kind: str | None
-    origin: str
-    module: str
-    qualname: str
-    code: str | None = None
-    """What a component from outside is made of, as `mibench.core.outside.code_of`; None for mibench's own."""
-
-    @property
-    def id(self) -> str:
-        """The versioned name, ``"nwj-v1"``."""
-        return f"{self.name}-v{self.version}"
-
-    @property
-    def is_builtin(self) -> bool:
-        """Whether it comes with mibench."""
-        return self.module.startswith("mibench.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +80,7 @@ class Registry(Generic[T]):
         self._classes: dict[tuple[str, int], type[T]] = {}
         self._scanned = False
         self._entry_points_loaded = False
+        self._asked_for: set[Entry] = set()
         self._lock = threading.RLock()  # held for moments, and never while something is imported
         self._loading = threading.local()  # whether this thread loads entry points, which may ask for names themselves
 
@@ -139,9 +114,10 @@ class Registry(Generic[T]):
             module = sys.modules.get(cls.__module__)
             origin = str(getattr(module, "__file__", None) or cls.__module__)
             summary = (cls.__doc__ or "").strip().split("\n")[0]
-            kind = getattr(cls, "kind", None)
-            code = code_of(cls.__module__)
-            entry = Entry(name, version, aliases, summary, kind, origin, cls.__module__, cls.__qualname__, code)
+            kind = getattr(cls, "kind", None)  # of a plug-in anything, which runs say
+            kind = kind if isinstance(kind, str) else None
+            entry = Entry(name, version, aliases, summary, kind, origin, cls.__module__, cls.__qualname__)
+            code_of(cls.__module__)  # as it is now, while it is imported: it may be edited before somebody asks
             self._scan()
             with self._lock:
                 self._add(entry)
@@ -164,7 +140,12 @@ class Registry(Generic[T]):
             # Its decorators fill self._classes. A class is registered before the rest of its module exists: where
             # another thread is still importing that, this waits for it, and else it does nothing.
             importlib.import_module(entry.module)
+        self._asked_for.add(entry)
         return self._classes[key]
+
+    def asked_for(self) -> set[Entry]:
+        """Return the entries whose classes somebody has asked for in this process, by whatever way."""
+        return set(self._asked_for)
 
     def entry(self, text: str) -> Entry:
         """Return what is known of a plain or versioned name, without importing it.
@@ -269,8 +250,8 @@ class Registry(Generic[T]):
         with self._lock:
             if self._scanned:
                 return
-            for module, path in itertools.chain.from_iterable(map(_modules_of, self._sources)):
-                for entry in _read_entries(module, path):
+            for module, path in itertools.chain.from_iterable(map(modules_of, self._sources)):
+                for entry in read_entries(module, path):
                     self._add(entry)
             self._scanned = True
 
@@ -291,7 +272,7 @@ class Registry(Generic[T]):
             faults = [
                 Broken(f"{point.value} (entry point of {self._group})", describe_error(error))
                 for point in importlib.metadata.entry_points(group=self._group)
-                if (error := fault_of(point.load)) is not None
+                if (error := _fault_of_loading(point)) is not None
             ]
         finally:
             self._loading.now = False
@@ -301,68 +282,13 @@ class Registry(Generic[T]):
                 self._entry_points_loaded = True
 
 
-def _modules_of(name: str) -> list[tuple[str, Path]]:
-    """List the modules of a package, or the module itself, with their files, without importing them."""
-    root = Path(__file__).parents[1]
-    relative = root.joinpath(*name.split(".")[1:])
-    if relative.is_dir():
-        return [(f"{name}.{p.stem}", p) for p in sorted(relative.glob("*.py")) if p.stem != "__init__"]
-    return [(name, relative.with_suffix(".py"))]
-
-
-def _read_entries(module: str, path: Path) -> list[Entry]:
-    """Read the ``@register_...("name", version=1, aliases=(...))`` decorators of a source file."""
-    entries: list[Entry] = []
-    source = path.read_text(encoding="utf-8")
-    if "@register_" not in source:  # most of a room's modules: parsing them would double the time of a listing
-        return entries
-    for node in parse_source(source).body:
-        if not isinstance(node, ast.ClassDef):
-            continue
-        for decorator in node.decorator_list:
-            if not (isinstance(decorator, ast.Call) and ast.unparse(decorator.func).startswith("register_")):
-                continue
-            options = {k.arg: ast.literal_eval(k.value) for k in decorator.keywords}
-            entries.append(
-                Entry(
-                    name=ast.literal_eval(decorator.args[0]),
-                    version=options.get("version", 1),
-                    aliases=tuple(options.get("aliases", ())),
-                    summary=(ast.get_docstring(node) or "").split("\n")[0],
-                    kind=_class_constant(node, "kind"),
-                    origin=str(path),
-                    module=module,
-                    qualname=node.name,
-                )
-            )
-    return entries
-
-
-def written_defaults(entry: Entry) -> dict[str, Any]:
-    """Read the defaults of a component's own parameters from its source, without importing it.
-
-    Those that are inherited, or not written as plain values, are left out.
-    """
-    try:
-        body = parse_source(Path(entry.origin).read_text(encoding="utf-8")).body
-    except (OSError, SyntaxError, ValueError):  # entered without a file, as in a notebook
-        return {}
-    classes = [node for node in body if isinstance(node, ast.ClassDef) and node.name == entry.qualname]
-    found = {}
-    for statement in itertools.chain.from_iterable(node.body for node in classes):
-        if not (isinstance(statement, ast.AnnAssign) and statement.value):
-            continue
-        if "ClassVar" not in ast.unparse(statement.annotation):
-            with contextlib.suppress(ValueError):
-                found[ast.unparse(statement.target)] = ast.literal_eval(statement.value)
-    return found
-
-
-def _class_constant(node: ast.ClassDef, name: str) -> str | None:
-    for statement in node.body:
-        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == name:
-            return str(ast.literal_eval(statement.value))
-    return None
+def _fault_of_loading(point: EntryPoint) -> BaseException | None:
+    """Import what an entry point names; what it read meanwhile is part of its code."""
+    with python_files_read() as read:
+        error = fault_of(point.load)
+    if error is None:
+        note_code(point.module, read)
+    return error
 
 
 TASKS: Registry[Task] = Registry(

@@ -1,16 +1,27 @@
-"""The code from outside that runs are trained with: which components are not of mibench, and what they are made of."""
+"""The code from outside that runs are trained with: which components are not of mibench, and what they are made of.
+
+Notable: what a run's specification names is known when it is planned. A component can ask for others, and import more,
+while it is trained: that is found in the process that does it, stored with the rest, and compared where runs are
+planned again.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from mibench.core.registry import Entry
+from mibench.core.entries import Entry
+from mibench.core.errors import UsageError
+from mibench.core.outside import code_by_name, modules_beside
 from mibench.experiments.components import REGISTRIES
 from mibench.experiments.specs import RunSpec
 
 _VERSIONED_NAME = re.compile(r"[a-z0-9-]+-v[0-9]+")
+
+_MODULE = "module"
+"""What a module is called in a run's code, where a component's is called by its kind."""
 
 _Component = tuple[str, str, tuple[str, ...]]
 """The option that names a component, its versioned name, and those of components inside its parameters."""
@@ -41,14 +52,74 @@ def codes_of(specs: Iterable[RunSpec]) -> dict[str, str]:
                 }
             codes |= known[component]
         if codes:
-            found[spec.run_id] = json.dumps(codes, sort_keys=True, separators=(",", ":"))
+            found[spec.run_id] = _as_text(codes)
     return found
+
+
+def further_codes(specs: Iterable[RunSpec], before: Collection[str]) -> dict[str, str]:
+    """Return what this process has used from outside beyond what its runs' specifications name.
+
+    Parameters
+    ----------
+    specs
+        The runs that were trained.
+    before
+        The names of the modules that were imported before any code from outside was.
+
+    Returns
+    -------
+    dict
+        By component, ``"task inner-v1"``, and by module, ``"module helper"``, its code. A module that a component's
+        hash covers is not in it.
+    """
+    named = entries_of(specs)
+    asked_for = {
+        f"{registry.what} {entry.id}": entry.code
+        for registry in REGISTRIES.values()
+        for entry in registry.asked_for() - named
+    }
+    used = {entry.module for registry in REGISTRIES.values() for entry in registry.asked_for()}
+    late = modules_beside(used, set(sys.modules) - set(before))
+    return {what: code for what, code in asked_for.items() if code is not None} | {
+        f"{_MODULE} {name}": code for name, code in late.items()
+    }
+
+
+def with_further(code: str | None, further: Mapping[str, str]) -> str | None:
+    """Add what `further_codes` found to the code of a run, the column ``code``."""
+    return _as_text({**json.loads(code or "{}"), **further}) if further else code
+
+
+def code_now(planned: str | None, stored: str | None) -> str | None:
+    """Return the code of now of all that a stored row says it was made of, and of what a run of now names."""
+    now: dict[str, str] = json.loads(planned or "{}")
+    for component in set(json.loads(stored or "{}")) - set(now):
+        if (code := _code_of_name(component)) is not None:
+            now[component] = code
+    return _as_text(now) if now else None
+
+
+def _code_of_name(component: str) -> str | None:
+    """Return the code of now of ``"task inner-v1"`` or ``"module helper"``; None where there is no such thing."""
+    what, _, name = component.partition(" ")
+    if what == _MODULE:
+        return code_by_name(name)
+    what, _, name = component.rpartition(" ")
+    registry = next((one for one in REGISTRIES.values() if one.what == what), None)
+    try:
+        return None if registry is None else registry.entry(name).code
+    except UsageError:
+        return None
 
 
 def entries_of(specs: Iterable[RunSpec]) -> set[Entry]:
     """Return the components of some runs, those that stand inside parameters too, as a task's base."""
     components = {component for spec in specs for component in _components(spec)}
     return {entry for component in components for _, entry in _entries(component)}
+
+
+def _as_text(codes: Mapping[str, str]) -> str:
+    return json.dumps(codes, sort_keys=True, separators=(",", ":"))
 
 
 def _components(spec: RunSpec) -> Iterator[_Component]:

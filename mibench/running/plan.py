@@ -11,7 +11,7 @@ from mibench.core.errors import UsageError, shown
 from mibench.core.numbers import as_integer, as_whole
 from mibench.core.processor import has_bfloat16_units
 from mibench.core.registry import ESTIMATORS
-from mibench.experiments.code import codes_of
+from mibench.experiments.code import code_now, codes_of
 from mibench.experiments.specs import RunSpec
 from mibench.running.packs import Pack, pack
 from mibench.store.folders import Stored, statuses
@@ -144,7 +144,8 @@ def make_plan(
     todo = groups["new"] + (groups["failed"] if retry_failed else []) + (groups["changed"] if retrain else [])
     packs = pack(todo, jobs=jobs, device=device)
     done, new, failed, changed = (tuple(groups[name]) for name in ("done", "new", "failed", "changed"))
-    edited = _edited((stored[spec.run_id].code, codes.get(spec.run_id)) for spec in changed)
+    past = {spec.run_id: stored[spec.run_id].code for spec in changed}
+    edited = _edited((code, code_now(codes.get(run), code)) for run, code in past.items())
     return Plan(done, new, failed, packs, retry_failed, changed, edited, retrain, codes, device=device)
 
 
@@ -152,7 +153,7 @@ def _group(spec: RunSpec, stored: Stored | None, code: str | None) -> str:
     """Say what is known of a run."""
     if stored is None or stored.rows < spec.stairs:
         return "new"
-    if stored.code == code:
+    if stored.code == code_now(code, stored.code):
         return stored.status
     return "changed" if stored.status == "done" else "new"  # what failed may have been mended
 

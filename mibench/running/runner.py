@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mibench.core.errors import MibenchError, StoreWriteError, UsageError, WorkersKilledError, did_you_mean, shown
 from mibench.core.numbers import as_float, as_integer
-from mibench.core.outside import PLUGIN_PREFIX
+from mibench.core.outside import PLUGIN_PREFIX, is_edited
 from mibench.core.plugins import load_plugins, loaded_plugins, refresh_plugins
 from mibench.experiments.code import entries_of
 from mibench.experiments.specs import RunSpec
@@ -293,12 +293,18 @@ def _outside_modules(specs: Sequence[RunSpec]) -> tuple[str, ...]:
     Raises
     ------
     UsageError
-        Where a component is defined in the running script, which workers do not run.
+        Where a component is defined in the running script, which workers do not run, and where its module was edited
+        since it was imported, which workers import as it is now.
     """
     used = entries_of(specs)
     for entry in used:
         if entry.module == "__main__":
             raise UsageError(
                 f"'{entry.name}' is defined in the running script; move it to a file, and name that as plug-in"
+            )
+        if is_edited(entry.module):
+            raise UsageError(
+                f"module '{entry.module}', or one that it imports, was edited since '{entry.name}' was imported from "
+                "it; start Python anew, or name the file as plug-in, which is then imported anew"
             )
     return tuple(sorted({e.module for e in used if not (e.is_builtin or e.module.startswith(PLUGIN_PREFIX))}))

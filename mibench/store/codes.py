@@ -81,5 +81,7 @@ def _is(component: str, runs: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Mark the rows of a component, ``"estimator mine-v1"``, by their columns."""
     what, _, versioned = component.rpartition(" ")
     name, _, version = versioned.rpartition("-v")
-    column = next(option for option, registry in REGISTRIES.items() if registry.what == what)
+    column = next((option for option, registry in REGISTRIES.items() if registry.what == what), None)
+    if column is None:  # a module, which no column names
+        return np.zeros(len(runs), bool)
     return ((runs[column] == name) & (runs[f"{column}_version"] == int(version))).to_numpy(bool)

@@ -117,6 +117,76 @@ def test_the_hash_follows_content_and_names_and_no_place(tmp_path: Path) -> None
     assert hash_of(first) != hash_of(second)
 
 
+WAYS = {
+    "an import of a module in a folder that the file adds": "import sys\nsys.path.append({lib!r})\nfrom far import SHIFT",
+    "an import of a module of the path": "from far import SHIFT",
+    "import_module": "import importlib\nSHIFT = importlib.import_module('near').SHIFT",
+    "import_module of a name that is computed": "import importlib\nSHIFT = importlib.import_module('n' + 'ear').SHIFT",
+    "__import__": "SHIFT = __import__('near').SHIFT",
+    "exec": "import pathlib\nexec(pathlib.Path(__file__).with_name('near' + '.py').read_text())",
+    "a file's path": "import importlib.util as u, pathlib\n"
+    "spec = u.spec_from_file_location('x', pathlib.Path(__file__).with_name('n' + 'ear.py'))\n"
+    "module = u.module_from_spec(spec)\nspec.loader.exec_module(module)\nSHIFT = module.SHIFT",
+    "runpy": "import pathlib, runpy\nSHIFT = runpy.run_path(str(pathlib.Path(__file__).with_name('near.py')))['SHIFT']",
+    "a package's module": "from pack.deep import SHIFT",
+    "an import in a method that names a file": "SHIFT = 0.0\ndef late():\n    return open('near.py')",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_code_of_a_plug_in_is_all_that_it_reads(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lib = tmp_path / "lib"
+    helpers = [write(tmp_path, name, "SHIFT = 1.0") for name in ("lib/far.py", "near.py", "pack/deep.py")]
+    write(tmp_path, "unused.py", "")
+    write(tmp_path, "pack/__init__.py", "")
+    text = PLUGIN.format(name="mine-w").replace("from helper import SHIFT", WAYS[way].format(lib=str(lib)))
+    plugin = write(tmp_path, "plugin.py", text)
+    monkeypatch.setattr(sys, "path", [*sys.path, *([str(lib)] if "of the path" in way else [])])
+    load_plugins([plugin], strict=True)
+    first = ESTIMATORS.entry("mine-w").code
+    write(tmp_path, "unused.py", "SHIFT = 1")
+    load_plugins([plugin], strict=True)
+    assert ESTIMATORS.entry("mine-w").code == first
+    for helper in helpers:
+        helper.write_text("SHIFT = 2.0", encoding="utf-8")  # of the same size, within the same second
+    load_plugins([plugin], strict=True)
+    assert ESTIMATORS.entry("mine-w").code != first
+    for helper in helpers:
+        helper.write_text("SHIFT = 1.0", encoding="utf-8")
+    load_plugins([plugin], strict=True)
+    assert ESTIMATORS.entry("mine-w").code == first
+    for name in ("far", "near", "pack", "pack.deep"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("line", ["from pk.common import SHIFT", "from ..common import SHIFT", "from .. import common"])
+def test_the_code_of_a_module_is_its_package_as_far_as_it_is_imported(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    common = write(tmp_path, "pk/common.py", "SHIFT = 1.0")
+    start = write(tmp_path, "pk/__init__.py", "")
+    write(tmp_path, "pk/sub/__init__.py", "")
+    write(tmp_path, "pk/unused.py", "")
+    write(tmp_path, "pk/sub/p.py", line)
+    codes = []
+    for edit in (
+        lambda: None,
+        lambda: write(tmp_path, "pk/unused.py", "x = 1"),
+        lambda: common.write_text("SHIFT = 2.0"),
+        lambda: start.write_text("x = 1"),
+    ):
+        edit()
+        importlib.invalidate_caches()
+        importlib.import_module("pk.sub.p")
+        codes.append(code_of("pk.sub.p"))
+        for name in ("pk", "pk.common", "pk.sub", "pk.sub.p"):
+            sys.modules.pop(name, None)
+    assert codes[0] == codes[1]
+    assert len(set(codes)) == 3
+
+
 def test_code_of_packages_goes_by_their_version(monkeypatch: pytest.MonkeyPatch) -> None:
     import numpy
 
@@ -144,7 +214,7 @@ def test_a_module_of_many_components_is_hashed_once_for_each_import(
     write(tmp_path, "many_components.py", "x = 1")
     module = importlib.import_module("many_components")
     hashed: list[Path] = []
-    monkeypatch.setattr("mibench.core.outside.hash_of", lambda file: hashed.append(file) or hash_of(file))
+    monkeypatch.setattr("mibench.core.outside.hash_of", lambda file, more: hashed.append(file) or hash_of(file, more))
     first = code_of("many_components")
     assert code_of("many_components") == first
     assert len(hashed) == 1

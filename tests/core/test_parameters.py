@@ -112,6 +112,26 @@ def test_defaults_are_read_like_given_values() -> None:
         assert one == found[0]
 
 
+class Chosen(Parametrised):
+    """A component whose choices look like something else."""
+
+    norm: Literal["none", "layer"] | None = "none"
+    none: Literal["none", "layer"] | None = None
+    number: Literal["1", 1] = 1
+    text: Literal["1", 1] = "1"
+    auto: float | Literal["auto", "1"] = "1"
+
+
+def test_a_default_that_is_one_of_the_choices_stays_as_it_is() -> None:
+    expected = {"norm": "none", "none": None, "number": 1, "text": "1", "auto": "1"}
+    for one in (Chosen(), Chosen.from_params({}, label="chosen"), Chosen.from_params(expected, label="chosen")):
+        assert dict(one.params()) == expected
+        assert isinstance(one.number, int)
+    as_text = {"norm": "none", "none": "layer", "number": "1", "text": "1", "auto": "2"}
+    read = {"norm": "none", "none": "layer", "number": "1", "text": "1", "auto": 2.0}
+    assert dict(Chosen.from_params(as_text, label="chosen").params()) == read
+
+
 def test_a_union_takes_the_first_type_that_fits() -> None:
     assert convert("2.5", int | float, "x") == 2.5
     assert convert("0.5", float | str, "x") == 0.5
@@ -128,6 +148,12 @@ def test_a_union_takes_the_first_type_that_fits() -> None:
     (int, 2**53 + 1, "bad, default of parameter 'a': '9007199254740993' is too large; use at most 9007199254740992"),
     (tuple[int, ...], (1,), "bad, default of parameter 'a': parameters of type tuple[int, ...] are not supported; use "
      "str, int, float, bool, Literal[...], or one of these with '| None'"),
+    (str | None, "None", "bad, default of parameter 'a': 'None' is read as None wherever it is written; give another "
+     "default, or annotate it so that one type alone takes it"),
+    (int | str, "5", "bad, default of parameter 'a': '5' is read as 5 wherever it is written; give another default, "
+     "or annotate it so that one type alone takes it"),
+    (str | int, 5, "bad, default of parameter 'a': 5 is read as '5' wherever it is written; give another default, or "
+     "annotate it so that one type alone takes it"),
     ("Missing", 1, "bad: the annotations of its parameters cannot be read (NameError: name 'Missing' is not defined); "
      "write str, int, float, bool, Literal[...], or one of these with '| None', and import what they name"),
 ])  # fmt: skip

@@ -173,7 +173,8 @@ def test_all_versions_are_listed_on_demand(write_plugin: Callable[..., Path]) ->
 
 def test_defaults_are_read_without_an_import() -> None:
     code = (
-        "import sys; from mibench.core.registry import ESTIMATORS, TASKS, written_defaults as read;"
+        "import sys; from mibench.core.entries import written_defaults as read;"
+        "from mibench.core.registry import ESTIMATORS, TASKS;"
         "assert read(ESTIMATORS.entry('smile')) == {'tau': 5.0};"
         "assert read(TASKS.entry('double-spirals')).items() >= {'eta': 0.4, 'turning': 'alike'}.items();"
         "sys.exit('torch' in sys.modules)"

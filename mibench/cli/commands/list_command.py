@@ -12,8 +12,9 @@ from mibench.cli import completion
 from mibench.cli.options import Plugins
 from mibench.cli.plugins import load_tried_plugins
 from mibench.cli.registration import command
+from mibench.core.entries import Entry
 from mibench.core.errors import UsageError, did_you_mean
-from mibench.core.registry import Entry, broken
+from mibench.core.registry import broken
 
 
 @command("list", place=50, purpose="Look up")

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mibench.cli.terminal.console import console, show_table
+from mibench.core.entries import Entry
 from mibench.core.errors import UsageError
 from mibench.core.parameters import split_name
-from mibench.core.registry import ESTIMATORS, Broken, Entry, Registry
+from mibench.core.registry import ESTIMATORS, Broken, Registry
 
 if TYPE_CHECKING:
     from mibench.core.estimator import Estimator
