@@ -29,6 +29,7 @@ def imported_by(file: Path, folder: Path) -> Iterator[Path]:
     folder
         A folder that is importable too, after all else.
     """
+    path = [*sys.path, str(folder)]
     try:
         tree = parse_source(file.read_bytes())
     except (OSError, SyntaxError, ValueError):  # importing it says what is wrong with it
@@ -36,23 +37,23 @@ def imported_by(file: Path, folder: Path) -> Iterator[Path]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield from files_of_module(alias.name, folder)
+                yield from files_of_module(alias.name, path)
         elif isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 name = ".".join(filter(None, (node.module, alias.name)))
-                yield from _relative(name, node.level, file) if node.level else files_of_module(name, folder)
+                yield from _relative(name, node.level, file) if node.level else files_of_module(name, path)
         elif isinstance(node, ast.Call) and (name := _given_name(node)):
             bare = name.lstrip(".")
             level = len(name) - len(bare)
-            yield from _relative(bare, level, file) if level else files_of_module(name, folder)
+            yield from _relative(bare, level, file) if level else files_of_module(name, path)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.endswith(".py"):
             yield from _existing(place / node.value for place in (file.parent, folder, Path.cwd()))
 
 
-def files_of_module(name: str, folder: Path) -> Iterator[Path]:
-    """Yield the source files that importing a dotted name runs, as far as they are there."""
+def files_of_module(name: str, path: Sequence[str]) -> Iterator[Path]:
+    """Yield the source files that importing a dotted name runs, as far as they are found on a path of folders."""
     top, *parts = name.split(".")
-    spec = _found(top) or PathFinder.find_spec(top, [str(folder)])
+    spec = _found(top, path)
     if spec is None:
         return
     if spec.has_location and spec.origin:
@@ -61,11 +62,11 @@ def files_of_module(name: str, folder: Path) -> Iterator[Path]:
         yield from _on_the_way(Path(place), parts)
 
 
-def _found(top: str) -> ModuleSpec | None:
-    """Find a top-level module as an import statement does, but for those that are imported already."""
+def _found(top: str, path: Sequence[str]) -> ModuleSpec | None:
+    """Find a top-level module as an import statement does that has a path, whether it is imported already or not."""
     for finder in sys.meta_path:
         with contextlib.suppress(Exception):  # a finder of somebody else's
-            if (spec := finder.find_spec(top, None, None)) is not None:
+            if (spec := finder.find_spec(top, path if finder is PathFinder else None, None)) is not None:
                 return spec
     return None
 

@@ -19,7 +19,7 @@ import json
 import site
 import sys
 import sysconfig
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import NamedTuple
@@ -101,9 +101,9 @@ def modules_beside(used: Iterable[str], modules: Iterable[str]) -> dict[str, str
     return {name: _hash_of_file(file) for name, file in outside.items() if file not in covered}
 
 
-def code_by_name(module: str) -> str | None:
-    """Return the code of a module that can be imported, as `modules_beside`; None where there is none."""
-    files = list(files_of_module(module, Path.cwd()))
+def code_by_name(module: str, path: Sequence[str]) -> str | None:
+    """Return the code of a module that is found on a path, as `modules_beside`; None where there is none."""
+    files = list(files_of_module(module, path))
     return _hash_of_file(files[-1]) if files else None
 
 
@@ -134,7 +134,7 @@ def _files_of_module(module: str) -> set[Path]:
 
 def _package_of(module: str, file: Path) -> Iterable[Path]:
     """Yield the files that importing a module by its name runs; a plug-in is imported by its path."""
-    return () if module.startswith(PLUGIN_PREFIX) else files_of_module(module, file.parent)
+    return () if module.startswith(PLUGIN_PREFIX) else files_of_module(module, [*sys.path, str(file.parent)])
 
 
 def hash_of(file: Path, more: Collection[Path] = ()) -> str:

@@ -286,7 +286,7 @@ def _fault_of_loading(point: EntryPoint) -> BaseException | None:
     """Import what an entry point names; what it read meanwhile is part of its code."""
     with python_files_read() as read:
         error = fault_of(point.load)
-    if error is None:
+    if error is None and point.module in sys.modules:
         note_code(point.module, read)
     return error
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from mibench.core.entries import Entry
 from mibench.core.errors import UsageError
@@ -56,21 +57,39 @@ def codes_of(specs: Iterable[RunSpec]) -> dict[str, str]:
     return found
 
 
-def further_codes(specs: Iterable[RunSpec], before: Collection[str]) -> dict[str, str]:
+class Beginning(NamedTuple):
+    """What a process that trains runs was before it loaded any code from outside: see `further_codes`."""
+
+    modules: frozenset[str]
+    path: tuple[str, ...]
+
+    @classmethod
+    def now(cls) -> Beginning:
+        """Return the names of the modules that are imported now, and the path that others are looked for on."""
+        return cls(frozenset(sys.modules), tuple(sys.path))
+
+
+def further_codes(specs: Iterable[RunSpec], beginning: Beginning) -> dict[str, str]:
     """Return what this process has used from outside beyond what its runs' specifications name.
 
     Parameters
     ----------
     specs
         The runs that were trained.
-    before
-        The names of the modules that were imported before any code from outside was.
+    beginning
+        The process before it loaded any code from outside.
 
     Returns
     -------
     dict
         By component, ``"task inner-v1"``, and by module, ``"module helper"``, its code. A module that a component's
         hash covers is not in it.
+
+    Raises
+    ------
+    UsageError
+        For a module that was imported while the runs were trained from a folder that was not on the path before: where
+        runs are planned, nobody could tell whether it was edited.
     """
     named = entries_of(specs)
     asked_for = {
@@ -79,7 +98,13 @@ def further_codes(specs: Iterable[RunSpec], before: Collection[str]) -> dict[str
         for entry in registry.asked_for() - named
     }
     used = {entry.module for registry in REGISTRIES.values() for entry in registry.asked_for()}
-    late = modules_beside(used, set(sys.modules) - set(before))
+    late = modules_beside(used, set(sys.modules) - beginning.modules)
+    for name, code in late.items():
+        if code_by_name(name, beginning.path) != code:
+            raise UsageError(
+                f"module '{name}' was imported while this run was trained, from a folder that is put on the path only "
+                "then; import it at the top of the file"
+            )
     return {what: code for what, code in asked_for.items() if code is not None} | {
         f"{_MODULE} {name}": code for name, code in late.items()
     }
@@ -103,7 +128,7 @@ def _code_of_name(component: str) -> str | None:
     """Return the code of now of ``"task inner-v1"`` or ``"module helper"``; None where there is no such thing."""
     what, _, name = component.partition(" ")
     if what == _MODULE:
-        return code_by_name(name)
+        return code_by_name(name, sys.path)
     what, _, name = component.rpartition(" ")
     registry = next((one for one in REGISTRIES.values() if one.what == what), None)
     try:

@@ -52,13 +52,13 @@ def _outcome(job: Job, say: Callable[..., None]) -> Message:
 def _train_and_store(job: Job, say: Callable[..., None]) -> int:
     from mibench.core.plugins import load_plugins
     from mibench.core.version import __version__
-    from mibench.experiments.code import further_codes, with_further
+    from mibench.experiments.code import Beginning, further_codes, with_further
     from mibench.experiments.specs import RunSpec
     from mibench.store.parquet import curves_table, write_pack
     from mibench.training.loop import train_pack
     from mibench.training.precision import configure_process
 
-    before = frozenset(sys.modules)
+    beginning = Beginning.now()
     load_plugins(job.plugins, strict=True)
     for module in job.modules:
         importlib.import_module(module)
@@ -69,7 +69,7 @@ def _train_and_store(job: Job, say: Callable[..., None]) -> int:
     results = train_pack(
         specs, device=job.device, progress=lambda steps: say(progress=steps), known=lambda known: say(known=known)
     )
-    further = further_codes(specs, before) if any(codes.values()) else {}
+    further = further_codes(specs, beginning) if any(codes.values()) else {}
     facts = {
         "session_id": job.session_id,
         "mibench_version": __version__,

@@ -118,7 +118,7 @@ def test_the_hash_follows_content_and_names_and_no_place(tmp_path: Path) -> None
 
 
 WAYS = {
-    "an import of a module in a folder that the file adds": "import sys\nsys.path.append({lib!r})\nfrom far import SHIFT",
+    "an import from a folder that the file adds": "import sys\nsys.path.append({lib!r})\nfrom far import SHIFT",
     "an import of a module of the path": "from far import SHIFT",
     "import_module": "import importlib\nSHIFT = importlib.import_module('near').SHIFT",
     "import_module of a name that is computed": "import importlib\nSHIFT = importlib.import_module('n' + 'ear').SHIFT",

@@ -138,6 +138,7 @@ class Point:
 
     def __init__(self, value: str, load: Any) -> None:
         self.value, self.load = value, load
+        self.module = value.partition(":")[0]
 
 
 def test_entry_points_are_loaded_and_broken_ones_listed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -121,6 +122,59 @@ def test_edited_through_a_helper_module(tmp_path: Path) -> None:
         mibench.run(**GRID, results=results, seeds=2, plugins=[plugin])
     rows = mibench.run(**GRID, results=results, seeds=2, plugins=[plugin], retrain=True)
     assert list(rows["estimate_train"]) == [9.0, 9.0]
+
+
+def test_edited_in_a_component_that_another_fetches(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    inner = tmp_path / "inner.py"
+    inner.write_text(constant_plugin("inner", "1.0") + "\n    shift = 1.0\n", encoding="utf-8")
+    outer = write(tmp_path, "mibench.get_estimator('inner').shift")
+    options = {**GRID, "results": results, "plugins": [inner, outer]}
+    assert list(mibench.run(**options, seeds=1)["estimate_train"]) == [1.0]
+    assert list(mibench.run(**options, seeds=1)["estimate_train"]) == [1.0]  # as it was stored
+    inner.write_text(constant_plugin("inner", "1.0") + "\n    shift = 9.0\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="1 stored run was trained by other code of estimator inner-v1 than"):
+        mibench.run(**options, seeds=2)
+    assert list(mibench.run(**options, seeds=2, retrain=True)["estimate_train"]) == [9.0, 9.0]
+    assert verify(results) == []
+
+
+def test_edited_in_a_module_that_is_imported_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = tmp_path / "lib" / "late_shift.py"
+    late.parent.mkdir()
+    late.write_text("SHIFT = 1.0", encoding="utf-8")
+    imports = "import importlib, sys\nsys.dont_write_bytecode = True"
+    before = "value = importlib.import_module('late_' + 'shift').SHIFT"
+    adding = f"sys.path.append({str(late.parent)!r}); {before}"
+    options = {**GRID, "results": tmp_path / "adding"}
+    rows = mibench.run(**options, seeds=1, plugins=[write(tmp_path, "value", imports=imports, before=adding)])
+    assert "module 'late_shift' was imported while this run was trained, from a folder that is put" in rows["error"][0]
+    monkeypatch.syspath_prepend(late.parent)
+    options = {**GRID, "results": tmp_path / "results"}
+    options["plugins"] = [write(tmp_path, "value", imports=imports, before=before)]
+    for _ in range(2):
+        rows = mibench.run(**options, seeds=1)
+        assert list(rows["estimate_train"]) == [1.0]
+        assert '"module late_shift":"sha256:' in rows["code"][0]
+    late.write_text("SHIFT = 9.0", encoding="utf-8")
+    with pytest.raises(UsageError, match="trained by other code of module late_shift than"):
+        mibench.run(**options, seeds=2)
+
+
+def test_an_imported_module_that_was_edited_is_refused_in_the_same_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    write(tmp_path)
+    importlib.import_module("shifted")
+    write(tmp_path, "100.0")
+    with pytest.raises(UsageError, match=r"^module 'shifted', or one that it imports, was edited since 'shifted' was"):
+        mibench.run(**GRID, results=tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+    write(tmp_path)
+    assert len(mibench.run(**GRID, results=tmp_path / "results", dry_run=True)) == 0
+    monkeypatch.delitem(sys.modules, "shifted")
 
 
 def test_edited_between_run_and_compare(tmp_path: Path) -> None:
