@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from mibench.conformance.declared import check_statements
 from mibench.conformance.findings import (
     Check,
     Failed,
@@ -37,8 +38,8 @@ def check_critic(critic: Critic) -> list[Finding]:
     """
     subject = subject_of("critic", critic)
     unchecked = isinstance(critic, Oracle | NoCritic) or critic.needs_support
-    checks = CRITIC_CHECKS[:1] if unchecked else CRITIC_CHECKS
-    return run_checks(subject, critic, checks, gates=2)
+    checks = CRITIC_CHECKS[:2] if unchecked else CRITIC_CHECKS
+    return run_checks(subject, critic, checks, gates=3)
 
 
 def _scorer(critic: Critic, runs: int, first: int = 0) -> Scorer:
@@ -160,6 +161,7 @@ def _check_gradient(critic: Critic) -> str:
 
 CRITIC_CHECKS: tuple[Check[Critic], ...] = (
     ("docstring", check_docstring),
+    ("declared", check_statements),
     ("scores", _check_scores),
     ("inputs", _check_inputs),
     ("pairs are not mixed", _check_pairs),

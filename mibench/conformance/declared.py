@@ -6,11 +6,11 @@ from typing import get_args
 
 from mibench.conformance.drawn_scores import SHAPES
 from mibench.conformance.findings import Failed
+from mibench.core.declared import fault_of_statements
 from mibench.core.errors import shown
-from mibench.core.estimator import Estimator, Kind, fault_of_extras
+from mibench.core.estimator import Estimator, Kind
+from mibench.core.parameters import Parametrised
 from mibench.core.registry import CRITICS, NEGATIVES
-
-_FLAGS = ("surrogate_loss", "capped_by_sampler", "needs_marginal", "uses_weights")
 
 
 def check_kind(estimator: Estimator) -> str:
@@ -24,14 +24,17 @@ def check_kind(estimator: Estimator) -> str:
     return f"{kind}"
 
 
-def check_declared(estimator: Estimator) -> str:
-    """Check extras, the critic and the samplers that it names, and flags: what a run takes without a question."""
-    if fault := fault_of_extras(estimator):
+def check_statements(component: Parametrised) -> str:
+    """Check what a run takes of a component without a question: flags, and words that stand for something."""
+    if fault := fault_of_statements(component):
         raise Failed(fault)
+    return "words and flags stand for something"
+
+
+def check_declared(estimator: Estimator) -> str:
+    """As `check_statements`, and that the critic and the samplers which an estimator names exist."""
+    check_statements(estimator)
     CRITICS.create(estimator.own_critic or "none-v1")
     for sampler in (estimator.default_negatives, estimator.own_negatives or "none-v1"):
         NEGATIVES.create(sampler)
-    for name in _FLAGS:
-        if not isinstance(flag := getattr(estimator, name), bool):
-            raise Failed(f"{name} is {shown(flag, repr)}; it must be True or False")
     return f"extras: {', '.join(extra.name for extra in estimator.extras) or 'none'}"

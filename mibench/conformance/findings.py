@@ -10,7 +10,9 @@ from typing import TypeVar
 import torch
 
 from mibench.core.errors import MibenchError
+from mibench.core.faults import describe_error, exceptions_alone
 from mibench.core.parameters import Parametrised, join_name
+from mibench.core.settings import process_settings, refuse_changes
 
 S = TypeVar("S")
 Check = tuple[str, Callable[[S], str]]
@@ -74,12 +76,15 @@ def run_checks(subject: str, component: S, checks: Sequence[Check[S]], *, gates:
 
 def _run_check(subject: str, name: str, check: Callable[[S], str], component: S) -> Finding:
     try:
-        return Finding(subject, name, True, check(component))
+        before = process_settings()
+        with exceptions_alone():  # a component that exits must not end the checks
+            sentence = check(component)
+        refuse_changes(before, "it")
+        return Finding(subject, name, True, sentence)
     except (Failed, MibenchError) as failure:
         return Finding(subject, name, False, str(failure))
-    except (Exception, SystemExit) as error:  # a component that exits must not end the checks
-        text = " ".join(str(error).split()) or "no message"
-        return Finding(subject, name, False, f"raised {type(error).__name__}: {text}")
+    except Exception as error:
+        return Finding(subject, name, False, f"raised {describe_error(error)}")
 
 
 @contextlib.contextmanager

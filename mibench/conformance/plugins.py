@@ -13,6 +13,7 @@ from mibench.conformance.samplers import check_negatives
 from mibench.conformance.tasks import check_task
 from mibench.conformance.trial import Trial, check_parameters, check_run
 from mibench.core.errors import DuplicateNameError, PluginError, UsageError
+from mibench.core.faults import describe_error, exceptions_alone
 from mibench.core.outside import files_of
 from mibench.core.plugins import load_plugins, plugin_files
 from mibench.core.registry import Registry
@@ -81,10 +82,19 @@ def _check_entry(option: str, name: str) -> list[Finding]:
     subject, trial = subject_of(option, component), Trial.of(option, component)
     findings = run_checks(subject, trial, [("parameters", check_parameters)])  # without it the others mean nothing
     if findings[0].passed:
-        findings += _CHECKERS[option](component)
+        findings += _findings_of(option, subject, component)
     if all(finding.passed for finding in findings):  # else these say more of what is wrong
         findings += run_checks(subject, trial, [("run", check_run)])
     return findings
+
+
+def _findings_of(option: str, subject: str, component: Any) -> list[Finding]:
+    """Run the checks of a kind of component; one that fails while it is prepared for them fails them."""
+    try:
+        with exceptions_alone():
+            return _CHECKERS[option](component)
+    except Exception as error:
+        return [Finding(subject, "preparation", False, f"raised {describe_error(error)}")]
 
 
 def _built(registry: Registry[Any], name: str) -> Any:
@@ -97,13 +107,14 @@ def _built(registry: Registry[Any], name: str) -> Any:
         why = "give every parameter a default, so that the component can be checked and listed"
         return failed(f"it needs a value for '{missing[0]}'; {why}")
     try:
-        return registry.create(name)
+        with exceptions_alone():
+            return registry.create(name)
     except UsageError as error:
         return failed(str(error))
     except Exception as error:
         base = {"critic": "mibench.ModuleCritic", "negative sampler": "mibench.NegativeSampler"}
         return failed(
-            f"it cannot be built with its defaults: {type(error).__name__}: {' '.join(str(error).split())}; derive it "
+            f"it cannot be built with its defaults: {describe_error(error)}; derive it "
             f"from {base.get(registry.what, f'mibench.{registry.what.capitalize()}')} and annotate every parameter "
             "with a type and a default that it accepts"
         )

@@ -6,6 +6,7 @@ import math
 
 import torch
 
+from mibench.conformance.declared import check_statements
 from mibench.conformance.findings import (
     Check,
     Failed,
@@ -16,6 +17,7 @@ from mibench.conformance.findings import (
     run_checks,
     subject_of,
 )
+from mibench.core.declared import fault_of_draw
 from mibench.core.errors import shown
 from mibench.core.sampler import NegativeSampler, Proposal
 from mibench.core.task import Task
@@ -38,8 +40,8 @@ def check_negatives(sampler: NegativeSampler) -> list[Finding]:
     """
     subject = subject_of("negatives", sampler)
     sampler = sampler.bound_to(_task(sampler))
-    checks = NEGATIVE_CHECKS[:1] if isinstance(sampler, NoNegatives) else NEGATIVE_CHECKS
-    return run_checks(subject, sampler, checks, gates=2)
+    checks = NEGATIVE_CHECKS[:2] if isinstance(sampler, NoNegatives) else NEGATIVE_CHECKS
+    return run_checks(subject, sampler, checks, gates=3)
 
 
 def _task(sampler: NegativeSampler) -> Task:
@@ -61,23 +63,10 @@ def _check_indices(sampler: NegativeSampler) -> str:
         if count != _BATCH - 1:
             raise Failed(f"per_row({_BATCH}) is {count} for all pairs; it must be {_BATCH - 1}")
         return "every other y of the batch"
-    drawn, pool = _draw(sampler, 5), sampler.pool(_BATCH, _task(sampler))
-    index, weights = drawn.index, drawn.log_weights
-    if tuple(index.shape) != (5, _BATCH, count) or index.dtype != torch.int64:
-        raise Failed(
-            f"draw gives {index.dtype} of shape {tuple(index.shape)}; it must be {torch.int64} of shape "
-            f"{(5, _BATCH, count)}"
-        )
-    if drawn.y.shape[1] != pool:
-        raise Failed(f"propose gives a pool of {drawn.y.shape[1]} rows, but pool({_BATCH}, task) is {pool}")
-    if int(index.min()) < 0 or int(index.max()) >= pool:
-        raise Failed(f"draw gives indices outside the pool of {pool}")
-    if (weights is not None) != sampler.has_weights:
-        raise Failed(f"has_weights is {sampler.has_weights}, but propose says otherwise")
-    if weights is not None and weights.shape != index.shape:
-        raise Failed(f"log_weights have shape {tuple(weights.shape)}; it must be that of draw, {tuple(index.shape)}")
-    if weights is not None and not weights.isfinite().all():
-        raise Failed("log_weights are not finite; give log p(y) - log q(y), and propose only where p(y) is above 0")
+    if fault := fault_of_draw(
+        sampler, _draw(sampler, 5), steps=5, batch=_BATCH, pool=sampler.pool(_BATCH, _task(sampler))
+    ):
+        raise Failed(fault)
     return f"{count} per row, inside the pool"
 
 
@@ -126,6 +115,7 @@ def _check_weights(sampler: NegativeSampler) -> str:
 
 NEGATIVE_CHECKS: tuple[Check[NegativeSampler], ...] = (
     ("docstring", check_docstring),
+    ("declared", check_statements),
     ("indices", _check_indices),
     ("own stream", _check_draws),
     ("positives", _check_positives),

@@ -20,7 +20,8 @@ from mibench.core.scorer import Scorer, Shape
 
 Activation = Literal["relu", "elu"]
 
-_EVERY_OPTION = frozenset({"hidden", "activation", "dropout", "lr", "weight_decay", "products"})
+EVERY_OPTION = frozenset({"hidden", "activation", "dropout", "lr", "weight_decay", "products"})
+"""What a critic can use: see `Critic.uses`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Critic(Parametrised):
     @property
     def uses(self) -> frozenset[str]:
         """The run's options that change this critic; a subclass overrides it by a class attribute or a property."""
-        return _EVERY_OPTION
+        return EVERY_OPTION
 
     def build(self, shape: Shape, architecture: Architecture, estimators: Sequence[Estimator]) -> Scorer:
         """Build the stacked critics of a pack.

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mibench.core.errors import UsageError, shown
+from mibench.core.errors import UsageError
 from mibench.core.parameters import Parametrised
 from mibench.core.scores import Scores
 
@@ -22,6 +22,7 @@ Kind = Literal["lower", "upper", "plug-in"]
 Side = Literal["x", "y"]
 Sees = Literal["x", "y", "pair", "y pair", "constant", "entropy of x", "uniform", "similarity of codes"]
 """What an `Extra` is a function of, densities aside."""
+SeesOfY = Literal["all", "first half of y"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +105,7 @@ class Estimator(Parametrised):
     default_negatives: ClassVar[str] = "shuffle-v1"
     """The negative sampler that a grid takes where the user names none."""
 
-    critic_sees: ClassVar[Literal["all", "first half of y"]] = "all"
+    critic_sees: ClassVar[SeesOfY] = "all"
     """Columns of y that the critic is given, rounded down; the extras and the exact critic are given all."""
 
     needs_marginal: ClassVar[bool] = False
@@ -234,19 +235,6 @@ class Estimator(Parametrised):
     def by_rows(self) -> bool:
         """Whether pools can be evaluated block by block."""
         return type(self).rows is not Estimator.rows and type(self).estimate is Estimator.estimate
-
-
-def fault_of_extras(estimator: Estimator) -> str:
-    """Say what is wrong with an estimator's extras; empty where each is something that can be built."""
-    extras = estimator.extras
-    if not isinstance(extras, tuple) or not all(isinstance(extra, Extra) for extra in extras):
-        return f"extras is {shown(extras, repr)}; it must be a tuple of mibench.Extra, () where there are none"
-    for extra in extras:
-        if not (isinstance(extra.of, Density) or extra.of in get_args(Sees)):
-            known = ", ".join(f"'{one}'" for one in get_args(Sees))
-            of = shown(extra.of, repr)
-            return f"the extra '{extra.name}' is of {of}; it must be of {known} or a mibench.Density"
-    return ""
 
 
 class SampleEstimator(Estimator):

@@ -33,6 +33,32 @@ def fault_of(work: Callable[[], object]) -> BaseException | None:
     return None
 
 
+class OutsideError(Exception):
+    """Code from outside has raised what is no `Exception`, as SystemExit; the message says what."""
+
+
+@contextlib.contextmanager
+def exceptions_alone() -> Iterator[None]:
+    """Around code from outside: raise what is no `Exception` as an `OutsideError`, which a reader of faults expects.
+
+    Raises
+    ------
+    OutsideError
+        Where something else than an `Exception` was raised.
+    KeyboardInterrupt
+        Where the user has pressed Ctrl-C meanwhile.
+    """
+    with _watched_interrupts() as interrupted:
+        try:
+            yield
+        except Exception:
+            raise
+        except BaseException as error:
+            if interrupted():
+                raise KeyboardInterrupt from error
+            raise OutsideError(_said_by(error)) from error
+
+
 @contextlib.contextmanager
 def _watched_interrupts() -> Iterator[Callable[[], bool]]:
     """Yield a function that tells whether SIGINT has come."""
@@ -70,6 +96,8 @@ def place_error(error: BaseException, file: Path | None) -> str:
 
 
 def _said_by(error: BaseException) -> str:
+    if isinstance(error, OutsideError):
+        return str(error)
     try:
         message = " ".join(str(error).split())
     except BaseException:  # an error of a plug-in need not know how to say what it is

@@ -21,10 +21,10 @@ from importlib.machinery import PathFinder, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 
-from mibench.core.faults import fault_of
 from mibench.core.outside import PLUGIN_PREFIX, note_code
 from mibench.core.reads import python_files_read
 from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS
+from mibench.core.settings import fault_of_import
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +70,7 @@ def import_file(name: str, file: Path) -> BaseException | None:
         sys.modules[name] = module = importlib.util.module_from_spec(spec)
         whole = False
         try:
-            error = fault_of(lambda: loader.exec_module(module))
+            error = fault_of_import(lambda: loader.exec_module(module))
             whole = error is None
             if whole:
                 note_code(name, read)

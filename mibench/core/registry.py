@@ -27,11 +27,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mibench.core.entries import Entry, modules_of, read_entries
 from mibench.core.errors import DuplicateNameError, UnknownNameError, UsageError, shown
-from mibench.core.faults import describe_error, fault_of
+from mibench.core.faults import describe_error
 from mibench.core.numbers import as_whole, whole
 from mibench.core.outside import code_of, note_code
 from mibench.core.parameters import Parametrised, split_name
 from mibench.core.reads import python_files_read
+from mibench.core.settings import fault_of_import
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -285,7 +286,7 @@ class Registry(Generic[T]):
 def _fault_of_loading(point: EntryPoint) -> BaseException | None:
     """Import what an entry point names; what it read meanwhile is part of its code."""
     with python_files_read() as read:
-        error = fault_of(point.load)
+        error = fault_of_import(point.load)
     if error is None and point.module in sys.modules:
         note_code(point.module, read)
     return error

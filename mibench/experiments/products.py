@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mibench.core.errors import MibenchError, UsageError
-from mibench.core.faults import describe_error
-from mibench.core.registry import TASKS
+from mibench.core.faults import describe_error, exceptions_alone
+from mibench.core.registry import NEGATIVES, TASKS
 from mibench.experiments.components import Components
 from mibench.experiments.lengths import resolve_lengths
 from mibench.experiments.matching import check_components, check_sizes
@@ -51,7 +51,8 @@ def runs(options: Options, components: Components) -> Iterator[RunSpec]:
 def _faults_named(chosen: Combination) -> Iterator[None]:
     """Turn whatever a component raises while it is built and asked into a `UsageError` that names the combination."""
     try:
-        yield
+        with contextlib.chdir("."), exceptions_alone():
+            yield
     except MibenchError:
         raise
     except Exception as error:
@@ -85,15 +86,21 @@ def _spec(
     chosen: Combination, budget: Budget, stairs: tuple[float, ...], task: Task, components: Components
 ) -> RunSpec:
     """Resolve and check one combination of options; its seed is still 0."""
-    from mibench.core.estimator import SampleEstimator, fault_of_extras
+    from mibench.core.declared import fault_of_statements
+    from mibench.core.estimator import SampleEstimator
 
     estimator: Estimator = components.get("estimator", chosen.estimator)
     critic_name, critic = _critic(chosen.critic, estimator, components)
     sampler = _sampler(chosen.negatives, estimator, critic, components)
     estimator_id, estimator_params = components.named("estimator", chosen.estimator)
     critic_id, critic_params = components.named("critic", critic_name)
-    if fault := fault_of_extras(estimator):  # before anything asks for them
-        raise UsageError(f"estimator '{estimator_id}': {fault}")
+    for what, name, component in (
+        ("estimator", estimator_id, estimator),
+        ("critic", critic_id, critic),
+        ("negative sampler", NEGATIVES.id_of(sampler), sampler),
+    ):
+        if fault := fault_of_statements(component):  # before anything relies on them
+            raise UsageError(f"{what} '{name}': {fault}")
     check_components(task, chosen.task.text, estimator, critic, sampler)
     sampler = sampler.bound_to(task)
     task_id, task_params = components.stored("task", task)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mibench.core.errors import UsageError
+from mibench.core.faults import exceptions_alone
 from mibench.core.registry import ESTIMATORS
 from mibench.experiments.specs import RunSpec
 from mibench.running.packs import Pack, pack_key
@@ -61,7 +62,8 @@ def _memory(spec: RunSpec) -> Memory:
     from mibench.training.memory import Memory, memory_of
 
     try:
-        held, passing = map(float, memory_of(spec))
+        with exceptions_alone():
+            held, passing = map(float, memory_of(spec))
     except UsageError:
         raise
     except Exception:

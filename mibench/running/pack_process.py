@@ -51,6 +51,7 @@ def _outcome(job: Job, say: Callable[..., None]) -> Message:
 
 def _train_and_store(job: Job, say: Callable[..., None]) -> int:
     from mibench.core.plugins import load_plugins
+    from mibench.core.settings import process_settings, refuse_changes
     from mibench.core.version import __version__
     from mibench.experiments.code import Beginning, further_codes, with_further
     from mibench.experiments.specs import RunSpec
@@ -58,17 +59,21 @@ def _train_and_store(job: Job, say: Callable[..., None]) -> int:
     from mibench.training.loop import train_pack
     from mibench.training.precision import configure_process
 
-    beginning = Beginning.now()
+    beginning, settings = Beginning.now(), process_settings()
     load_plugins(job.plugins, strict=True)
     for module in job.modules:
         importlib.import_module(module)
+        refuse_changes(settings, f"module '{module}'")
     configure_process(job.device)
+    settings = process_settings()
     specs = [RunSpec.from_json(text) for text in job.specs]
     codes = dict(zip((spec.run_id for spec in specs), job.codes, strict=True))
     _expect_code(specs, codes)
     results = train_pack(
         specs, device=job.device, progress=lambda steps: say(progress=steps), known=lambda known: say(known=known)
     )
+    if any(codes.values()):
+        refuse_changes(settings, "a component of these runs")  # which moves the numbers of its neighbours in the pack
     further = further_codes(specs, beginning) if any(codes.values()) else {}
     facts = {
         "session_id": job.session_id,

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 
 from mibench.core.estimator import SampleEstimator
+from mibench.core.faults import exceptions_alone
 from mibench.core.scorer import Shape
 from mibench.core.task import Task
 from mibench.critics.joint import KEPT_NUMBERS
@@ -89,7 +90,7 @@ def _parameters(run: Run, task: Task, batch: int, pool: int) -> float:
         return guess
     shape = Shape(1, batch, pool, task.dim_x, task.dim_y, torch.device("meta"))
     try:
-        with torch.device("meta"):
+        with exceptions_alone(), torch.device("meta"):
             scorer, extras = build_scorers(run, shape, [run.estimator])
     except Exception:  # a plug-in's module may ask for contents; what is wrong with it is for the run to say
         return guess

@@ -13,6 +13,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from mibench.core.declared import fault_of_draw
+from mibench.core.errors import UsageError
+from mibench.core.registry import NEGATIVES
 from mibench.core.sampler import NegativeSampler
 from mibench.core.task import Task
 
@@ -206,7 +209,11 @@ class Feed:
         if memory := self._sampler.memory(self._batch):
             parts.append(self._remember(run, y, memory))
         pool = torch.cat(parts, 1) if len(parts) > 1 else y
-        drawn = self._sampler.propose(self._tasks[run], pool, self._batch, self._generators[run])
+        task, batch = self._tasks[run], self._batch
+        drawn = self._sampler.propose(task, pool, batch, self._generators[run])
+        size = self._sampler.pool(batch, task)
+        if fault := fault_of_draw(self._sampler, drawn, steps=steps, batch=batch, pool=size):
+            raise UsageError(f"negative sampler '{NEGATIVES.id_of(self._sampler)}': {fault}")
         return Batches(x.to(self._dtype), drawn.y.to(self._dtype), drawn.index, drawn.log_weights)
 
     def _remember(self, run: int, y: Tensor, size: int) -> Tensor:

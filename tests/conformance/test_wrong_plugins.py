@@ -6,16 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 import mibench
 from mibench.conformance.trial import Trial, check_parameters, check_run
-from mibench.core.errors import UsageError
+from mibench.core.errors import MibenchError, PluginError, UsageError
 from mibench.core.plugins import load_plugins
 from mibench.experiments.components import REGISTRIES
 from mibench.experiments.grid import resolve
 from mibench.experiments.specs import params_json
 from mibench.testing import check_plugin
-from tests.support.wrong_plugins import PARAMETERS, WRONG_PLUGINS, WrongPlugin
+from tests.support.wrong_plugins import FAILING, PARAMETERS, UNPLANNED, WRONG_PLUGINS, WrongPlugin
 
 pytestmark = pytest.mark.usefixtures("fresh_registries")
 
@@ -52,6 +53,42 @@ def test_a_run_refuses_parameters_that_reach_no_worker_in_one_sentence(
     assert str(error.value).replace(" 'wrong'", " 'wrong-v1'").startswith(wrong.sentence)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("case", UNPLANNED)
+def test_a_run_refuses_what_it_cannot_plan_in_one_sentence(case: str, written: Written, tmp_path: Path) -> None:
+    wrong = UNPLANNED[case]
+    options = {"task": "gaussian20d", "estimator": "nwj", "negatives": "independent", wrong.what: "wrong"}
+    with pytest.raises(MibenchError) as error:
+        mibench.run(**options, plugins=[written(wrong)], results=tmp_path / "results")
+    why = wrong.sentence.rpartition("raised ")[2].rpartition("defaults: ")[2].partition("; derive")[0]
+    assert why in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("case", ["a kind that is a list", *FAILING])
+def test_what_only_training_finds_is_a_row_and_takes_nobody_along(case: str, written: Written, tmp_path: Path) -> None:
+    wrong = WRONG_PLUGINS[case]
+    good = {"task": "gaussian20d:dim=2", "estimator": "nwj", "critic": "separable", "negatives": "independent"}
+    options = {**good, wrong.what: [good[wrong.what], "wrong"], "mi": 1, "batch": 8, "hidden": "1x8", "steps": 10}
+    rows = mibench.run(**options, window=5, seeds=1, plugins=[written(wrong)], results=tmp_path / "results")
+    assert dict(zip(rows[wrong.what], rows["status"], strict=True)) == {
+        good[wrong.what].partition(":")[0]: "ok",
+        "wrong": "crashed",
+    }
+    why = wrong.sentence.removeprefix("raised ").partition(";")[0]
+    assert rows["error"].dropna().str.contains(why, regex=False).tolist() == [True]
+
+
+def test_a_plug_in_leaves_the_process_as_it_found_it(written: Written, tmp_path: Path) -> None:
+    here, dtype = Path.cwd(), torch.get_default_dtype()
+    moving = WrongPlugin("estimator", "import os; os.chdir('/')", "", "")
+    load_plugins([written(moving)], strict=True)
+    assert Path.cwd() == here
+    with pytest.raises(PluginError, match=r"sets torch's default dtype to torch\.float64, which was"):
+        load_plugins([written(UNPLANNED["a type of numbers for the whole process"])], strict=True)
+    assert torch.get_default_dtype() is dtype
 
 
 @pytest.mark.parametrize("case", ["an extra of nothing", "extras as a list"])

@@ -67,6 +67,7 @@ class WrongPlugin:
         return f"{_HEAD}\n{head}\n{textwrap.indent(textwrap.dedent(self.body).strip(), '    ')}\n"
 
 
+_FLOAT64 = "sets torch's default dtype to torch.float64, which was torch.float32, for all runs of the process"
 _DEFAULT = "estimator 'wrong-v1', default of parameter "
 _OWN = "estimator 'wrong-v1'"
 _TYPES = "are not supported; use str, int, float, bool, Literal[...], or one of these with '| None'"
@@ -294,7 +295,148 @@ OTHERS: dict[str, WrongPlugin] = {
         ''',
         "run", "raised RuntimeError: ",
     ),
+    "a kind that is a list": WrongPlugin(
+        "estimator", 'kind = ["lower"]', "kind", "kind is ['lower']; state 'lower', 'upper' or 'plug-in' in the class"
+    ),
+    "a type of numbers for the whole process, in a loss": WrongPlugin(
+        "estimator",
+        '''
+        def loss(self, scores):
+            torch.set_default_dtype(torch.float64)
+            return super().loss(scores)
+        ''',
+        "shapes", f"it {_FLOAT64}",
+    ),
 }  # fmt: skip
 """Wrong in something else: of these runs end without a result, or with one that no reader takes."""
 
-WRONG_PLUGINS = {**PARAMETERS, **OTHERS}
+UNPLANNED: dict[str, WrongPlugin] = {
+    "extras of one name": WrongPlugin(
+        "estimator", "extras = tuple(mibench.Extra('a', of=side, exact=0.0) for side in 'xy')",
+        "declared", "an extra has the name 'a'; each must have text of its own",
+    ),
+    "an extra whose share is no number": WrongPlugin(
+        "estimator", "extras = (mibench.Extra('a', of='y', exact=math.nan),)",
+        "declared", "the extra 'a' has exact = nan; it must be a finite number",
+    ),
+    "an offset that is no number": WrongPlugin(
+        "estimator", "oracle_offset = math.nan", "declared", "oracle_offset is nan; it must be a finite number of nats"
+    ),
+    "an offset of text": WrongPlugin(
+        "estimator", "oracle_offset = '1'", "declared", "oracle_offset is '1'; it must be a finite number of nats"
+    ),
+    "sight of something": WrongPlugin(
+        "estimator", "critic_sees = ['all']",
+        "declared", "critic_sees is ['all']; it must be 'all' or 'first half of y'",
+    ),
+    "a flag of a sampler that is a number": WrongPlugin(
+        "negatives", "full_support = 1", "declared", "full_support is 1; it must be True or False"
+    ),
+    "options that do not exist": WrongPlugin(
+        "critic",
+        '''
+        uses = frozenset({"hiden", "lr"})
+
+        def module(self, dim_x, dim_y, architecture):
+            return Net(architecture.mlp(dim_x, 4), architecture.mlp(dim_y, 4))
+        ''',
+        "declared", "uses names 'hiden', which is no option of a critic; did you mean 'hidden'?",
+    ),
+    "an estimator that leaves": WrongPlugin(
+        "estimator",
+        '''
+        def ceiling(self, n, m):
+            raise SystemExit(0)
+        ''',
+        "ceiling", "raised SystemExit: 0",
+    ),
+    "an estimator that leaves as it is built": WrongPlugin(
+        "estimator",
+        '''
+        def __post_init__(self):
+            raise SystemExit(0)
+        ''',
+        "defaults", "it cannot be built with its defaults: SystemExit: 0; derive it from mibench.Estimator",
+    ),
+    "an estimator that interrupts": WrongPlugin(
+        "estimator",
+        '''
+        def ceiling(self, n, m):
+            raise KeyboardInterrupt
+        ''',
+        "ceiling", "raised KeyboardInterrupt",
+    ),
+    "a ceiling that is no method": WrongPlugin(
+        "estimator", "ceiling = 3.0", "ceiling", "raised TypeError: 'float' object is not callable"
+    ),
+    "a sampler that leaves": WrongPlugin(
+        "negatives",
+        '''
+        def per_row(self, batch):
+            raise SystemExit(0)
+        ''',
+        "indices", "raised SystemExit: 0",
+    ),
+    "a sampler that leaves as it is bound": WrongPlugin(
+        "negatives",
+        '''
+        def bound_to(self, task):
+            raise GeneratorExit
+        ''',
+        "preparation", "raised GeneratorExit",
+    ),
+    "a task that leaves as it is built": WrongPlugin(
+        "task",
+        '''
+        def __post_init__(self):
+            raise SystemExit(0)
+        ''',
+        "defaults", "it cannot be built with its defaults: SystemExit: 0; derive it from mibench.Task",
+    ),
+    "a critic that leaves as it is built": WrongPlugin(
+        "critic",
+        '''
+        def __post_init__(self):
+            raise SystemExit(0)
+
+        def module(self, dim_x, dim_y, architecture):
+            return Net(architecture.mlp(dim_x, 4), architecture.mlp(dim_y, 4))
+        ''',
+        "defaults", "it cannot be built with its defaults: SystemExit: 0; derive it from mibench.ModuleCritic",
+    ),
+    "a type of numbers for the whole process": WrongPlugin(
+        "estimator", "torch.set_default_dtype(torch.float64)", "import", "plug-in"
+    ),
+}  # fmt: skip
+"""Wrong in what a grid asks before any work: a run refuses these in one sentence, whatever they raise."""
+
+FAILING: dict[str, WrongPlugin] = {
+    "indices outside the pool": WrongPlugin(
+        "negatives",
+        '''
+        def draw(self, y, batch, generator):
+            return super().draw(y, batch, generator) - 1000
+        ''',
+        "indices", "draw gives indices outside the pool of",
+    ),
+    "a critic that leaves": WrongPlugin(
+        "critic",
+        '''
+        def module(self, dim_x, dim_y, architecture):
+            raise SystemExit(0)
+        ''',
+        "scores", "raised SystemExit: 0",
+    ),
+    "a task that leaves": WrongPlugin(
+        "task",
+        '''
+        @property
+        def dim_y(self):
+            raise SystemExit(0)
+        ''',
+        "shapes", "raised SystemExit: 0",
+    ),
+}  # fmt: skip
+"""Wrong in what only training asks: a run of these is a crashed row."""
+
+WRONG_PLUGINS = {**PARAMETERS, **OTHERS, **UNPLANNED, **FAILING}
