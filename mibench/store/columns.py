@@ -207,7 +207,7 @@ RUNS: tuple[Column, ...] = (
         "code",
         "string",
         "components that are not mibench's own with the code that trained the run, as JSON: sha256 of a plug-in's file "
-        "and of what it imports beside it, or an installed package with its version; null where all are mibench's own",
+        "and of what it imports, or an installed package with its version; null where all are mibench's own",
         since=2,
     ),
 )
