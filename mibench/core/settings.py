@@ -99,4 +99,5 @@ def fault_of_import(work: Callable[[], object]) -> BaseException | None:
     """
     before = process_settings()
     with contextlib.chdir("."):
-        return fault_of(work) or fault_of(lambda: refuse_changes(before, "it"))
+        error = fault_of(work)  # which may be false: it is any object that a plug-in raises
+        return fault_of(lambda: refuse_changes(before, "it")) if error is None else error
