@@ -166,20 +166,39 @@ def test_the_parameter_is_checked(files: Path) -> None:
         ESTIMATORS.create("alpha-nwj:alpha=1")
 
 
-@pytest.mark.usefixtures("fresh_registries")
-@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
-def test_the_entry_point_is_found(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = write(page.files, tmp_path, monkeypatch)
+def entry_points(page: Page) -> tuple[str, dict[str, str]]:
+    """Group and entry points that a page tells a package to declare."""
     (source,) = (source for language, source in page.blocks if language == "toml")
     ((group, points),) = tomllib.loads(source)["project"]["entry-points"].items()
-    info = folder / "example-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: example\nVersion: 1.0\n", encoding="utf-8")
-    lines = [f"[{group}]", *(f"{name} = {target}" for name, target in points.items())]
-    (info / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
-    out = _python(f"from mibench.cli.app import main; main(['list', '{group.removeprefix('mibench.')}'])", folder)
-    assert set(points) <= set(out.split())
-    assert "broken" not in out
+    return group, points
+
+
+@pytest.fixture(scope="module")
+def listings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What ``mibench list`` says of every page's group in a process that finds a package of each page."""
+    folder = tmp_path_factory.mktemp("packages")
+    groups = []
+    for page in PAGES.values():
+        group, points = entry_points(page)
+        groups.append(group)
+        for name, source in page.files.items():
+            (folder / name).write_text(source, encoding="utf-8")
+        package = page.name.replace("-", "_")
+        info = folder / f"{package}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n", encoding="utf-8")
+        lines = [f"[{group}]", *(f"{name} = {target}" for name, target in points.items())]
+        (info / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
+    script = "from mibench.cli.app import main\nfor group in {}: print('GROUP', flush=True) or main(['list', group])"
+    parts = _python(script.format([group.removeprefix("mibench.") for group in groups]), folder).split("GROUP")
+    return dict(zip(groups, parts[1:], strict=True))
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_the_entry_point_is_found(page: Page, listings: dict[str, str]) -> None:
+    group, points = entry_points(page)
+    assert set(points) <= set(listings[group].split())
+    assert "broken" not in listings[group]
 
 
 class TestRunningGrids:
