@@ -11,8 +11,6 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here and in chi
 import hypothesis
 import pytest
 
-from mibench.core import plugins, registry
-
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background, where no test could interrupt
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -23,19 +21,10 @@ hypothesis.settings.load_profile("mibench")
 @pytest.fixture
 def fresh_registries() -> Iterator[None]:
     """Undo what a test registers or loads."""
-    registries = (registry.TASKS, registry.ESTIMATORS, registry.CRITICS, registry.NEGATIVES)
-    for one in registries:
-        one.entries()
-    before = [(dict(one._entries), dict(one._classes)) for one in registries]
-    loaded, broken = dict(plugins._LOADED), list(registry.BROKEN)
-    yield
-    for one, (entries, classes) in zip(registries, before, strict=True):
-        # A built-in that was imported meanwhile keeps its class: its module is not imported again.
-        kept = {key: cls for key, cls in one._classes.items() if key in entries}
-        one._entries, one._classes = entries, {**classes, **kept}
-    plugins._LOADED.clear()
-    plugins._LOADED.update(loaded)
-    registry.BROKEN[:] = broken
+    from tests.support.registries import registered_in_vain
+
+    with registered_in_vain():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ from mibench.store.parquet import write_pack
 from mibench.testing import check_plugin
 from tests.support.commands import commands_shown
 from tests.support.paths import ROOT
+from tests.support.registries import registered_in_vain
 from tests.support.rows import make
 
 DOCS = ROOT / "docs"
@@ -123,13 +124,33 @@ def test_the_files_conform(page: Page, name: str, tmp_path: Path, monkeypatch: p
     assert [finding for finding in findings if not finding.passed] == []
 
 
-@pytest.mark.usefixtures("fresh_registries")
+def run_alone(script: str, files: dict[str, str]) -> None:
+    """Run a script that imports a page's files, as a process that has not loaded them does."""
+    stems = [Path(name).stem for name in files]
+    try:
+        with registered_in_vain():
+            for stem in stems:
+                sys.modules.pop(stem, None)
+            exec(compile(script, "page", "exec"), {})
+    finally:
+        for stem in stems:
+            sys.modules.pop(stem, None)
+
+
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
 def test_the_commands_and_the_scripts_run_in_the_order_of_the_page(
     page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    folder = write(page.files, tmp_path, monkeypatch)
-    monkeypatch.syspath_prepend(folder)
+    monkeypatch.syspath_prepend(write(page.files, tmp_path, monkeypatch))
+    with registered_in_vain():
+        expect_commands_and_scripts_run(page, capfd)
+    for script in page.scripts:
+        if "import check_" in script:  # which registers the plug-in itself
+            run_alone(script, page.files)
+
+
+def expect_commands_and_scripts_run(page: Page, capfd: pytest.CaptureFixture[str]) -> None:
+    """Give a page's commands, and run its scripts but for those of the checks, in the folder of its files."""
     for command in page.commands:
         arguments = re.sub(r" --hidden \S+", "", re.sub(r"--steps \d+", "--steps 20", command)).split()[1:]
         assert main([*arguments, *(SMALL if arguments[0] == "run" else [])]) == 0, command
@@ -144,9 +165,7 @@ def test_the_commands_and_the_scripts_run_in_the_order_of_the_page(
     names = set(rows["estimator"]) | set(rows["task"]) | set(rows["critic"]) | set(rows["negatives"])
     assert {name.removesuffix(".py").replace("_", "-") for name in page.files} <= names
     for script in page.scripts:
-        if "import check_" in script:  # a process of its own: here the plug-in holds the name already
-            _python(script, folder)
-        else:
+        if "import check_" not in script:
             exec(compile(script, "page", "exec"), {})
             assert "alpha-nwj" in capfd.readouterr().out
 
@@ -166,20 +185,39 @@ def test_the_parameter_is_checked(files: Path) -> None:
         ESTIMATORS.create("alpha-nwj:alpha=1")
 
 
-@pytest.mark.usefixtures("fresh_registries")
-@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
-def test_the_entry_point_is_found(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = write(page.files, tmp_path, monkeypatch)
+def entry_points(page: Page) -> tuple[str, dict[str, str]]:
+    """Group and entry points that a page tells a package to declare."""
     (source,) = (source for language, source in page.blocks if language == "toml")
     ((group, points),) = tomllib.loads(source)["project"]["entry-points"].items()
-    info = folder / "example-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: example\nVersion: 1.0\n", encoding="utf-8")
-    lines = [f"[{group}]", *(f"{name} = {target}" for name, target in points.items())]
-    (info / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
-    out = _python(f"from mibench.cli.app import main; main(['list', '{group.removeprefix('mibench.')}'])", folder)
-    assert set(points) <= set(out.split())
-    assert "broken" not in out
+    return group, points
+
+
+@pytest.fixture(scope="module")
+def listings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What ``mibench list`` says of every page's group in a process that finds a package of each page."""
+    folder = tmp_path_factory.mktemp("packages")
+    groups = []
+    for page in PAGES.values():
+        group, points = entry_points(page)
+        groups.append(group)
+        for name, source in page.files.items():
+            (folder / name).write_text(source, encoding="utf-8")
+        package = page.name.replace("-", "_")
+        info = folder / f"{package}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n", encoding="utf-8")
+        lines = [f"[{group}]", *(f"{name} = {target}" for name, target in points.items())]
+        (info / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
+    script = "from mibench.cli.app import main\nfor group in {}: print('GROUP', flush=True) or main(['list', group])"
+    parts = _python(script.format([group.removeprefix("mibench.") for group in groups]), folder).split("GROUP")
+    return dict(zip(groups, parts[1:], strict=True))
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_the_entry_point_is_found(page: Page, listings: dict[str, str]) -> None:
+    group, points = entry_points(page)
+    assert set(points) <= set(listings[group].split())
+    assert "broken" not in listings[group]
 
 
 class TestRunningGrids:

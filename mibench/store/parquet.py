@@ -2,7 +2,8 @@
 
 Notable: a file is written under a temporary name, flushed, synced and renamed, so a file that exists is complete. The
 temporary names start with a dot, which Parquet readers skip: ``pandas.read_parquet("results/runs")`` works while runs
-are being written. This module needs pyarrow only: a worker's child imports it in milliseconds.
+are being written. Of pandas this module knows nothing, and what it stores goes past it (`mibench.store.arrays`): a
+worker's child imports pyarrow alone.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import pyarrow.parquet as pq
 
 from mibench.core.errors import StoreError, StoreWriteError
 from mibench.core.files import FILE, kind_of
+from mibench.store.arrays import array_from, array_of
 from mibench.store.columns import SCHEMA_VERSION, TABLES, unknown_columns
 
 if TYPE_CHECKING:
@@ -72,7 +74,8 @@ def as_table(table: str, rows: Rows) -> pa.Table:
     if unknown := unknown_columns(table, names):
         raise KeyError(f"{table} has no column {', '.join(unknown)}")
     if not isinstance(rows, pa.Table):
-        return pa.Table.from_pylist(list(rows), schema=wanted)
+        columns = [array_from([row.get(field.name) for row in rows], field.type) for field in wanted]
+        return pa.Table.from_arrays(columns, schema=wanted)
     return _completed(rows, wanted)
 
 
@@ -86,9 +89,9 @@ def curves_table(curves: Mapping[str, Mapping[str, np.ndarray]]) -> pa.Table:
     """
     parts = []
     for run_id, columns in curves.items():
-        arrays = {name: pa.array(np.asarray(values)) for name, values in columns.items()}
-        points = len(next(iter(arrays.values()))) if arrays else 0
-        parts.append(as_table("curves", pa.table({**arrays, "run_id": pa.array([run_id] * points, pa.string())})))
+        arrays = {name: array_of(np.asarray(values)) for name, values in columns.items() if name != "run_id"}
+        points = len(next(iter(columns.values()))) if columns else 0
+        parts.append(as_table("curves", pa.table({**arrays, "run_id": array_from([run_id] * points, pa.string())})))
     return pa.concat_tables(parts) if parts else schema("curves").empty_table()
 
 

@@ -458,7 +458,7 @@ def test_a_run_is_the_same_alone_in_a_pack_and_in_another_order(options: dict[st
     ],
 )
 def test_estimators_with_densities_learn(name: str, low: float, high: float) -> None:
-    options = {"steps": 1500, "window": 200, "batch": 64, "hidden": "2x64", "lr": 1e-3, "every": 1500}
+    options = {"steps": 700, "window": 200, "batch": 64, "hidden": "2x64", "lr": 3e-3, "every": 700}
     (row,) = train_pack(specs_of(estimator=name, critic="separable", **options))[0].rows
     assert row["status"] == "ok"
     assert low < row["estimate_fresh_large"] < high

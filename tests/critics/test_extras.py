@@ -413,7 +413,7 @@ def test_pools_see_the_extras(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["tuba", "flo"])
 def test_estimators_with_extras_learn(name: str) -> None:
-    options = {"steps": 1500, "window": 200, "batch": 128, "hidden": "2x64", "lr": 1e-3, "every": 1500}
+    options = {"steps": 500, "window": 200, "batch": 128, "hidden": "2x64", "lr": 3e-3, "every": 500}
     (result,) = train_pack(specs_of(estimator=name, critic="joint", negatives="derangement", **options))
     (row,) = result.rows
     noise = 4 * row["estimate_fresh_sd"] / math.sqrt(32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 from collections.abc import Callable
@@ -78,7 +79,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@functools.cache
 def compared(home: Path, name: str) -> Comparison:
+    """Compare a newcomer of ``home``, once for all tests that look at what is found."""
+    return compared_anew(home, name)
+
+
+def compared_anew(home: Path, name: str) -> Comparison:
     return compare(
         home / name, suite=str(home / "tiny.toml"), published=home / "published", results=home / "mine"
     )  # fmt: skip
@@ -173,7 +180,7 @@ def test_the_command_says_where_it_stands_and_writes_a_page(
 def test_a_second_time_nothing_is_run(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
     compared(home, "exact.py")
     files = stems(home / "mine", "runs")
-    compared(home, "exact.py")
+    compared_anew(home, "exact.py")
     assert stems(home / "mine", "runs") == files
 
 

@@ -32,7 +32,8 @@ from mibench.figures.panels import MAX_PANELS
 from mibench.figures.registry import FIGURES, Drawing, register_figure
 from mibench.figures.style.palette import ESTIMATOR_COLOURS, estimator_sign
 from mibench.report import reports as report
-from mibench.report.files import LARGEST_CSV, markdown_table
+from mibench.report.files import LARGEST_CSV, markdown_table, write_files
+from mibench.report.result import ReportResult
 from mibench.report.selection import select
 from mibench.store.columns import CURVES, RUNS
 from mibench.store.parquet import write_pack
@@ -55,8 +56,20 @@ def both(estimators: tuple[str, ...] = ("nwj",)) -> tuple[pd.DataFrame, pd.DataF
     return runs, pd.concat([constant[1], staircase[1]], ignore_index=True)
 
 
-def test_every_figure_writes_its_four_files_and_they_are_what_their_names_say(tmp_path: Path) -> None:
-    done = report.render(*both(BOUNDS), ["all"], tmp_path / "made" / "here")
+@pytest.fixture(scope="module")
+def all_rendered(tmp_path_factory: pytest.TempPathFactory) -> list[ReportResult]:
+    """Every figure of the rows of `both`, rendered once for the tests that look at the files."""
+    return report.render(*both(BOUNDS), ["all"], tmp_path_factory.mktemp("all") / "made" / "here")
+
+
+@pytest.fixture
+def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a file stand for the four of a figure: it is drawn, but not rendered."""
+    monkeypatch.setattr(report, "contents_of", lambda name, drawing: {f"{name}.png": b"drawn"})
+
+
+def test_every_figure_writes_its_four_files_and_they_are_what_their_names_say(all_rendered: list[ReportResult]) -> None:
+    done = all_rendered
     assert {d.name for d in done} == set(FIGURES)
     special = {"exact-split", "bias-variance", "error-by-mi", "violations", "cost", "sample-size"}  # by columns
     special |= {"self-consistency", "board-surprises", "leaderboard-wins"}  # by task, by grid, by methods of a track
@@ -74,13 +87,10 @@ def test_every_figure_writes_its_four_files_and_they_are_what_their_names_say(tm
         assert "| --- |" in md.read_text()
 
 
-def test_the_same_rows_give_the_same_bytes_in_any_order(tmp_path: Path) -> None:
+def test_the_same_rows_give_the_same_bytes_in_any_order(all_rendered: list[ReportResult], tmp_path: Path) -> None:
     runs, curves = both(BOUNDS)
-    first = report.render(runs, curves, ["all"], tmp_path / "a")
-    again = report.render(
-        runs.sample(frac=1, random_state=0), curves.sample(frac=1, random_state=1), ["all"], tmp_path / "b"
-    )
-    for one, two in zip(first, again, strict=True):
+    again = report.render(runs.sample(frac=1, random_state=0), curves.sample(frac=1, random_state=1), ["all"], tmp_path)
+    for one, two in zip(all_rendered, again, strict=True):
         for left, right in zip(one.files, two.files, strict=True):
             assert left.read_bytes() == right.read_bytes(), left.name
 
@@ -204,7 +214,7 @@ def test_divergence_draws_every_estimator_with_its_dash() -> None:
 def test_legends_of_long_names_stay_on_the_page(length: int) -> None:
     names = tuple(f"{i:02}" + "m" * length * (i % 2) for i in range(9))
     figure, *_ = FIGURES["divergence"].draw(*make(estimators=names, batches=(64,), levels=(2.0,), seeds=1))
-    figure.canvas.draw()
+    figure.draw_without_rendering()  # which lays it out
     (legend,) = figure.legends
     box = legend.get_window_extent(figure.canvas.get_renderer())
     assert box.x1 <= figure.bbox.x1
@@ -253,14 +263,14 @@ def test_wild_values_are_counted_and_do_not_stretch_the_view(name: str, tmp_path
     curves["estimate_train_median"] = curves["estimate_train_median"].astype(float)
     for table in (curves, curves[::-1]):  # in the first runs, which are constant, and in the last, a staircase
         curves.loc[table.index[7 : 7 + 3 * len(WILD)], "estimate_train_median"] = WILD * 3
-    figure, table, caption, _ = FIGURES[name].draw(runs, curves)
-    assert "not finite" in caption
-    for ax in figure.axes:
+    drawing = Drawing(*FIGURES[name].draw(runs, curves))
+    assert "not finite" in drawing.caption
+    for ax in drawing.figure.axes:
         low, high = ax.get_ylim()
         assert -1e4 <= low < high <= 1e4
-    (result,) = report.render(runs, curves, [name], tmp_path)
-    assert len(result.files) == 4
-    assert len(table) == len(pd.read_csv(result.files[2]))
+    files = write_files(name, drawing, tmp_path)
+    assert len(files) == 4
+    assert len(drawing.table) == len(pd.read_csv(files[2]))
 
 
 @pytest.mark.parametrize("name", ["saturation", "curves", "divergence"])
@@ -271,6 +281,7 @@ def test_one_run_with_one_point_is_enough(name: str, tmp_path: Path) -> None:
     assert len(result.files) == 4
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_figures_that_the_rows_do_not_suit_say_why_in_a_sentence_and_stop_no_other(tmp_path: Path) -> None:
     runs, _ = make()
     done = {d.name: d for d in report.render(runs, pd.DataFrame(columns=["run_id"]), ["all"], tmp_path)}
@@ -375,7 +386,7 @@ def test_text_stays_on_the_page_and_legends_do_not_touch_panels() -> None:
         figure, *_ = FIGURES[name].draw(
             *make(estimators=names, negatives=samplers, levels=(2, 4, 6, 8, 10, 30), seeds=1)
         )
-        figure.canvas.draw()
+        figure.draw_without_rendering()
         page = figure.bbox
         renderer = figure.canvas.get_renderer()
         top = max(ax.get_tightbbox(renderer).y1 for ax in figure.axes)
