@@ -13,7 +13,7 @@ import gzip
 import io
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -163,13 +163,27 @@ def _markdown(name: str, drawing: Drawing, table_name: str) -> str:
 
 def markdown_table(table: pd.DataFrame) -> str:
     """Write a table in Markdown, numbers to four significant digits and right-aligned; empty cells for nulls."""
-    lines = [
-        "| " + " | ".join(map(str, table.columns)) + " |",
-        "|" + "|".join(" ---: " if right else " --- " for right in numeric_columns(table)) + "|",
-    ]
-    for row in table.itertuples(index=False, name=None):
-        lines.append("| " + " | ".join(cell_text(value).replace("|", "\\|") for value in row) + " |")
-    return "\n".join(lines)
+    rows = (
+        [cell_text(value).replace("|", "\\|") for value in row] for row in table.itertuples(index=False, name=None)
+    )
+    return "\n".join(markdown_lines([str(name) for name in table.columns], numeric_columns(table), rows))
+
+
+def markdown_lines(columns: Sequence[str], right: Sequence[bool], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Write the lines of a table in Markdown.
+
+    Parameters
+    ----------
+    columns
+        Headers.
+    right
+        Which columns are aligned to the right.
+    rows
+        Cells as Markdown.
+    """
+    rule = "|" + "|".join(" ---: " if one else " --- " for one in right) + "|"
+    header, *lines = (f"| {' | '.join(cells)} |" for cells in (columns, *rows))
+    return [header, rule, *lines]
 
 
 def numeric_columns(table: pd.DataFrame) -> list[bool]:

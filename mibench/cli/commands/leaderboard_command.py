@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from mibench.cli import completion
+from mibench.cli.options import Latex, Markdown, refuse_several
 from mibench.cli.registration import command
-from mibench.core.errors import UsageError
 from mibench.ranking.columns import REFERENCE
 
 
@@ -28,19 +28,21 @@ def leaderboard_command(
     wins: Annotated[bool, typer.Option("--wins", help="Print who wins against whom as well.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, every cell included.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the boards as CSV.")] = False,
+    as_latex: Latex = False,
+    as_markdown: Markdown = False,
 ) -> None:
     """Rank estimators by their error, with intervals, and with groups that cannot be told apart."""
     from mibench.experiments.suite import get_suite
     from mibench.store.paths import existing_results
 
-    if as_json and as_csv:
-        raise UsageError("--json and --csv exclude each other; give one of them")
+    refuse_several({"--json": as_json, "--csv": as_csv, "--latex": as_latex, "--markdown": as_markdown})
     if results is not None:
         existing_results(results)
     if suite is not None:
         get_suite(suite)
 
     from mibench.cli.terminal.boards import ranking_csv, ranking_json, show_ranking
+    from mibench.cli.terminal.paper_tables import latex_tables, markdown_tables
     from mibench.ranking.boards import Options, rank_methods
     from mibench.ranking.rows import read_ranking_rows
 
@@ -51,5 +53,9 @@ def leaderboard_command(
         print(ranking_json(ranking, note=rows.note))
     elif as_csv:
         print(ranking_csv(ranking), end="")
+    elif as_latex:
+        print(latex_tables(ranking, notes=[rows.note]))
+    elif as_markdown:
+        print(markdown_tables(ranking, notes=[rows.note]))
     else:
         show_ranking(ranking, wins=wins, note=rows.note)
