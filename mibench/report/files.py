@@ -163,9 +163,7 @@ def _markdown(name: str, drawing: Drawing, table_name: str) -> str:
 
 def markdown_table(table: pd.DataFrame) -> str:
     """Write a table in Markdown, numbers to four significant digits and right-aligned; empty cells for nulls."""
-    rows = (
-        [cell_text(value).replace("|", "\\|") for value in row] for row in table.itertuples(index=False, name=None)
-    )
+    rows = ([cell_text(value).replace("|", "\\|") for value in row] for row in table.itertuples(index=False, name=None))
     return "\n".join(markdown_lines([str(name) for name in table.columns], numeric_columns(table), rows))
 
 

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from mibench.analysis.labels import listing, plural
 from mibench.cli.terminal.console import say, show_table
 from mibench.cli.terminal.numbers import span_text
+from mibench.cli.terminal.opinions import opinion_records
 from mibench.report.files import csv_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mibench.ranking.boards import Board, Ranking
+    from mibench.ranking.second_opinion import SecondOpinion
 
 _TEXT = ("group", "method")
 _IMPUTED = "*"
@@ -55,8 +57,8 @@ def show_ranking(ranking: Ranking, *, wins: bool = False, note: str = "") -> Non
         say(sentence)
 
 
-def ranking_json(ranking: Ranking, *, note: str = "") -> str:
-    """Write everything as JSON: boards with their wins, who is left out, and every method's cells."""
+def ranking_json(ranking: Ranking, *, note: str = "", opinions: Sequence[SecondOpinion] | None = None) -> str:
+    """Write everything as JSON: boards with their wins, who is left out, every method's cells, opinions if asked."""
     boards = [
         {
             "track": b.track,
@@ -68,6 +70,8 @@ def ranking_json(ranking: Ranking, *, note: str = "") -> str:
     ]
     said = " ".join(filter(None, (ranking.note, note)))
     parts = {"boards": boards, "left_out": _records(ranking.left_out), "cells": _records(ranking.cells), "note": said}
+    if opinions is not None:
+        parts["second_opinions"] = opinion_records(opinions)
     return json.dumps(parts, indent=2)
 
 

@@ -44,7 +44,7 @@ _LATEX = {
     "²": r"\textsuperscript{2}",
     "\N{MINUS SIGN}": "$-$",
 }
-_NARROW = "\\centering\n\\footnotesize\n\\setlength{\\tabcolsep}{4pt}"
+_NARROW = "\\centering\n\\footnotesize\n\\setlength{\\tabcolsep}{3pt}"
 """So that eight columns fit the text of a page."""
 
 _SIGNED = re.compile(r"([+-])(?=\d)")
@@ -52,7 +52,9 @@ _POWER = re.compile(r"([+-]?[\d.]+)e([+-])0*(\d+)")
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~$#])")
 
 
-def latex_tables(ranking: Ranking, *, boards: Sequence[Board] = (), newcomer: str = "", notes: Sequence[str] = ()) -> str:
+def latex_tables(
+    ranking: Ranking, *, boards: Sequence[Board] = (), newcomer: str = "", notes: Sequence[str] = ()
+) -> str:
     """Write boards as LaTeX, a table with a caption each.
 
     Parameters
