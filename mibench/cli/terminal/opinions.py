@@ -28,8 +28,9 @@ def show_opinions(opinions: Sequence[SecondOpinion], ranking: Ranking) -> None:
         say(f"\nno second opinion on track {track}: {needs}")
     if opinions:
         say(
-            "\nmean rank: of a method's errors within each task, 1 the least; it says who is ahead how often, the board "
-            "by how much. Friedman's and Nemenyi's tests take tasks as independent, which levels of one family are not."
+            "\nmean rank: of a method's errors within each task, 1 the least; it says who is ahead how often, and "
+            "the board by how much. Friedman's and Nemenyi's tests take tasks as independent, which levels of one "
+            "family are not."
         )
 
 

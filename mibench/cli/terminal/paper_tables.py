@@ -39,7 +39,6 @@ _LATEX = {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "`": r"\textasciigrave{}",
-    '"': r"\textquotedbl{}",
     **{sign: f"${sign}$" for sign in "|<>"},  # which the usual encoding prints as other signs
     "²": r"\textsuperscript{2}",
     "\N{MINUS SIGN}": "$-$",
@@ -144,16 +143,15 @@ def _latex_table(board: Board, newcomer: str) -> str:
     import pandas as pd
 
     columns, lines = _cells(board)
-    frame = pd.DataFrame(lines)[columns]
-    numbers = [name for name in columns if name not in _TEXT]
-    bold = frame["method"] == newcomer
-    styler = frame.style.hide(axis="index").format(latex_text).format(_latex_number, subset=numbers)
-    styler = styler.format_index(latex_text, axis="columns").apply(_in_bold, axis="columns", subset=(bold, columns))
+    write = {name: latex_text if name in _TEXT else _latex_number for name in columns}
+    frame = pd.DataFrame([{latex_text(name): write[name](line[name]) for name in columns} for line in lines])
+    bold = [line["method"] == newcomer for line in lines]
+    styler = frame.style.hide(axis="index").apply(_in_bold, axis="columns", subset=(bold, list(frame.columns)))
     caption = " ".join(_sentence(text) for text in (heading(board), *_explained([board])))
     part = "" if board.part == "all" else "-" + re.sub(r"\W+", "-", board.part)
     written = styler.to_latex(
         hrules=True,
-        column_format="".join("r" if name in numbers else "l" for name in columns),
+        column_format="".join("l" if name in _TEXT else "r" for name in columns),
         position="htbp",
         position_float="centering",
         caption=latex_text(caption),
