@@ -39,6 +39,9 @@ _SMALLEST_TEXT = 6.0
 _TOUCHING = 0.15
 """Share of the smaller of two texts that the other may cover: boxes of text hold room that no letter takes."""
 
+_LAYOUT_DPI = 288.0
+"""Dots per inch at which text is measured: in fewer ones letters are rounded to widths that no PDF gives them."""
+
 _PASSES = 2  # wrapping a title changes the room of the others
 
 
@@ -98,6 +101,7 @@ def _lay_out(figure: Figure, size: tuple[float, float]) -> None:
     """Lay a figure out at a size, and keep the places that its axes are given."""
     FigureCanvasAgg(figure)
     figure.set_size_inches(*size)
+    figure.set_dpi(_LAYOUT_DPI)
     if figure.get_layout_engine() is None:
         figure.set_layout_engine("constrained")
     with warnings.catch_warnings(record=True) as said:
@@ -112,7 +116,8 @@ def _lay_out(figure: Figure, size: tuple[float, float]) -> None:
     small = [ax for ax in figure.axes if ax.axison and _is_small(ax)]
     crowded = 0 if collapsed else len(_without_room(figure))
     if collapsed or small or crowded:
-        why = f"{crowded} of its labels would overlap or be cut" if crowded else "its panels would be too small"
+        why = f"{crowded} of its labels would overlap or be cut"
+        why = "its panels would be too small" if collapsed or small else why
         raise UsageError(
             f"it has no room in {size[0]:g} x {size[1]:g} inches, where {why}; give a larger size, or fewer rows"
         )
@@ -157,7 +162,7 @@ def _wrap(text: Text, room: float, *, upright: bool = False) -> None:
 def _without_room(figure: Figure) -> set[int]:
     """Places of the texts that another one covers, or that the page cuts."""
     boxes = list(_boxes(figure))
-    page = figure.bbox.padded(1.0)
+    page = figure.bbox.padded(0.5)
     found = {i for i, box in enumerate(boxes) if not _holds(page, box)}
     for (i, one), (j, other) in itertools.combinations(enumerate(boxes), 2):
         common = Bbox.intersection(one, other)

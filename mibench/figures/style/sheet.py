@@ -13,6 +13,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from mibench.figures.style.fitting import PROSE
@@ -22,6 +23,7 @@ from mibench.figures.style.text import CAPTION_SIZE, text_width, wrap
 from mibench.figures.style.theme import LEGEND_SIZE, MUTED, WARNING
 
 _MARGIN = 0.16  # inches around everything
+_PAD = 0.05  # inches around panels with their labels, at a given size
 _LINE_HEIGHT = 1.42 * CAPTION_SIZE / 72  # inches
 _COLUMN_SPACING, _HANDLE_LENGTH, _HANDLE_PAD = 1.4, 2.0, 0.5  # of the legend, in its font size
 
@@ -123,7 +125,7 @@ class Sheet:
 
     def _lay_out_at(self, size: tuple[float, float], rows: int, columns: int, heights: Sequence[float] | None) -> None:
         """Share a page of a size among the panels; its title and caption are the paper's."""
-        self.figure = Figure(figsize=size, layout="constrained")
+        self.figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=_PAD, h_pad=_PAD))
         FigureCanvasAgg(self.figure)
         self.axes = self.figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
         self._print_legend(_legend_lines(self._entries, size[0]), loc="outside upper left")
