@@ -71,9 +71,9 @@ def test_names_stand_in_legends_and_on_axes_and_not_in_tables(tmp_path: Path) ->
 
 def test_legends_have_the_names() -> None:
     with style.looking(style.Look(names={"nwj": "Nguyen et al."})), style.theme():
-        figure = FIGURES["divergence"].draw(*make())[0]
+        figure = FIGURES["sandwich"].draw(*make(estimators=("nwj", "club")))[0]
         style.finish(figure)
-    assert "Nguyen et al." in {text.get_text() for text in figure.legends[0].get_texts()}
+    assert "Nguyen et al. (lower)" in {text.get_text() for text in figure.legends[0].get_texts()}
 
 
 def test_a_style_sheet_goes_over_the_theme_and_is_gone_afterwards(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def _wrap(text: Text, room: float, *, upright: bool = False) -> None:
     longest = max(map(len, lines))
     for characters in range(min(longest, int(longest * room / length()) + 1), 3, -1):
         wrapped = [part for line in lines for part in textwrap.wrap(line, characters, break_long_words=False)]
-        text.set_text("\n".join(wrapped))
+        text.set_text("\n".join(filter(None, (part.strip(" ·") for part in wrapped))))  # no dot at a line's end
         if length() <= room or all(" " not in part for part in wrapped):
             break
     if length() > room:
