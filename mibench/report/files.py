@@ -1,4 +1,4 @@
-"""A figure's four files, and the table under it: ``NAME.png``, ``NAME.svg``, ``NAME.csv``, ``NAME.md``.
+"""A figure's files: pictures (``NAME.png`` and ``NAME.svg``, or as asked), ``NAME.csv``, ``NAME.md`` with a table.
 
 Notable:
 
@@ -13,7 +13,7 @@ import gzip
 import io
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +31,15 @@ DPI = 160
 
 COLOURS = 256
 """Colours of the PNG files."""
+
+PRINT_DPI = 320
+"""Dots per inch of PNG files of a size that was asked for, which are to be printed."""
+
+PICTURES = ("png", "svg", "pdf")
+"""Formats of pictures."""
+
+USUAL_PICTURES = ("png", "svg")
+"""Those that are written where nothing is said."""
 
 LARGEST_CSV = 200_000
 """Bytes of a table, beyond which it is compressed."""
@@ -71,14 +80,19 @@ def write_files(name: str, drawing: Drawing, folder: Path) -> tuple[Path, ...]:
     return write_contents(contents_of(name, drawing), folder)
 
 
-def contents_of(name: str, drawing: Drawing) -> dict[str, bytes]:
-    """Return a figure's four files by name, which is where a figure is rendered."""
+def contents_of(name: str, drawing: Drawing, formats: Sequence[str] = USUAL_PICTURES) -> dict[str, bytes]:
+    """Return a figure's files by name, which is where a figure is rendered.
+
+    Parameters
+    ----------
+    formats
+        Of its pictures, some of `PICTURES`.
+    """
     table_name, table = _table_file(name, drawing.table)
     return {
-        f"{name}.png": with_palette(_image(drawing.figure, "png")),
-        f"{name}.svg": _image(drawing.figure, "svg"),
+        **{f"{name}.{form}": _image(drawing.figure, form) for form in formats},
         table_name: table,
-        f"{name}.md": _markdown(name, drawing, table_name).encode(),
+        f"{name}.md": _markdown(name, drawing, table_name, formats).encode(),
     }
 
 
@@ -109,13 +123,20 @@ def write_file(path: Path, content: bytes) -> Path:
     return path
 
 
+_METADATA: Mapping[str, dict[str, Any]] = {
+    "png": {"Software": "mibench"},
+    "svg": {"Date": None, "Creator": "mibench"},
+    "pdf": {"CreationDate": None, "Creator": "mibench"},
+}
+
+
 def _image(figure: Figure, form: str) -> bytes:
     """Render a figure to bytes that depend on nothing but the figure."""
     buffer = io.BytesIO()
-    metadata = {"Date": None, "Creator": "mibench"} if form == "svg" else {"Software": "mibench"}
+    dpi = DPI if style.current_look().size is None else PRINT_DPI
     with style.theme():
-        figure.savefig(buffer, format=form, dpi=DPI, metadata=metadata)
-    return buffer.getvalue()
+        figure.savefig(buffer, format=form, dpi=dpi, metadata=_METADATA[form])
+    return with_palette(buffer.getvalue()) if form == "png" else buffer.getvalue()
 
 
 def with_palette(png: bytes) -> bytes:
@@ -127,11 +148,12 @@ def with_palette(png: bytes) -> bytes:
     if math.prod(pixels(png)) > (Image.MAX_IMAGE_PIXELS or math.inf):  # which Pillow takes for an attack
         return png
     with Image.open(io.BytesIO(png)) as image:
+        dpi = image.info.get("dpi", (DPI, DPI))
         reduced = image.convert("RGB").quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     about = PngImagePlugin.PngInfo()
     about.add_text("Software", "mibench")
     buffer = io.BytesIO()
-    reduced.save(buffer, "png", dpi=(DPI, DPI), pnginfo=about)
+    reduced.save(buffer, "png", dpi=dpi, pnginfo=about)
     return buffer.getvalue()
 
 
@@ -152,24 +174,37 @@ def _table_file(name: str, table: pd.DataFrame) -> tuple[str, bytes]:
     return f"{name}.csv.gz", buffer.getvalue()
 
 
-def _markdown(name: str, drawing: Drawing, table_name: str) -> str:
-    """Caption and short table as Markdown."""
+def _markdown(name: str, drawing: Drawing, table_name: str, formats: Sequence[str]) -> str:
+    """Caption and short table as Markdown, below the picture or, where it cannot be shown, a link to it."""
+    picture = f"![{name}]({name}.{formats[0]})" if formats[0] != "pdf" else f"[{name}.pdf]({name}.pdf)"
     table = short_table(drawing)
     note = f"Everything drawn: `{table_name}` ({plural(len(drawing.table), 'row')})."
     note += f" Below: {table.note[0].lower()}{table.note[1:]}" if table.note else ""
-    paragraphs = [f"# {name}", f"![{name}]({name}.png)", *drawing.caption.split("\n"), note]
+    paragraphs = [f"# {name}", picture, *drawing.caption.split("\n"), note]
     return "\n\n".join([*paragraphs, markdown_table(table.rows)]) + "\n"
 
 
 def markdown_table(table: pd.DataFrame) -> str:
     """Write a table in Markdown, numbers to four significant digits and right-aligned; empty cells for nulls."""
-    lines = [
-        "| " + " | ".join(map(str, table.columns)) + " |",
-        "|" + "|".join(" ---: " if right else " --- " for right in numeric_columns(table)) + "|",
-    ]
-    for row in table.itertuples(index=False, name=None):
-        lines.append("| " + " | ".join(cell_text(value).replace("|", "\\|") for value in row) + " |")
-    return "\n".join(lines)
+    rows = ([cell_text(value).replace("|", "\\|") for value in row] for row in table.itertuples(index=False, name=None))
+    return "\n".join(markdown_lines([str(name) for name in table.columns], numeric_columns(table), rows))
+
+
+def markdown_lines(columns: Sequence[str], right: Sequence[bool], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Write the lines of a table in Markdown.
+
+    Parameters
+    ----------
+    columns
+        Headers.
+    right
+        Which columns are aligned to the right.
+    rows
+        Cells as Markdown.
+    """
+    rule = "|" + "|".join(" ---: " if one else " --- " for one in right) + "|"
+    header, *lines = (f"| {' | '.join(cells)} |" for cells in (columns, *rows))
+    return [header, rule, *lines]
 
 
 def numeric_columns(table: pd.DataFrame) -> list[bool]:

@@ -18,6 +18,7 @@ import base64
 import dataclasses
 import functools
 import hashlib
+import io
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +29,7 @@ from urllib.parse import quote
 import jinja2
 import pandas as pd
 from markupsafe import Markup
+from PIL import Image
 
 from mibench.analysis.labels import listing, plural
 from mibench.claims.judgement import Claim
@@ -64,12 +66,15 @@ class Source:
         The results folder as it was named.
     where, grid, plugins
         As in `mibench.draw_reports`.
+    look
+        Words of the command line that ask for a look.
     """
 
     results: str | Path = "results"
     where: Mapping[str, Sequence[object]] = dataclasses.field(default_factory=dict)
     grid: str | None = None
     plugins: Sequence[str | Path] = ()
+    look: Sequence[str] = ()
 
     def commands(self, result: ReportResult) -> list[str]:
         """Return the commands that make a figure's rows, where these are a grid's, and the figure."""
@@ -79,6 +84,7 @@ class Source:
         grid = self.grid or ("" if _claim(result) else result.grid)
         plugins = [word for path in self.plugins for word in ("--plugin", str(path))]
         draw = ["mibench", "report", result.name, *(["--grid", grid] if grid else []), *results, *chosen, *plugins]
+        draw += self.look
         if not result.grid:
             return [shlex.join(draw)]
         budget = [] if result.budget == "standard" else ["--budget", result.budget]
@@ -198,22 +204,47 @@ def _table(table: ShortTable) -> dict[str, Any]:
 
 
 def _images(results: Sequence[ReportResult]) -> dict[str, dict[str, Any]]:
-    """The image of every figure by its name: SVG where that is small and the page stays light, else PNG."""
+    """The image of every figure by its name: SVG where that is small and the page stays light, else PNG.
+
+    Of a figure that is written as neither it is a link to its file.
+    """
     total, images = 0, {}
     files = {result.name: {file.suffix: file for file in result.files} for result in results}
-    for name in sorted(files, key=lambda name: files[name][".svg"].stat().st_size):
-        svg, png = files[name][".svg"].read_bytes(), files[name][".png"].read_bytes()
+    drawings = {name: suffixes[".svg"].stat().st_size for name, suffixes in files.items() if ".svg" in suffixes}
+    for name in sorted(files, key=lambda name: drawings.get(name, 0)):
+        found = files[name]
+        svg, png = (found[form].read_bytes() if form in found else b"" for form in (".svg", ".png"))
         total += len(svg)
         small = len(svg) <= _LARGEST_SVG and total <= _ALL_SVG
-        images[name] = _image(svg, "svg+xml", png) if small else _image(png, "png", png)
+        if svg and (small or not png):
+            images[name] = _image(svg, "svg+xml", _png_size(png) if png else _svg_size(svg))
+        elif png:
+            images[name] = _image(png, "png", _png_size(png))
+        else:
+            images[name] = {"link": found[".pdf"].name}
     return images
 
 
-def _image(content: bytes, kind: str, png: bytes) -> dict[str, Any]:
+def _image(content: bytes, kind: str, size: tuple[int, int]) -> dict[str, Any]:
     """An image as a data URI, with the size at which it was drawn, in CSS pixels."""
-    width, height = (round(side * 96 / DPI) for side in pixels(png))
+    width, height = size
     uri = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-    return {"uri": uri, "width": width, "height": height, "least": round(_LEAST * width)}
+    return {"link": "", "uri": uri, "width": width, "height": height, "least": round(_LEAST * width)}
+
+
+def _png_size(png: bytes) -> tuple[int, int]:
+    """Size of a PNG in CSS pixels, by the dots per inch that it names."""
+    with Image.open(io.BytesIO(png)) as image:
+        dpi = round(image.info.get("dpi", (DPI, DPI))[0])
+    width, height = pixels(png)
+    return round(width * 96 / dpi), round(height * 96 / dpi)
+
+
+def _svg_size(svg: bytes) -> tuple[int, int]:
+    """Size of a drawing of matplotlib's in CSS pixels, of which it holds points."""
+    points = [re.search(rf'<svg [^>]*\b{side}="([\d.]+)pt"', svg.decode()) for side in ("width", "height")]
+    width, height = (round(float(found[1]) * 96 / 72) if found else 0 for found in points)
+    return width, height
 
 
 # --- header ---------------------------------------------------------------------------------------------------

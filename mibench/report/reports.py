@@ -11,6 +11,7 @@ Notable:
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import multiprocessing
@@ -35,7 +36,8 @@ from mibench.experiments.grid import natural_order
 from mibench.figures import style
 from mibench.figures.registry import FIGURES, UNDRAWN, Drawing, FigureEntry, load_figures
 from mibench.figures.shared import shared
-from mibench.report.files import contents_of, short_table, write_contents
+from mibench.report.files import USUAL_PICTURES, contents_of, short_table, write_contents
+from mibench.report.looks import look_options, read_formats, read_labels, read_look
 from mibench.report.page import PAGE, Source, write_page
 from mibench.report.result import ReportResult
 from mibench.report.selection import select
@@ -60,12 +62,16 @@ def report(
     where: Mapping[str, Sequence[object]] | None = None,
     grid: str | None = None,
     plugins: str | Path | Sequence[str | Path] = (),
+    style_sheet: str | Path | None = None,
+    formats: str | Sequence[str] = USUAL_PICTURES,
+    size: str | tuple[float, float] | None = None,
+    labels: str | Mapping[str, str] | Sequence[str] = (),
 ) -> list[Path]:
     """Draw reports of a results folder and return the files written, the page last.
 
     Parameters
     ----------
-    names, results, output, where, grid, plugins
+    names, results, output, where, grid, plugins, style_sheet, formats, size, labels
         As in `draw_reports`.
 
     Raises
@@ -73,7 +79,18 @@ def report(
     UsageError
         As `draw_reports`, and where the rows suit none of the reports.
     """
-    done = draw_reports(names, results=results, output=output, where=where, grid=grid, plugins=plugins)
+    done = draw_reports(
+        names,
+        results=results,
+        output=output,
+        where=where,
+        grid=grid,
+        plugins=plugins,
+        style_sheet=style_sheet,
+        formats=formats,
+        size=size,
+        labels=labels,
+    )
     files = [file for result in done for file in result.files]
     if not files:
         raise UsageError("; ".join(dict.fromkeys(result.reason for result in done)))
@@ -88,6 +105,10 @@ def draw_reports(
     where: Mapping[str, Sequence[object]] | None = None,
     grid: str | None = None,
     plugins: str | Path | Sequence[str | Path] = (),
+    style_sheet: str | Path | None = None,
+    formats: str | Sequence[str] = USUAL_PICTURES,
+    size: str | tuple[float, float] | None = None,
+    labels: str | Mapping[str, str] | Sequence[str] = (),
 ) -> list[ReportResult]:
     """Draw reports of a results folder, and write the page that shows them where there is one to show.
 
@@ -107,6 +128,16 @@ def draw_reports(
         Shipped grid or TOML file: only its rows are kept.
     plugins
         File or folder with further figures, or several.
+    style_sheet
+        Style sheet of matplotlib's (``.mplstyle``), whose settings stand in place of mibench's own.
+    formats
+        Of the pictures: ``"png"``, ``"svg"`` or ``"pdf"``, or several.
+    size
+        Width and height of every figure, inches, as ``"3.25x2.4"`` or ``(3.25, 2.4)``; it is laid out at that size,
+        without title and caption, and left out where its text has no room. By default what the panels need.
+    labels
+        What legends and axes call methods, by estimator or label: ``{"nwj": "NWJ", "smile:tau=5": "SMILE"}``.
+        Mathematics stands between dollar signs. Tables keep the names.
 
     Returns
     -------
@@ -116,13 +147,16 @@ def draw_reports(
     Raises
     ------
     UsageError
-        For names that do not exist, where no run is stored or none is selected, where the files cannot be written, and
-        where a plug-in cannot be imported.
+        For names that do not exist, where no run is stored or none is selected, where the files cannot be written,
+        where a plug-in cannot be imported, and for a style sheet, format or size that cannot be read.
     StoreError
         For results that cannot be read.
     """
+    pictures = read_formats(formats)
+    look = read_look(style_sheet, size)
     files = [plugins] if isinstance(plugins, str | Path) else plugins
     load_plugins(files, strict=True)
+    look = dataclasses.replace(look, names=read_labels(labels))
     wanted = resolve_names(names)
     check_output(output, "folder of reports", "output")
     runs = store.read_runs(existing_results(results), _columns(wanted, where))
@@ -136,9 +170,10 @@ def draw_reports(
     curves = pd.DataFrame(columns=["run_id"])
     if any(FIGURES[name].needs_curves for name in wanted):
         curves = store.load_curves(results, list(runs["run_id"].unique()))
-    done = render(runs, curves, names, output)
+    done = render(runs, curves, names, output, look=look, formats=pictures)
     if any(result.files for result in done):
-        write_page(done, runs, Path(output), Source(results, where or {}, grid, files))
+        asked = look_options(style_sheet, pictures, look)
+        write_page(done, runs, Path(output), Source(results, where or {}, grid, files, asked))
     return done
 
 
@@ -150,7 +185,13 @@ def _columns(names: Sequence[str], where: Mapping[str, Sequence[object]] | None)
 
 
 def render(
-    runs: pd.DataFrame, curves: pd.DataFrame, names: Sequence[str] = ("all",), output: str | Path = "reports"
+    runs: pd.DataFrame,
+    curves: pd.DataFrame,
+    names: Sequence[str] = ("all",),
+    output: str | Path = "reports",
+    *,
+    look: style.Look | None = None,
+    formats: Sequence[str] = USUAL_PICTURES,
 ) -> list[ReportResult]:
     """Draw reports of given rows.
 
@@ -158,8 +199,10 @@ def render(
     ----------
     runs, curves
         Rows of the two tables, in any order; `curves` may be empty where no figure needs it.
-    names, output
+    names, output, formats
         As in `draw_reports`.
+    look
+        How the figures are to look; by default as they are.
 
     Raises
     ------
@@ -169,16 +212,17 @@ def render(
     runs, older = of_current_code(_ordered(runs))
     curves = _ordered(curves[curves["run_id"].isin(runs["run_id"])])
     home = set(FIGURES) if "claims" in names else set()
-    jobs = [(name, Path(output), name in home, older) for name in resolve_names(names)]
+    jobs = [(name, Path(output), name in home, older, tuple(formats)) for name in resolve_names(names)]
     workers = min(len(jobs) // _FEW, available_cores())
-    with shared():  # of workers each has a copy of the block, as of everything else that a fork shares
+    # Of workers each has a copy of both blocks, as of everything else that a fork shares.
+    with shared(), style.looking(look or style.Look()):
         if workers < 2 or sys.platform != "linux":  # elsewhere a fork is not safe, and a new process as slow as figures
             return [_render_one(runs, curves, *job) for job in jobs]
         return _render_in_processes(runs, curves, jobs, workers)
 
 
-_Job = tuple[str, Path, bool, str]
-"""A figure's name, the folder of its files, whether it is drawn from its grid's rows, and a note for its caption."""
+_Job = tuple[str, Path, bool, str, tuple[str, ...]]
+"""A figure's name, its folder, whether it is drawn from its grid's rows, a note for its caption, and formats."""
 
 
 def _render_in_processes(
@@ -217,11 +261,17 @@ def _render_shared(job: _Job) -> ReportResult:
 
 
 def _render_one(
-    runs: pd.DataFrame, curves: pd.DataFrame, name: str, folder: Path, at_home: bool, note: str
+    runs: pd.DataFrame,
+    curves: pd.DataFrame,
+    name: str,
+    folder: Path,
+    at_home: bool,
+    note: str,
+    formats: tuple[str, ...],
 ) -> ReportResult:
     """Draw a figure and write its files; whatever its code raises is the reason why there are none."""
     entry, drawn = FIGURES[name], []
-    fault = fault_of(lambda: drawn.append(_draw(runs, curves, entry, at_home, note)))
+    fault = fault_of(lambda: drawn.append(_draw(runs, curves, entry, at_home, note, formats)))
     if isinstance(fault, MibenchError):
         return ReportResult(entry.name, reason=str(fault))
     if fault is not None:
@@ -237,7 +287,12 @@ def _file_of(function: Callable[..., object]) -> Path | None:
 
 
 def _draw(
-    runs: pd.DataFrame, curves: pd.DataFrame, entry: FigureEntry, at_home: bool, note: str
+    runs: pd.DataFrame,
+    curves: pd.DataFrame,
+    entry: FigureEntry,
+    at_home: bool,
+    note: str,
+    formats: tuple[str, ...],
 ) -> tuple[ReportResult, dict[str, bytes]]:
     """Draw a figure, where it is at home or has a claim from the rows of its grid, and render its files."""
     rows, judgement, missing = None, None, ""
@@ -249,6 +304,8 @@ def _draw(
         judgement = entry.claim.judge(runs, curves)
     if rows is not None and missing:
         style.say_incomplete(drawing.figure, rows.found, rows.expected)
+    with style.theme() if entry.own else contextlib.nullcontext():
+        style.finish(drawing.figure)
     caption = "\n".join(filter(None, [*_verdict(entry.claim, judgement), missing, note, drawing.caption]))
     result = ReportResult(
         entry.name,
@@ -261,7 +318,7 @@ def _draw(
         budget="" if rows is None else rows.budget,
         table=short_table(drawing),
     )
-    return result, contents_of(entry.name, drawing._replace(caption=caption))
+    return result, contents_of(entry.name, drawing._replace(caption=caption), formats)
 
 
 def _checked(made: Any) -> Drawing:

@@ -170,6 +170,12 @@ def test_the_command_says_where_it_stands_and_writes_a_page(
     answer = json.loads(capfd.readouterr().out)
     first = answer["tracks"][0]
     assert (first["track"], first["rank"], first["not_told_apart"]) == ("plug-in", 1, [])
+    for option, bold in (("--latex", r"\textbf{exact-ratio}"), ("--markdown", "| **exact-ratio** |")):
+        assert main(["compare", str(home / "exact.py"), *arguments, option]) == 0
+        table = capfd.readouterr().out
+        assert table.count(bold) == 2  # it is on two boards
+        assert " done, " not in table  # the plan is no part of the table
+        assert "index.html" not in table
     page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
     assert "exact-ratio has rank 1 of 3 methods" in page
     for name in ("newcomer", "leaderboard", "leaderboard-parts", "leaderboard-wins"):

@@ -24,6 +24,18 @@ def report_command(
         str | None, typer.Option(help="Only the rows of this grid.", autocompletion=completion.of_grid)
     ] = None,
     plugin: Plugins = None,
+    style_sheet: Annotated[
+        Path | None, typer.Option("--style", metavar="FILE", help="Style sheet of matplotlib's, over mibench's own.")
+    ] = None,
+    formats: Annotated[
+        Many, typer.Option("--format", metavar="FORMAT", help="png, svg or pdf.  \\[default: png and svg]")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="WIDTHxHEIGHT", help="Inches of a figure, which then bears no caption.")
+    ] = None,
+    called: Annotated[
+        Many, typer.Option("--names", metavar="METHOD=NAME,...", help="What figures call methods, as nwj=NWJ.")
+    ] = None,
 ) -> None:
     """Draw figures from stored rows, each with its table and caption, and a page that shows them all."""
     from mibench.cli.terminal.rows import say_crowded
@@ -40,12 +52,22 @@ def report_command(
     try_plugins(plugin or ())
     say_crowded(results)
 
+    from mibench.report.files import USUAL_PICTURES
     from mibench.report.page import PAGE
     from mibench.report.reports import draw_reports
 
     # The figures of plug-ins come after mibench's own, which the import has registered.
     done = draw_reports(
-        names or ["all"], results=results, output=output, where=conditions, grid=grid, plugins=plugin or ()
+        names or ["all"],
+        results=results,
+        output=output,
+        where=conditions,
+        grid=grid,
+        plugins=plugin or (),
+        style_sheet=style_sheet,
+        formats=formats or USUAL_PICTURES,
+        size=size,
+        labels=called or (),
     )
     if not any(result.files for result in done):
         raise UsageError("; ".join(dict.fromkeys(result.reason for result in done)))

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mibench.analysis.labels import listing, plural
 from mibench.cli.terminal.console import say, show_table
 from mibench.cli.terminal.numbers import span_text
+from mibench.cli.terminal.opinions import opinion_records
 from mibench.report.files import csv_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mibench.ranking.boards import Board, Ranking
+    from mibench.ranking.second_opinion import SecondOpinion
 
 _TEXT = ("group", "method")
 _IMPUTED = "*"
@@ -38,25 +40,25 @@ def show_ranking(ranking: Ranking, *, wins: bool = False, note: str = "") -> Non
         A sentence to print below.
     """
     for board in ranking.boards:
-        say(_heading(board))
-        lines = [_line(row) for row in board.table.to_dict("records")]
-        columns = [name for name in lines[0] if any(line[name] for line in lines)]
+        say(f"\n{heading(board)}")
+        lines = lines_of(board)
+        columns = filled(lines)
         numbers = [name for name in columns if name not in _TEXT]
         show_table(columns, ([line[name] for name in columns] for line in lines), numbers=numbers)
         if wins and len(lines) > 1:
             _show_wins(board)
     if ranking.boards:
         _explain(ranking)
-    for method in ranking.left_out.to_dict("records"):
-        say(f"left out of track {method['track']}: {method['method']} {method['lacking']}")
+    for sentence in left_out_sentences(ranking):
+        say(sentence)
     if not ranking.boards:
-        say("no method has all runs, so that there is nothing to rank; --suite keeps the rows that belong together")
+        say(NO_BOARD)
     for sentence in filter(None, (ranking.note, note)):
         say(sentence)
 
 
-def ranking_json(ranking: Ranking, *, note: str = "") -> str:
-    """Write everything as JSON: boards with their wins, who is left out, and every method's cells."""
+def ranking_json(ranking: Ranking, *, note: str = "", opinions: Sequence[SecondOpinion] | None = None) -> str:
+    """Write everything as JSON: boards with their wins, who is left out, every method's cells, opinions if asked."""
     boards = [
         {
             "track": b.track,
@@ -68,6 +70,8 @@ def ranking_json(ranking: Ranking, *, note: str = "") -> str:
     ]
     said = " ".join(filter(None, (ranking.note, note)))
     parts = {"boards": boards, "left_out": _records(ranking.left_out), "cells": _records(ranking.cells), "note": said}
+    if opinions is not None:
+        parts["second_opinions"] = opinion_records(opinions)
     return json.dumps(parts, indent=2)
 
 
@@ -80,15 +84,24 @@ def _records(table: pd.DataFrame) -> Any:
     return json.loads(table.to_json(orient="records", double_precision=12))
 
 
-def _heading(board: Board) -> str:
+def heading(board: Board) -> str:
+    """Say what a board ranks, and how many methods, tasks and cells it has."""
     from mibench.ranking.columns import TRACKS
 
     size = board.table.iloc[0]
     part = "" if board.part == "all" else f", {board.part}"
     tasks, cells = plural(int(size["tasks"]), "task"), plural(int(size["cells"]), "cell")
-    return (
-        f"\n{TRACKS[board.track]}{part} (track {board.track}): {plural(len(board.table), 'method')}, {tasks}, {cells}"
-    )
+    return f"{TRACKS[board.track]}{part} (track {board.track}): {plural(len(board.table), 'method')}, {tasks}, {cells}"
+
+
+def lines_of(board: Board) -> list[dict[str, str]]:
+    """Write the cells of a board's rows as text by column, the best method first."""
+    return [_line(row) for row in board.table.to_dict("records")]
+
+
+def filled(lines: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return the columns in which any line has something."""
+    return [name for name in lines[0] if any(line[name] for line in lines)]
 
 
 def _line(row: Mapping[Hashable, Any]) -> dict[str, str]:
@@ -128,24 +141,50 @@ def _show_wins(board: Board) -> None:
     show_table(("", "method", *ranks), rows, numbers=("", *ranks))
 
 
-def _explain(ranking: Ranking) -> None:
-    """Say how the tables are read."""
-    over = listing(dict.fromkeys(board.table["over"].iloc[0] for board in ranking.boards))
-    say(
-        "\nerror: |estimate - truth| / max(truth, 1 nat), each run at most 1, which is what answering 0 scores; tasks "
+def error_sentences(boards: Sequence[Board]) -> str:
+    """Say what an error is, over what intervals and tests speak, and what letters mean."""
+    over = listing(dict.fromkeys(board.table["over"].iloc[0] for board in boards))
+    return (
+        "error: |estimate - truth| / max(truth, 1 nat), each run at most 1, which is what answering 0 scores; tasks "
         f"count equally. Intervals and tests are over {over}. Methods that share a letter cannot be told apart at 5 % "
         "(paired t tests, Holm's correction); 'could be' are the ranks that this leaves open."
     )
+
+
+UNITS = "bias and variance (between seeds) in nats and nats²"
+"""What bias and variance are measured in."""
+
+
+def imputed_sentence(boards: Sequence[Board]) -> str:
+    """Say what the star beside an error means; empty where there is none."""
+    if not any((board.table["imputed_runs"] > 0).any() for board in boards):
+        return ""
+    return (
+        f"{_IMPUTED} some runs diverged or failed: they count as 1 in the error, and have no part in bias, "
+        "variance and saturation"
+    )
+
+
+def left_out_sentences(ranking: Ranking) -> list[str]:
+    """Name the methods that lack runs, each with what it lacks."""
+    methods = ranking.left_out.to_dict("records")
+    return [f"left out of track {one['track']}: {one['method']} {one['lacking']}" for one in methods]
+
+
+NO_BOARD = "no method has all runs, so that there is nothing to rank; --suite keeps the rows that belong together"
+"""What is said in place of boards where there are none."""
+
+
+def _explain(ranking: Ranking) -> None:
+    """Say how the tables are read."""
+    say(f"\n{error_sentences(ranking.boards)}")
     say(
-        "bias and variance (between seeds) in nats and nats²; saturation: estimate over the least of true MI and "
+        f"{UNITS}; saturation: estimate over the least of true MI and "
         "ceilings; violations: runs on the wrong side of the truth; tau: Kendall's, between true MI and estimate; "
         "cost: seconds of a run, relative; wins: tasks won against the others."
     )
-    if any((board.table["imputed_runs"] > 0).any() for board in ranking.boards):
-        say(
-            f"{_IMPUTED} some runs diverged or failed: they count as 1 in the error, and have no part in bias, "
-            "variance and saturation"
-        )
+    if imputed := imputed_sentence(ranking.boards):
+        say(imputed)
     if any((board.table["stands_in"] > 0).any() for board in ranking.boards):
         names = {name for board in ranking.boards for name in board.table.loc[board.table["stands_in"] > 0, "method"]}
         say(f"with a critic or sampler of their own, and one run for all of a grid's: {', '.join(sorted(names))}")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
 from mibench.analysis.labels import listing
 from mibench.cli.terminal.console import say, show_table
+from mibench.cli.terminal.paper_tables import latex_tables, markdown_tables
 from mibench.ranking.newcomers import Comparison, Standing
 from mibench.report.comparison import sentences, standing_sentence
 
@@ -49,6 +51,21 @@ def comparison_json(comparison: Comparison) -> str:
     ]
     parts = {"method": comparison.method, "suite": comparison.suite, "failed": comparison.failed, "tracks": standings}
     return json.dumps(parts, indent=2)
+
+
+def comparison_latex(comparison: Comparison) -> str:
+    """Write the boards that the newcomer is on as LaTeX, its row in bold."""
+    return latex_tables(comparison.ranking, **_in_paper(comparison))
+
+
+def comparison_markdown(comparison: Comparison) -> str:
+    """Write the boards that the newcomer is on as Markdown, its row in bold."""
+    return markdown_tables(comparison.ranking, **_in_paper(comparison))
+
+
+def _in_paper(comparison: Comparison) -> dict[str, Any]:
+    boards = [standing.board for standing in comparison.standings]
+    return {"boards": boards, "newcomer": comparison.method, "notes": sentences(comparison)}
 
 
 def _show_neighbours(standing: Standing) -> None:

@@ -25,6 +25,9 @@ ROW = 0.215
 LEFT = 1.35
 """Inches to the left of a panel, for the methods' names."""
 
+_TWO = 5.5
+"""Inches of a page, from which on two boards stand side by side."""
+
 SHORT = ["track", "rank", "group", "method", "error", "error_low", "error_high", "bias", "variance", "saturation"]
 SHORT += ["violations", "diverged", "failed", "monotonicity", "cost"]
 """Columns of a board that are read first."""
@@ -66,7 +69,7 @@ def notes(ranking: Ranking) -> list[str]:
 
 
 class BoardSheet(style.Sheet):
-    """A sheet with a panel a board, two in a row.
+    """A sheet with a panel a board, two in a row where the page is wide enough.
 
     Parameters
     ----------
@@ -90,10 +93,13 @@ class BoardSheet(style.Sheet):
         gap: float = 0.62,
         title_lines: int = 1,
     ) -> None:
-        self._pairs = [tuple(boards[i : i + 2]) for i in range(0, len(boards), 2)]
+        size = style.current_look().size
+        self._in_inches = size is None
+        across = 2 if size is None else min(len(boards), 1 + (size[0] >= _TWO))
+        self._pairs = [tuple(boards[i : i + across]) for i in range(0, len(boards), across)]
         super().__init__(
             len(self._pairs),
-            2,
+            across,
             panel=(width, 0.0),
             heights=[ROW * most_methods(pair) for pair in self._pairs],
             title=title,
@@ -110,10 +116,11 @@ class BoardSheet(style.Sheet):
         widest = max(map(most_methods, self._pairs))
         for panels, pair in zip(self.axes, self._pairs, strict=True):
             for ax, board in zip(panels, pair, strict=False):
-                box, count = ax.get_position(), len(board.table)
-                height = box.height * count / most_methods(pair)
-                width = box.width * count / widest if square else box.width
-                ax.set_position((box.x0, box.y1 - height, width, height))
+                if self._in_inches:
+                    box, count = ax.get_position(), len(board.table)
+                    height = box.height * count / most_methods(pair)
+                    width = box.width * count / widest if square else box.width
+                    ax.set_position((box.x0, box.y1 - height, width, height))
                 yield ax, board
             for ax in panels[len(pair) :]:
                 ax.set_axis_off()

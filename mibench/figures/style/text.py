@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import textwrap
 
+from matplotlib.cbook import is_math_text
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
+from mibench.figures.style.look import current_look
 from mibench.figures.style.theme import FONT
 
 CAPTION_SIZE = 7.5
@@ -15,8 +17,8 @@ _CHARACTER = 0.515 * CAPTION_SIZE / 72  # inches; mean width in DejaVu Sans
 
 def text_width(text: str, size: float) -> float:
     """Inches that a line of text takes at a font size."""
-    font = FontProperties(family=FONT, size=size)
-    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
+    font = FontProperties(family=current_look().settings.get("font.family", FONT), size=size)
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=bool(is_math_text(text)))[0]) / 72
 
 
 def wrap(text: str, inches: float) -> str:

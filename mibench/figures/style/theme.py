@@ -14,6 +14,7 @@ import matplotlib as mpl
 import matplotlib.style
 import seaborn as sns
 
+from mibench.figures.style.look import current_look
 from mibench.figures.style.palette import LineStyle
 
 INK = "#222222"
@@ -57,15 +58,25 @@ _THEME = {
     "lines.solid_capstyle": "round",
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
-    "svg.hashsalt": "mibench",  # the same ids, so the same bytes, for the same rows
     "svg.fonttype": "path",
 }
+
+_FILES = {
+    "svg.hashsalt": "mibench",  # the same ids, so the same bytes, for the same rows
+    "pdf.fonttype": 42,  # TrueType, which journals ask for
+    "pdf.use14corefonts": False,
+    "savefig.bbox": None,  # the size that was laid out
+}
+"""What files rely on, whatever a style sheet says."""
 
 
 @contextlib.contextmanager
 def theme() -> Iterator[None]:
-    """Draw or save under mibench's theme, starting from matplotlib's defaults; the caller's settings come back."""
-    settings: Any = {**sns.axes_style("ticks"), **_THEME}
+    """Draw or save under mibench's theme, starting from matplotlib's defaults; the caller's settings come back.
+
+    Settings of the report's look stand in place of the theme's.
+    """
+    settings: Any = {**sns.axes_style("ticks"), **_THEME, **current_look().settings, **_FILES}
     with matplotlib.style.context("default"):
         mpl.rcParams.update(settings)
         yield
