@@ -10,7 +10,7 @@ import math
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mibench.analysis.labels import listing, plural
+from mibench.analysis.labels import plural
 from mibench.cli.terminal.console import say, show_table
 from mibench.cli.terminal.numbers import span_text
 from mibench.report.files import csv_text
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _TEXT = ("group", "method")
 _IMPUTED = "*"
 _RUN_AWAY = 1e4
+_OVER = {
+    "families": "families, as a sample of those that one might meet",
+    "seeds": "seeds: they speak of these tasks and of no others, of which fewer than eight families say nothing",
+}
 
 
 def show_ranking(ranking: Ranking, *, wins: bool = False, note: str = "") -> None:
@@ -86,8 +90,10 @@ def _heading(board: Board) -> str:
     size = board.table.iloc[0]
     part = "" if board.part == "all" else f", {board.part}"
     tasks, cells = plural(int(size["tasks"]), "task"), plural(int(size["cells"]), "cell")
+    families = plural(int(size["families"]), "family", "families")
     return (
-        f"\n{TRACKS[board.track]}{part} (track {board.track}): {plural(len(board.table), 'method')}, {tasks}, {cells}"
+        f"\n{TRACKS[board.track]}{part} (track {board.track}): {plural(len(board.table), 'method')}, {tasks} of "
+        f"{families}, {cells}"
     )
 
 
@@ -130,10 +136,10 @@ def _show_wins(board: Board) -> None:
 
 def _explain(ranking: Ranking) -> None:
     """Say how the tables are read."""
-    over = listing(dict.fromkeys(board.table["over"].iloc[0] for board in ranking.boards))
+    over = "; ".join(_OVER[name] for name in dict.fromkeys(board.table["over"].iloc[0] for board in ranking.boards))
     say(
-        "\nerror: |estimate - truth| / max(truth, 1 nat), each run at most 1, which is what answering 0 scores; tasks "
-        f"count equally. Intervals and tests are over {over}. Methods that share a letter cannot be told apart at 5 % "
+        "\nerror: |estimate - truth| / max(truth, 1 nat), each run at most 1, which is what answering 0 scores; "
+        f"families count equally. Intervals and tests are over {over}. Methods that share a letter cannot be told apart at 5 % "
         "(paired t tests, Holm's correction); 'could be' are the ranks that this leaves open."
     )
     say(
@@ -143,8 +149,13 @@ def _explain(ranking: Ranking) -> None:
     )
     if any((board.table["imputed_runs"] > 0).any() for board in ranking.boards):
         say(
-            f"{_IMPUTED} some runs diverged or failed: they count as 1 in the error, and have no part in bias, "
-            "variance and saturation"
+            f"{_IMPUTED} some runs have no finite value (not finite, crashed or out of time): they count as 1 in the "
+            "error"
+        )
+    if any((board.table["diverged"] > 0).any() for board in ranking.boards):
+        say(
+            "diverged: runs whose value is not finite, over 100 nats below 0, or as far above the truth; like those that "
+            "failed they have no part in bias, variance and saturation"
         )
     if any((board.table["stands_in"] > 0).any() for board in ranking.boards):
         names = {name for board in ranking.boards for name in board.table.loc[board.table["stands_in"] > 0, "method"]}

@@ -27,7 +27,7 @@ from mibench.ranking.columns import TRACKS
 
 _WHAT = (
     "Mean estimate of the seeds that held, nats, in the setting that most tasks have (the true MI behind the family's "
-    "name); colours: (estimate - truth) / max(truth, 1 nat), cut at -1 and 1. ×: no seed held, all diverged. Methods "
+    "name); colours: (estimate - truth) / max(truth, 1 nat), cut at -1 and 1. ×: no seed held, all ran away or have no value. Methods "
     "in the order of the board."
 )
 _FAR = 0.6
