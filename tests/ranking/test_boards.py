@@ -547,10 +547,10 @@ class TestSuites:
         assert main(["leaderboard", "--results", "results", "--suite", "small", "--wins"]) == 0
         out = capfd.readouterr().out
         for part in (
-            "lower bounds, fresh pairs at every step (track lower): 2 methods, 3 tasks, 6 cells",
+            "lower bounds, fresh pairs at every step (track lower): 2 methods, 3 tasks of 2 families, 6 cells",
             "left out of track lower: dv lacks 6 of 12 runs",
             "share a letter",
-            "Intervals and tests are over seeds.",
+            "Intervals and tests are over seeds: they speak of these tasks and of no others",
         ):
             assert part in out, part
         assert main(["leaderboard", "--results", "results", "--suite", "small", "--json"]) == 0

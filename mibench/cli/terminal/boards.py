@@ -139,8 +139,8 @@ def _explain(ranking: Ranking) -> None:
     over = "; ".join(_OVER[name] for name in dict.fromkeys(board.table["over"].iloc[0] for board in ranking.boards))
     say(
         "\nerror: |estimate - truth| / max(truth, 1 nat), each run at most 1, which is what answering 0 scores; "
-        f"families count equally. Intervals and tests are over {over}. Methods that share a letter cannot be told apart at 5 % "
-        "(paired t tests, Holm's correction); 'could be' are the ranks that this leaves open."
+        f"families count equally. Intervals and tests are over {over}. Methods that share a letter cannot be told apart "
+        "at 5 % (paired t tests, Holm's correction); 'could be' are the ranks that this leaves open."
     )
     say(
         "bias and variance (between seeds) in nats and nats²; saturation: estimate over the least of true MI and "
@@ -154,8 +154,8 @@ def _explain(ranking: Ranking) -> None:
         )
     if any((board.table["diverged"] > 0).any() for board in ranking.boards):
         say(
-            "diverged: runs whose value is not finite, over 100 nats below 0, or as far above the truth; like those that "
-            "failed they have no part in bias, variance and saturation"
+            "diverged: runs whose value is not finite, over 100 nats below 0, or as far above the truth; like those "
+            "that failed they have no part in bias, variance and saturation"
         )
     if any((board.table["stands_in"] > 0).any() for board in ranking.boards):
         names = {name for board in ranking.boards for name in board.table.loc[board.table["stands_in"] > 0, "method"]}
