@@ -139,8 +139,8 @@ def _explain(ranking: Ranking) -> None:
     over = "; ".join(_OVER[name] for name in dict.fromkeys(board.table["over"].iloc[0] for board in ranking.boards))
     say(
         "\nerror: |estimate - truth| / max(truth, 1 nat), each run at most 1, which is what answering 0 scores; "
-        f"families count equally. Intervals and tests are over {over}. Methods that share a letter cannot be told apart "
-        "at 5 % (paired t tests, Holm's correction); 'could be' are the ranks that this leaves open."
+        f"families count equally. Intervals and tests are over {over}. Methods that share a letter cannot be told "
+        "apart at 5 % (paired t tests, Holm's correction); 'could be' are the ranks that this leaves open."
     )
     say(
         "bias and variance (between seeds) in nats and nats²; saturation: estimate over the least of true MI and "
