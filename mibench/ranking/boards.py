@@ -5,11 +5,13 @@ Notable:
 - A board compares only what is comparable: methods of one **track** (lower bounds, plug-ins and upper bounds on fresh
   pairs; anything on a fixed sample) on the same cells with the same seeds. A method that lacks a run is named and left
   out; what the others score does not depend on it. See `mibench.ranking.matrix` for what is a method and a cell.
-- A run's error is ``|estimate - truth| / max(truth, 1 nat)``, at most 1. A run that diverged, crashed or ran out of
-  time counts as 1, what answering 0 scores. See `mibench.ranking.statistics.normalised_error` for why.
-- Tasks count equally. Intervals and tests take a board's tasks as a sample of those that one might meet, and the seeds
-  as a sample of seeds. Fewer than five tasks say nothing of others, and the levels of one family are no sample of
-  anything: on boards of so few, and of a family, the tasks are what they are, and intervals and tests are over seeds.
+- A run's error is ``|estimate - truth| / max(truth, 1 nat)``, at most 1, of the value that it ended with. A run
+  without a finite value counts as 1, what answering 0 scores. `mibench.ranking.statistics.normalised_error` says why.
+- Families of tasks count equally, and in a family its tasks, which are its levels of true MI. What is ranked, its
+  interval and its tests are of this one mean.
+- On boards of eight families and more, intervals and tests take the families as a sample of those that one might meet.
+  Fewer say nothing of others: there the tasks are what they are, and intervals and tests are over seeds. Column
+  ``over`` says which.
 - Order of rows does not matter, and the draws of a board depend on the generator and the board's name alone.
 """
 
@@ -26,19 +28,11 @@ from mibench.analysis.labels import versioned
 from mibench.analysis.metrics import Floats
 from mibench.core.errors import UnknownNameError, UsageError
 from mibench.ranking.columns import COLUMNS, REFERENCE, TRACKS
-from mibench.ranking.groups import holm, letters, paired_p_values, paired_p_values_over_seeds, ranks, win_shares
+from mibench.ranking.groups import letters, ranks, win_shares
+from mibench.ranking.inference import infer
 from mibench.ranking.matrix import METHOD, Matrix, build_matrix, canonical_rows
 from mibench.ranking.measures import Measures, seconds_by_session, table_of_cells
-from mibench.ranking.statistics import (
-    FEWEST_TASKS,
-    ROUNDING,
-    Bools,
-    Intervals,
-    Ints,
-    bootstrap_interval,
-    finite_mean,
-    seed_interval,
-)
+from mibench.ranking.statistics import Bools, Ints, finite_mean
 from mibench.store.codes import of_current_code
 
 _SPLITS = ("family", "regime", "sampler")
@@ -113,7 +107,7 @@ class Options:
         on the board, or one with its version; without
         the usual one the column is NaN.
     cap
-        Largest error of a run, and that of one that diverged or failed.
+        Largest error of a run, and that of one without a finite value.
     confidence
         Level of the intervals; pairs are told apart at 1 less it.
     resamples
@@ -247,15 +241,20 @@ def _board(
     options: Options,
     generator: np.random.Generator,
 ) -> Board:
-    methods, task_errors = measures.matrix.methods, measures.task_errors
-    over_tasks = options.by != "family" and task_errors.shape[1] >= FEWEST_TASKS
-    interval = _interval(measures, over_tasks, options, generator)
+    methods = measures.matrix.methods
+    over, interval, different = infer(
+        measures.errors,
+        measures.tasks,
+        measures.families,
+        generator,
+        confidence=options.confidence,
+        resamples=options.resamples,
+        limits=(0.0, options.cap),
+    )
     order = np.lexsort((methods["method"].to_numpy(str), np.round(interval.mean, 12)))
-    p = paired_p_values(task_errors) if over_tasks else paired_p_values_over_seeds(measures.seed_errors)
-    different = holm(p) <= 1 - options.confidence + ROUNDING
     different = different[np.ix_(order, order)]
     rank, best_rank, worst_rank = ranks(interval.mean[order], different)
-    wins = win_shares(task_errors)
+    wins = win_shares(measures.task_errors)
     columns = {
         **{name: methods[name].to_numpy() for name in ("method", *METHOD)},
         **{"error": interval.mean, "error_low": interval.low, "error_high": interval.high},
@@ -265,8 +264,8 @@ def _board(
     }
     placed = {
         **{"track": track, "part": part, "rank": rank, "best_rank": best_rank, "worst_rank": worst_rank},
-        **{"over": "tasks and seeds" if over_tasks else "seeds"},
-        **{"group": letters(different), "tasks": task_errors.shape[1], "cells": len(measures.matrix.cells)},
+        **{"over": over, "group": letters(different), "families": int(measures.families.max()) + 1},
+        **{"tasks": len(measures.families), "cells": len(measures.matrix.cells)},
     }
     table = pd.DataFrame({**placed, **{name: values[order] for name, values in columns.items()}})
     names = methods["method"].iloc[order]
@@ -275,20 +274,6 @@ def _board(
         for pairs in (wins[np.ix_(order, order)], different)
     )
     return Board(track, part, table[list(COLUMNS)], shares, apart)
-
-
-def _interval(measures: Measures, over_tasks: bool, options: Options, generator: np.random.Generator) -> Intervals:
-    limits = (0.0, options.cap)
-    if not over_tasks:
-        return seed_interval(measures.seed_errors, confidence=options.confidence, limits=limits)
-    return bootstrap_interval(
-        measures.errors,
-        measures.tasks,
-        generator,
-        confidence=options.confidence,
-        resamples=options.resamples,
-        limits=limits,
-    )
 
 
 def _described(measures: Measures, reference: Mapping[str, Floats]) -> dict[str, Floats]:

@@ -15,6 +15,9 @@ TRACKS: Mapping[str, str] = {
 REFERENCE = "nwj-v1"
 """The estimator that seconds are relative to where nothing is said, with its version: no other takes its place."""
 
+OVER_FAMILIES, OVER_SEEDS = "families", "seeds"
+"""What intervals and tests of a board are over, as its column ``over`` has it."""
+
 COLUMNS: Mapping[str, str] = {
     "track": "lower, plug-in, upper or dataset",
     "part": "all; a family (tasks that differ in true MI alone); below or above log N, by true MI and batch size; a "
@@ -22,30 +25,35 @@ COLUMNS: Mapping[str, str] = {
     "rank": "by error, 1 the least; equal errors share a rank",
     "best_rank": "rank if only methods count as better that were told apart",
     "worst_rank": "rank if only methods count as worse that were told apart",
-    "group": "methods that share a letter cannot be told apart at 5 %: paired t tests, Holm's correction",
+    "group": "methods that share a letter cannot be told apart at 5 %: paired t tests over what `over` says, Holm's "
+    "correction",
     "method": "estimator, with version and parameters where they tell methods apart",
     "estimator": "name without version",
     "estimator_version": "version of the estimator",
     "estimator_params": "parameters as JSON, defaults included",
-    "error": "mean over tasks of |estimate - truth| / max(truth, 1 nat), of each run at most 1",
-    "error_low": "low end of its 95 % interval: two-level studentised bootstrap; over seeds alone Student's t",
+    "error": "mean of |estimate - truth| / max(truth, 1 nat), of each run at most 1; families count equally, in each "
+    "its tasks",
+    "error_low": "low end of its 95 % interval: over families a studentised bootstrap, over seeds Student's t",
     "error_high": "high end",
-    "over": "what intervals and tests are over: tasks and seeds, or seeds",
+    "over": "what intervals and tests are over: families, as a sample of those that one might meet; or seeds, the "
+    "tasks being what they are",
     "bias": "mean of estimate - truth, nats, of the runs that held",
     "variance": "variance of the estimate between seeds, nats², of the runs that held",
     "batch_variance": "variance of the estimate between batches, nats², of the runs that held",
     "saturation": "estimate over the least of true MI, ceiling and the sampler's cap, of the runs that held",
     "violations": "share of the runs whose mean is on the wrong side of the truth by over 3 standard errors; of bounds",
-    "diverged": "share of the runs that diverged",
+    "diverged": "share of the runs whose ranked value is not finite, over 100 nats below 0, or, but for upper bounds, "
+    "over 100 nats above the truth",
     "failed": "share of the runs that crashed or ran out of time",
     "monotonicity": "Kendall's tau between true MI and mean estimate, mean over families",
     "seconds": "seconds of a run",
     "cost": "seconds of a run over those of the reference in the same cells and invocation, geometric mean",
     "win_rate": "share of tasks won against another method, mean over the others; ties count half",
+    "families": "families of tasks on the board: tasks that differ in true MI alone are one",
     "tasks": "tasks on the board",
     "cells": "cells on the board",
     "runs": "runs of the method on the board",
-    "imputed_runs": "of them those that diverged or failed, which count as the largest error",
+    "imputed_runs": "of them those without a finite value, which count as the largest error",
     "imputed_cells": "cells that hold such a run",
     "stands_in": "cells that the runs of another one stand for: the method brings its own critic or sampler",
 }

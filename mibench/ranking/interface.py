@@ -29,9 +29,9 @@ def leaderboard(
 ) -> pd.DataFrame:
     """Rank estimators by their error.
 
-    A run's error is ``|estimate - truth| / max(truth, 1 nat)``, at most 1; a method's is the mean over tasks. Without
-    rows it is the published board: the rows of the suite ``standard`` that come with mibench, as ``mibench
-    leaderboard`` ranks them.
+    A run's error is ``|estimate - truth| / max(truth, 1 nat)``, at most 1; a method's is the mean over families of
+    tasks, in each over its tasks. Without rows it is the published board: the rows of the suite ``standard`` that come
+    with mibench, as ``mibench leaderboard`` ranks them.
 
     Parameters
     ----------

@@ -2,10 +2,17 @@
 
 Notable:
 
-- Every measure is taken in each cell over its seeds, then over the cells of a task, then over tasks, equally.
-- A run is **held** when it ended ok with a finite estimate. Any other (diverged, crashed, out of time) is **imputed**:
-  it counts at the cap in the error, and has no part in what describes estimates (bias, variance, saturation). The two
-  are to be read together: what is described is what the method does when it holds.
+- Every measure is taken in each cell over its seeds, then over the cells of a task, the tasks of a family, and
+  families, equally: like the error, see `mibench.ranking.statistics`.
+- A run **answered** when it ended with a finite value, the one that is ranked. That value is scored as it is, whatever
+  training did on the way: an estimate that was far off for a while and ended at the truth is at the truth. A run
+  without an answer (crashed, out of time, not finite) is **imputed**: it counts at the cap.
+- A run **diverged** when what is ranked ran away: see `Measures.ran_away`. It is scored like any other, but has no part
+  in what describes estimates (bias, variance, saturation), where one such run would hide all others. Runs that answered
+  and did not diverge are **held**. The two are to be read together: what is described is what the method does when it
+  holds.
+- The status ``diverged`` of a stored row is another thing: it looks at the training, at any time of it, and at the
+  truth. Boards do not use it.
 """
 
 from __future__ import annotations
@@ -24,14 +31,13 @@ from mibench.ranking.matrix import Matrix
 from mibench.ranking.statistics import (
     Bools,
     Ints,
-    by_task_and_seed,
     by_unit,
     equal_mean,
     finite_mean,
     monotonicity,
     normalised_error,
 )
-from mibench.store.columns import FAILURE_STATUSES
+from mibench.store.columns import FAILURE_STATUSES, RESULT_STATUSES
 
 VALUES: Mapping[str, str] = {"stream": FINAL, "dataset": "estimate_test"}
 """The estimate that is ranked: the median over the window's training batches, or the value on the test part."""
@@ -41,6 +47,9 @@ _MEANS: Mapping[str, str] = {"stream": "estimate_train", "dataset": "estimate_te
 
 _SPREADS: Mapping[str, str] = {"stream": "estimate_train_sd", "dataset": "estimate_fresh_sd"}
 """Standard deviation between batches: those of the window, or fresh ones where the window's are trained on again."""
+
+RUN_AWAY = 100.0
+"""Nats below 0, or above the truth, from which on a ranked value is no estimate of it but a run that ran away."""
 
 _SLACK = 3.0
 """Standard errors by which a run must pass the truth to count as a violation: a bound that is exactly at the truth
@@ -58,7 +67,7 @@ class Measures:
     regime
         ``"stream"`` or ``"dataset"``.
     cap
-        The largest error of a run, and that of a run that was not held.
+        The largest error of a run, and that of a run without an answer.
     """
 
     matrix: Matrix
@@ -76,25 +85,60 @@ class Measures:
         return self.matrix.cells["task"].to_numpy(np.int64)
 
     @functools.cached_property
-    def held(self) -> Bools:
-        """Runs that ended ok with a finite estimate: (K, C, S)."""
-        finite = np.isfinite(self.matrix.numbers(VALUES[self.regime]))
-        return finite & self.matrix.matches("status", "ok")
+    def families(self) -> Ints:
+        """Family of every task, from 0: (T,)."""
+        families = np.empty(int(self.tasks.max()) + 1, dtype=np.int64)
+        families[self.tasks] = self.matrix.cells["family"].to_numpy(np.int64)
+        return families
+
+    @functools.cached_property
+    def values(self) -> Floats:
+        """What is ranked, nats; NaN where there is none: (K, C, S)."""
+        return self.matrix.numbers(VALUES[self.regime])
+
+    @functools.cached_property
+    def finished(self) -> Bools:
+        """Runs that ended with a result, finite or not: (K, C, S)."""
+        return self.matrix.matches("status", *RESULT_STATUSES)
+
+    @functools.cached_property
+    def answered(self) -> Bools:
+        """Runs that ended with a finite value: (K, C, S)."""
+        return self.finished & np.isfinite(self.values)
 
     @functools.cached_property
     def imputed(self) -> Bools:
-        """Runs that count at the cap: (K, C, S)."""
-        return (self.matrix.rows >= 0) & ~self.held
+        """Runs that count at the cap, since they have no answer: (K, C, S)."""
+        return (self.matrix.rows >= 0) & ~self.answered
+
+    @functools.cached_property
+    def ran_away(self) -> Bools:
+        """Runs whose ranked value diverged: (K, C, S).
+
+        It is not finite; or `RUN_AWAY` under 0, where nothing that information could be explains it, whatever the
+        truth; or as much over the truth. Information has no upper end, so that on this side the truth is needed; so far
+        off, it makes no difference how well it is known. Of upper bounds the last does not count: what they are over
+        the truth is their bias, which for CLUB at 30 nats is hundreds of nats by its formula.
+        """
+        upper = (self.matrix.methods["kind"] == "upper").to_numpy(bool)[:, None, None]
+        above = (self.values > self.truth[:, None] + RUN_AWAY) & ~upper
+        return self.finished & (~np.isfinite(self.values) | (self.values < -RUN_AWAY) | above)
+
+    @functools.cached_property
+    def held(self) -> Bools:
+        """Runs that answered and did not diverge: (K, C, S)."""
+        return self.answered & ~self.ran_away
 
     @functools.cached_property
     def estimates(self) -> Floats:
         """Estimates of the runs that held, nats; NaN elsewhere: (K, C, S)."""
-        return np.where(self.held, self.matrix.numbers(VALUES[self.regime]), math.nan)
+        return np.where(self.held, self.values, math.nan)
 
     @functools.cached_property
     def errors(self) -> Floats:
         """Normalised errors of all runs; NaN where a cell has fewer seeds than others: (K, C, S)."""
-        errors = normalised_error(self.estimates, self.truth[:, None], cap=self.cap)
+        answers = np.where(self.answered, self.values, math.nan)
+        errors = normalised_error(answers, self.truth[:, None], cap=self.cap)
         return np.where(self.matrix.rows >= 0, errors, math.nan)
 
     @functools.cached_property
@@ -107,11 +151,6 @@ class Measures:
         """Mean errors by task: (K, T)."""
         return by_unit(self.cell_errors, self.tasks)
 
-    @property
-    def seed_errors(self) -> Floats:
-        """Errors by task and seed, means over the cells of a task: (K, T, S)."""
-        return by_task_and_seed(self.errors, self.tasks)
-
     @functools.cached_property
     def cell_estimates(self) -> Floats:
         """Mean estimates of the runs that held by cell, nats; NaN where none did: (K, C)."""
@@ -119,14 +158,14 @@ class Measures:
 
     def bias(self) -> Floats:
         """Mean of estimate - truth over the runs that held, nats."""
-        return equal_mean(self.cell_estimates - self.truth, self.tasks)
+        return self._over_cells(self.cell_estimates - self.truth)
 
     def variance(self) -> Floats:
         """Variance of the estimate between the seeds of a cell, nats²; of two runs that held, or more."""
         count = self.held.sum(axis=2)
         with np.errstate(over="ignore"):
             squares = np.where(self.held, (self.estimates - self.cell_estimates[..., None]) ** 2, 0.0).sum(axis=2)
-        return equal_mean(np.where(count > 1, squares / np.maximum(count - 1, 1), math.nan), self.tasks)
+        return self._over_cells(np.where(count > 1, squares / np.maximum(count - 1, 1), math.nan))
 
     def batch_variance(self) -> Floats:
         """Variance of the estimate between the batches of a run that held, nats²."""
@@ -169,8 +208,8 @@ class Measures:
         return np.fmax(count, 1.0)
 
     def diverged(self) -> Floats:
-        """Share of the runs that diverged."""
-        return self.share(self.matrix.matches("status", "diverged"))
+        """Share of the runs whose ranked value ran away or is not finite."""
+        return self.share(self.ran_away)
 
     def failed(self) -> Floats:
         """Share of the runs that crashed or ran out of time."""
@@ -189,7 +228,7 @@ class Measures:
         """Seconds of a run relative to those of a reference method in the same cells, run in the same invocation.
 
         Seconds of different machines, or of one that was busy at one time and idle at another, say nothing beside each
-        other. The geometric mean over tasks, so that being twice as slow here and twice as fast there makes 1.
+        other. The geometric mean, so that being twice as slow here and twice as fast there makes 1.
 
         Parameters
         ----------
@@ -202,14 +241,18 @@ class Measures:
         if not ratios:
             return np.full(len(self.matrix.methods), math.nan)
         known = np.where(np.isfinite(ratios), ratios, math.nan)
-        return np.exp(equal_mean(finite_mean(known, axis=0), self.tasks))
+        return np.exp(self._over_cells(finite_mean(known, axis=0)))
 
     def share(self, marked: Bools) -> Floats:
         """Share of marked runs."""
         return self._mean(np.where(self.matrix.rows >= 0, marked, math.nan))
 
     def _mean(self, values: Floats) -> Floats:
-        return equal_mean(finite_mean(values, axis=2), self.tasks)
+        return self._over_cells(finite_mean(values, axis=2))
+
+    def _over_cells(self, values: Floats) -> Floats:
+        """Average over the cells of tasks, the tasks of families, and families: (K, C) to (K,); NaN are left out."""
+        return equal_mean(by_unit(values, self.tasks), self.families)
 
 
 def seconds_by_session(matrix: Matrix) -> dict[str, Floats]:
@@ -230,7 +273,8 @@ def table_of_cells(measures: Measures, track: str) -> pd.DataFrame:
     DataFrame
         A row per method and cell: ``track``, ``method``, ``cell``, ``family``, ``mi_true`` (nats), ``batch``,
         ``setup`` (a number: cells that differ in their task alone have the same), ``runs``,
-        ``imputed`` (how many of them count at the cap), ``estimate`` (mean of the others, nats) and ``error``.
+        ``imputed`` (how many of them have no answer and count at the cap), ``estimate`` (mean of those that held, nats)
+        and ``error``.
     """
     matrix = measures.matrix
     methods, cells = matrix.rows.shape[:2]

@@ -50,7 +50,7 @@ class Standing:
         The other methods: those told apart from it, and those that could not be.
     cells
         A row per cell, those first in which it is most ahead of the median of the others: ``cell``, ``family``,
-        ``mi_true`` and ``estimate`` (nats), ``imputed`` (runs that count as the largest error), ``error``, ``median``
+        ``mi_true`` and ``estimate`` (nats), ``imputed`` (runs without a finite value), ``error``, ``median``
         (error of the other methods), ``best`` (least error of them), ``best_method`` and ``place`` (1 the best).
     """
 

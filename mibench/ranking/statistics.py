@@ -4,7 +4,12 @@ Notable:
 
 - Methods are on the first axis (K), cells on the second (C), seeds on the third (S). NaN fills the seeds that a cell
   has fewer than another; it is at the same places for all methods, since the matrix is dense.
-- A task is one unit: its value is the mean over its cells, a cell's the mean over its seeds, and tasks count equally.
+- A cell's value is the mean over its seeds, a task's the mean over its cells, a family's the mean over its tasks, which
+  are its levels of true MI, and families count equally. What is ranked, its interval and its tests are of that mean.
+- Why families and not tasks: the levels of a family are alike in what makes them hard, so that the errors of a method
+  on them, and the differences of two methods, are correlated. Five levels of one family are not five witnesses; how
+  many there are was a question of cost. A mean over tasks would weigh a family by it, and no sample of families would
+  say how far that mean is from the one that it stands for.
 - Every function is deterministic; the one that draws takes its generator.
 """
 
@@ -25,15 +30,12 @@ Bools = npt.NDArray[np.bool_]
 ROUNDING = 1e-12
 """Errors are of order 1: differences, spreads and standard errors below this are rounding."""
 
-FEWEST_TASKS = 5
-"""Fewer tasks say nothing of others: boards of so few have intervals and tests over seeds alone."""
-
 LEAST_SPREAD = 0.25
 """Share of the standard error below which that of a resample is not taken to fall."""
 
 
 class Intervals(NamedTuple):
-    """Means with both ends of their intervals, each (K,); an end is NaN where there is one task."""
+    """Means with both ends of their intervals, each (K,); an end is NaN where nothing is known of it."""
 
     mean: Floats
     low: Floats
@@ -96,28 +98,30 @@ def finite_mean(values: Floats, axis: int) -> Floats:
 def bootstrap_interval(
     errors: Floats,
     tasks: Ints,
+    families: Ints,
     generator: np.random.Generator,
     *,
     confidence: float = 0.95,
     resamples: int = 1999,
     limits: tuple[float, float] = (-math.inf, math.inf),
 ) -> Intervals:
-    """Interval of the mean error over tasks and seeds: a two-level studentised bootstrap.
+    """Interval of the mean error over families that one might meet: a studentised bootstrap of whole families.
 
-    A resample draws T tasks with replacement and, for every task drawn, the seeds of each of its cells with
-    replacement. Seeds are drawn within tasks because no run shares its randomness with that of another task, whatever
-    its seed's number. All methods are given the same draws, so that their intervals do not depend on which others there
-    are, and runs on one fixed sample stay together.
+    A resample draws F families with replacement, each with all its tasks, and within them the seeds of their cells with
+    replacement. Families are drawn whole because errors on the levels of a family go together: drawn apart, as if
+    independent, they make intervals that cover 81 % in place of 95 % (intraclass correlation 0.6). Seeds are drawn task
+    by task because no run shares its randomness with that of another task, whatever its seed's number. All methods are
+    given the same draws, so that their intervals do not depend on which others there are, and runs on one fixed sample
+    stay together.
 
-    The resampled quantity is ``(mean* - mean) / se*`` with the standard error of the T task means, and the interval is
-    ``mean - q se`` between its quantiles. Why not the quantiles of ``mean*`` themselves: of few tasks they are too
-    close (with 8 tasks a 95 % interval covers 87 %), and drawing seeds as well as tasks counts the seeds' noise twice
-    (98 % of 17 tasks that are alike). Both cancel in the ratio, and it follows skew, which Student's t does not:
-    errors of a method that is good at most tasks and useless at few are skewed.
+    The resampled quantity is ``(mean* - mean) / se*`` with the standard error of the F family means, and the interval
+    is ``mean - q se`` between its quantiles. Why not the quantiles of ``mean*`` themselves: of few families they are
+    too close (with 8 a 95 % interval covers 87 %), and drawing seeds as well as families counts the seeds' noise twice.
+    Both cancel in the ratio, and it follows skew, which Student's t does not: errors of a method that is good at most
+    families and useless at few are skewed. ``benchmarks/boards.py`` measures how often it covers.
 
-    Where all tasks but one are alike, a third of the resamples misses that one, has no spread, and would make the
-    interval endless: of `FEWEST_TASKS` tasks or more, ``se*`` is taken to be `LEAST_SPREAD` of the standard error at
-    least.
+    Where all families but one are alike, a third of the resamples misses that one, has no spread, and would make the
+    interval endless: ``se*`` is taken to be `LEAST_SPREAD` of the standard error at least.
 
     Parameters
     ----------
@@ -125,6 +129,8 @@ def bootstrap_interval(
         Errors of runs (K, C, S).
     tasks
         Task of each cell, from 0 without gaps, shape (C,).
+    families
+        Family of each task, from 0 without gaps, shape (T,).
     generator
         Where the draws come from.
     confidence
@@ -136,15 +142,13 @@ def bootstrap_interval(
 
     Source: Davison and Hinkley (1997, "Bootstrap methods and their application"), sections 2.4 and 3.8.
     """
-    means = by_unit(finite_mean(errors, axis=2), tasks)
+    means = by_unit(by_unit(finite_mean(errors, axis=2), tasks), families)
     mean, se = mean_and_error(means)
-    count = means.shape[1]
-    if count < 2:
+    if means.shape[1] < 2:
         unknown = np.full_like(mean, math.nan)
         return Intervals(mean, unknown, unknown)
-    drawn_mean, drawn_se = mean_and_error(_resampled_task_means(errors, tasks, generator, resamples))
-    if count >= FEWEST_TASKS:
-        drawn_se = np.maximum(drawn_se, LEAST_SPREAD * se[:, None])
+    drawn_mean, drawn_se = mean_and_error(_resampled_family_means(errors, tasks, families, generator, resamples))
+    drawn_se = np.maximum(drawn_se, LEAST_SPREAD * se[:, None])
     deviation = drawn_mean - mean[:, None]
     deviation[np.abs(deviation) < ROUNDING] = 0.0
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -158,18 +162,26 @@ def bootstrap_interval(
 
 
 def seed_interval(
-    errors: Floats, *, confidence: float = 0.95, limits: tuple[float, float] = (-math.inf, math.inf)
+    errors: Floats,
+    families: Ints,
+    *,
+    confidence: float = 0.95,
+    limits: tuple[float, float] = (-math.inf, math.inf),
 ) -> Intervals:
-    """Interval of the mean error over seeds, the tasks being what they are: Student's t, stratified by task.
+    """Interval of the mean error on these very tasks over seeds: Student's t, stratified by task.
+
+    It is of the mean that the same tasks would give with all seeds, and says nothing of other tasks or families.
 
     Parameters
     ----------
     errors
         Errors by task and seed (K, T, S), from `by_task_and_seed`.
+    families
+        Family of each task, from 0 without gaps, shape (T,).
     confidence, limits
         As in `bootstrap_interval`.
     """
-    mean, se, freedom = mean_over_seeds(errors)
+    mean, se, freedom = mean_over_seeds(errors, families)
     half = stdtrit(freedom, (1 + confidence) / 2) * se
     half = np.where(se == 0, 0.0, half)
     return Intervals(mean, np.clip(mean - half, *limits), np.clip(mean + half, *limits))
@@ -180,28 +192,37 @@ def by_task_and_seed(errors: Floats, tasks: Ints) -> Floats:
     return by_unit(errors.swapaxes(1, 2), tasks).swapaxes(1, 2)
 
 
-def mean_over_seeds(values: Floats) -> tuple[Floats, Floats, Floats]:
-    """Mean over tasks of the means over seeds, its standard error over seeds, and Satterthwaite's degrees of freedom.
+def mean_over_seeds(values: Floats, families: Ints) -> tuple[Floats, Floats, Floats]:
+    """Mean over families of the means over seeds, its standard error over seeds, and Satterthwaite's freedom.
 
     Parameters
     ----------
     values
         (..., T, S). The variances of tasks may differ.
+    families
+        Family of each task, from 0 without gaps, shape (T,).
 
     Returns
     -------
     tuple
         Each (...,); error and freedom are NaN where a task has one seed alone, the error exactly 0 where seeds agree.
     """
+    weights = _task_weights(families)
     count = (~np.isnan(values)).sum(axis=-1)
     means = finite_mean(values, axis=-1)
     spread = np.abs(values - means[..., None])
     squares = np.where(spread > ROUNDING, spread**2, 0.0).sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        parts = squares / (count - 1) / count
+        parts = weights**2 * squares / (count - 1) / count
         freedom = parts.sum(axis=-1) ** 2 / (parts**2 / (count - 1)).sum(axis=-1)
-    tasks = values.shape[-2]
-    return means.mean(axis=-1), np.sqrt(parts.sum(axis=-1)) / tasks, freedom
+    return by_unit(means, families).mean(axis=-1), np.sqrt(parts.sum(axis=-1)), freedom
+
+
+def _task_weights(families: Ints) -> Floats:
+    """Share of each task in the mean over families: (T,), summing to 1."""
+    sizes = np.bincount(families)
+    weights: Floats = 1 / (sizes.size * sizes[families])
+    return weights
 
 
 def mean_and_error(means: Floats) -> tuple[Floats, Floats]:
@@ -211,24 +232,38 @@ def mean_and_error(means: Floats) -> tuple[Floats, Floats]:
     return means.mean(axis=-1), np.where(se < ROUNDING, 0.0, se)
 
 
-def _resampled_task_means(errors: Floats, tasks: Ints, generator: np.random.Generator, resamples: int) -> Floats:
-    """Draw tasks, and seeds within them: task means (K, resamples, T), in the order of the draws."""
-    count = int(tasks.max()) + 1
-    chosen = generator.integers(count, size=(resamples, count))
-    shares = generator.random((resamples, count, errors.shape[2]))
-    means = np.empty((errors.shape[0], resamples, count))
-    for task in range(count):
-        at = chosen == task
-        cells = np.flatnonzero(tasks == task)
-        means[:, at] = np.mean([_resampled_cell(errors[:, cell], shares[at]) for cell in cells], axis=0)
+def _resampled_family_means(
+    errors: Floats, tasks: Ints, families: Ints, generator: np.random.Generator, resamples: int
+) -> Floats:
+    """Draw families, and seeds within their tasks: family means (K, resamples, F), in the order of the draws."""
+    sizes = np.bincount(families)
+    chosen = generator.integers(sizes.size, size=(resamples, sizes.size))
+    shares = generator.random((resamples, sizes.size, sizes.max(), errors.shape[2]))
+    means = np.empty((errors.shape[0], resamples, sizes.size))
+    for family in range(sizes.size):
+        at = chosen == family
+        means[:, at] = np.mean(
+            [
+                _resampled_task(errors[:, tasks == task], shares[at, level])
+                for level, task in enumerate(np.flatnonzero(families == family))
+            ],
+            axis=0,
+        )
     return means
+
+
+def _resampled_task(errors: Floats, shares: Floats) -> Floats:
+    """Means over the cells of a task, of as many seeds as each has: errors (K, C, S) and draws (n, S) to (K, n)."""
+    mean: Floats = np.mean([_resampled_cell(errors[:, cell], shares) for cell in range(errors.shape[1])], axis=0)
+    return mean
 
 
 def _resampled_cell(errors: Floats, shares: Floats) -> Floats:
     """Means of as many seeds as the cell has: errors (K, S) and uniform draws (n, S) to (K, n)."""
     known = np.flatnonzero(~np.isnan(errors[0]))
-    slots = known[(shares[:, : known.size] * known.size).astype(np.int64)]
-    mean: Floats = errors[:, slots].mean(axis=-1)
+    drawn = (shares[:, : known.size] * known.size).astype(np.int64)
+    times = (drawn[..., None] == np.arange(known.size)).sum(axis=1)  # how often each seed was drawn (n, seeds)
+    mean: Floats = errors[:, known] @ times.T / known.size
     return mean
 
 

@@ -119,17 +119,17 @@ def standing_sentence(comparison: Comparison, standing: Standing) -> str:
     methods = plural(len(standing.board.table), "method")
     rank = f"rank {row['rank']} of {methods}"
     if row["best_rank"] != row["worst_rank"]:
-        rank += f" ({row['best_rank']} to {row['worst_rank']} at 95 %)"
+        rank += f" ({row['best_rank']} to {row['worst_rank']} at 95 %, over {row['over']})"
     interval = ""
     if math.isfinite(row["error_low"]):
-        interval = f" [{row['error_low']:.3f}, {row['error_high']:.3f}]"
+        interval = f" [{row['error_low']:.3f}, {row['error_high']:.3f}, 95 % over {row['over']}]"
     parts = [
         f"Track {standing.board.track}: {comparison.method} has {rank}, group {row['group']}, "
         f"with an error of {row['error']:.3f}{interval}",
         f"it is ahead of the others' median in {standing.ahead} of {plural(len(standing.cells), 'cell')}",
     ]
     if row["imputed_runs"]:
-        parts.append(f"{row['imputed_runs']} of its {row['runs']} runs diverged or failed and count as 1")
+        parts.append(f"{row['imputed_runs']} of its {row['runs']} runs have no finite value and count as 1")
     if pd.notna(row["cost"]):
         reference = ESTIMATORS.entry(REFERENCE).name
         parts.append(f"a run takes {row['cost']:.2g} times as long as one of {reference} on this machine")

@@ -165,19 +165,57 @@ class TestNumbers:
 
 class TestImputation:
     @pytest.mark.parametrize(
-        ("status", "value"), [("diverged", 80.0), ("diverged", NAN), ("crashed", NAN), ("timeout", NAN)]
+        ("status", "value"),
+        [("diverged", NAN), ("diverged", math.inf), ("ok", -math.inf), ("crashed", NAN), ("timeout", 2.0)],
     )
-    def test_what_did_not_hold_counts_as_one_and_is_marked(self, status: str, value: float) -> None:
+    def test_what_has_no_finite_answer_counts_as_one_and_is_marked(self, status: str, value: float) -> None:
         runs = rows(THREE, noise=0)
         first = runs.index[runs["estimator"] == "nwj"][0]
         runs.loc[first, ["status", "estimate_train", "estimate_train_median"]] = [status, value, value]
         found = board(runs).loc["nwj"]
         assert found["error"] == pytest.approx(0.1 + 0.9 / 12)
         assert found[["imputed_runs", "imputed_cells"]].tolist() == [1, 1]
-        assert found["diverged" if status == "diverged" else "failed"] == pytest.approx(1 / 12)
+        assert found["diverged" if status in ("ok", "diverged") else "failed"] == pytest.approx(1 / 12)
         assert found["bias"] == pytest.approx(board(rows(THREE, noise=0)).loc["nwj", "bias"])  # of the runs that held
         cells = rank_methods(runs).cells.query("method == 'nwj'")
         assert cells["imputed"].tolist() == [1, 0, 0, 0, 0, 0]
+
+    def with_value(self, value: float, status: str, truth: float = 5.0, kind: str = "lower") -> pd.Series:
+        """Return the row of a method with one run, on a board of its own."""
+        return board(pd.DataFrame([run("nwj", truth, value, 0, status=status, kind=kind)])).loc["nwj"]
+
+    @pytest.mark.parametrize("status", ["ok", "diverged"])
+    def test_what_was_answered_is_scored_whatever_training_did_on_the_way(self, status: str) -> None:
+        for value, error in ((4.9, 0.02), (5.1, 0.02), (8.0, 0.6), (30.0, 1.0), (-3.0, 1.0)):
+            found = self.with_value(value, status)
+            assert found["error"] == pytest.approx(error)
+            assert found[["diverged", "imputed_runs"]].tolist() == [0, 0]
+            assert found["bias"] == pytest.approx(value - 5)
+
+    @pytest.mark.parametrize("status", ["ok", "diverged"])
+    def test_as_far_over_the_truth_is_as_far_under_it(self, status: str) -> None:
+        over, under = (self.with_value(value, status, truth=30.0) for value in (32.1, 27.9))
+        assert over["error"] == pytest.approx(under["error"]) == pytest.approx(0.07)
+        assert over["diverged"] == under["diverged"] == 0
+
+    @pytest.mark.parametrize(
+        ("value", "kind", "diverged"),
+        [
+            (-100.1, "lower", 1), (-99.9, "lower", 0), (105.1, "lower", 1), (104.9, "lower", 0),
+            (105.1, "plug-in", 1), (-100.1, "upper", 1), (105.1, "upper", 0), (math.inf, "upper", 1),
+        ],
+    )  # fmt: skip
+    def test_what_is_ranked_diverges_on_either_side_and_whatever_the_status(
+        self, value: float, kind: str, diverged: int
+    ) -> None:
+        for status in ("ok", "diverged"):
+            found = self.with_value(value, status, kind=kind)
+            assert found[["error", "diverged"]].tolist() == [1, diverged]
+            assert found["imputed_runs"] == (not math.isfinite(value))
+            assert math.isnan(found["bias"]) == bool(diverged)
+
+    def test_below_nothing_the_truth_does_not_matter(self) -> None:
+        assert [self.with_value(-100.1, "ok", truth)["diverged"] for truth in (0.0, 5.0, 1000.0)] == [1, 1, 1]
 
     def test_a_run_that_crashed_before_anything_was_known_of_it_has_its_place(self) -> None:
         runs = rows(THREE)
@@ -188,7 +226,7 @@ class TestImputation:
 
     def test_a_method_that_never_holds_is_ranked_last_without_descriptions(self) -> None:
         runs = rows(THREE)
-        runs.loc[runs["estimator"] == "dv", "status"] = "diverged"
+        runs.loc[runs["estimator"] == "dv", "estimate_train_median"] = 1e6
         found = board(runs).loc["dv"]
         assert found[["rank", "error", "error_low", "error_high", "diverged"]].tolist() == [3, 1, 1, 1, 1]
         assert np.isnan([found["bias"], found["variance"], found["saturation"]]).all()
@@ -367,8 +405,28 @@ class TestParts:
         table = mibench.leaderboard(rows(THREE), by="family")
         assert table["part"].unique().tolist() == ["gaussian20d-v1", "student-t-v1"]
         assert (table["tasks"] == 3).all()
+        assert (table["families"] == 1).all()
         assert (table["over"] == "seeds").all()
-        assert (mibench.leaderboard(rows(THREE))["over"] == "tasks and seeds").all()
+
+    def test_boards_of_few_families_speak_of_seeds_and_those_of_eight_of_families(self) -> None:
+        few, enough = (
+            mibench.leaderboard(rows(THREE, tasks=tuple(f"family-{i}" for i in range(count)))) for count in (7, 8)
+        )
+        assert few[["families", "tasks", "over"]].drop_duplicates().to_numpy().tolist() == [[7, 21, "seeds"]]
+        assert enough[["families", "tasks", "over"]].drop_duplicates().to_numpy().tolist() == [[8, 24, "families"]]
+
+    def test_levels_are_no_families_however_many(self) -> None:
+        table = mibench.leaderboard(rows(THREE, tasks=("gaussian20d",), levels=tuple(range(2, 14))))
+        assert table[["families", "tasks", "over"]].drop_duplicates().to_numpy().tolist() == [[1, 12, "seeds"]]
+
+    def test_families_count_equally_however_many_levels_they_have(self) -> None:
+        runs = pd.DataFrame([
+            *(run("nwj", truth, truth / 2, 0) for truth in (2.0, 5.0, 10.0)),  # 0.5 on three levels
+            run("nwj", 5.0, 4.5, 0, task="student-t"),  # 0.1 on one
+        ])  # fmt: skip
+        found = board(runs).loc["nwj"]
+        assert found["error"] == pytest.approx(0.3)
+        assert found["bias"] == pytest.approx((-17 / 6 - 0.5) / 2)
 
     def test_families_differ_in_their_parameters_but_not_in_mi(self) -> None:
         base = "normal-pairs-v1:dim_x=5:mi={}:pairs=5"
@@ -385,12 +443,6 @@ class TestParts:
         table = mibench.leaderboard(runs, by="regime").set_index(["part", "method"])
         assert table.loc[("below log N", "nwj"), ["tasks", "cells"]].tolist() == [4, 6]
         assert table.loc[("above log N", "nwj"), ["tasks", "cells"]].tolist() == [4, 6]
-
-    def test_boards_of_few_tasks_speak_of_seeds_and_those_of_five_of_tasks_too(self) -> None:
-        few = mibench.leaderboard(rows(THREE, tasks=("gaussian20d",), levels=(2.0, 3.0, 4.0, 5.0)))
-        more = mibench.leaderboard(rows(THREE, tasks=("gaussian20d",), levels=(2.0, 3.0, 4.0, 5.0, 6.0)))
-        assert set(few["over"]) == {"seeds"}
-        assert set(more["over"]) == {"tasks and seeds"}
 
     def test_a_board_of_one_task_has_an_interval_over_seeds(self) -> None:
         table = mibench.leaderboard(rows(THREE, tasks=("gaussian20d",), levels=(5.0,), seeds=4))
@@ -434,7 +486,8 @@ class TestReproducibility:
         pd.testing.assert_frame_equal(one.cells, two.cells, check_exact=True)
 
     def test_the_generator_decides_the_draws_and_nothing_else(self) -> None:
-        first, again, other = (board(rows(THREE), generator=np.random.default_rng(seed)) for seed in (5, 5, 6))
+        runs = rows(THREE, tasks=tuple(f"family-{i}" for i in range(8)))
+        first, again, other = (board(runs, generator=np.random.default_rng(seed)) for seed in (5, 5, 6))
         pd.testing.assert_frame_equal(first, again, check_exact=True)
         assert (first["error_low"] != other["error_low"]).any()
         ends = ["error_low", "error_high"]
@@ -512,10 +565,10 @@ class TestSuites:
         assert main(["leaderboard", "--results", "results", "--suite", "small", "--wins"]) == 0
         out = capfd.readouterr().out
         for part in (
-            "lower bounds, fresh pairs at every step (track lower): 2 methods, 3 tasks, 6 cells",
+            "lower bounds, fresh pairs at every step (track lower): 2 methods, 3 tasks of 2 families, 6 cells",
             "left out of track lower: dv lacks 6 of 12 runs",
             "share a letter",
-            "Intervals and tests are over seeds.",
+            "Intervals and tests are over seeds: they speak of these tasks and of no others",
         ):
             assert part in out, part
         assert main(["leaderboard", "--results", "results", "--suite", "small", "--json"]) == 0

@@ -11,7 +11,9 @@ from scipy import stats
 
 from mibench.analysis.metrics import Floats
 from mibench.ranking.groups import holm, letters, paired_p_values, paired_p_values_over_seeds, ranks, win_shares
+from mibench.ranking.inference import infer
 from mibench.ranking.statistics import (
+    LEAST_SPREAD,
     Bools,
     bootstrap_interval,
     by_task_and_seed,
@@ -23,9 +25,12 @@ from mibench.ranking.statistics import (
     normalised_error,
     seed_interval,
 )
+from tests.support.simulated_boards import CORRELATIONS, FAMILIES, simulate, simulated_board
 
 BOARDS = 500
 NAN = math.nan
+ONE = np.zeros(1, dtype=np.int64)
+"""The family of a board's only task."""
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -70,11 +75,13 @@ def simulated(kind: str, draws: np.random.Generator, *, methods: int = 3, tasks:
 
 
 class TestBootstrap:
+    """Families of one task each, but where something else is said."""
+
     @pytest.mark.parametrize("kind", ["alike tasks", "spread tasks", "skewed"])
     def test_intervals_cover_at_their_level_on_500_boards(self, kind: str) -> None:
-        draws, covered = generator(1), []
+        draws, covered, each = generator(1), [], np.arange(8)
         for _ in range(BOARDS):
-            interval = bootstrap_interval(simulated(kind, draws), np.arange(8), draws, resamples=399)
+            interval = bootstrap_interval(simulated(kind, draws), each, each, draws, resamples=399)
             covered.append((interval.low <= 0.4) & (interval.high >= 0.4))
         # Three standard errors of 500 boards are 0.029; methods of a board share their tasks and add little.
         assert 0.95 - 0.029 < np.mean(covered) < 0.95 + 0.029
@@ -92,81 +99,146 @@ class TestBootstrap:
         values = np.array([0.1, 0.2, 0.5, 0.9])
         every = np.array(list(itertools.product(values, repeat=4)))
         mean, se = values.mean(), values.std(ddof=1) / 2
-        with np.errstate(divide="ignore"):
-            ratio = (every.mean(axis=1) - mean) / (every.std(axis=1, ddof=1) / 2)
+        drawn_se = np.maximum(every.std(axis=1, ddof=1) / 2, LEAST_SPREAD * se)
+        ratio = (every.mean(axis=1) - mean) / drawn_se
         low, high = mean - np.quantile(ratio, [0.9, 0.1], method="inverted_cdf") * se
-        found = bootstrap_interval(values[None, :, None], np.arange(4), generator(), confidence=0.8, resamples=39999)
+        each = np.arange(4)
+        found = bootstrap_interval(values[None, :, None], each, each, generator(), confidence=0.8, resamples=39999)
         assert found.mean == pytest.approx([0.425])
         assert [found.low[0], found.high[0]] == pytest.approx([low, high], abs=0.01)
 
-    def test_seeds_are_drawn_as_well_as_tasks(self) -> None:
+    def test_families_are_drawn_whole_and_count_equally(self) -> None:
+        # Families of 1, 3, 2 and 1 tasks, each of the same errors within: as if each were one task of that error.
+        families = np.array([0, 1, 1, 1, 2, 2, 3])
+        values = np.array([0.1, 0.2, 0.5, 0.9])
+        levels = bootstrap_interval(
+            values[families][None, :, None], np.arange(7), families, generator(), confidence=0.8
+        )
+        each = np.arange(4)
+        alone = bootstrap_interval(values[None, :, None], each, each, generator(), confidence=0.8)
+        assert levels.mean == alone.mean == pytest.approx([0.425])
+        assert (levels.low[0], levels.high[0]) == (alone.low[0], alone.high[0])
+
+    def test_seeds_are_drawn_as_well_as_families(self) -> None:
         errors = simulated("spread tasks", generator(3))
         means = np.repeat(errors.mean(axis=2, keepdims=True), 3, axis=2)  # the same task means without spread of seeds
-        drawn, fixed = (bootstrap_interval(values, np.arange(8), generator()) for values in (errors, means))
+        each = np.arange(8)
+        drawn, fixed = (bootstrap_interval(values, each, each, generator()) for values in (errors, means))
         assert drawn.mean == pytest.approx(fixed.mean)
         assert (np.abs(drawn.low - fixed.low) > 1e-4).all()
 
     def test_a_method_s_interval_does_not_depend_on_the_others(self) -> None:
         errors = simulated("spread tasks", generator(3))
-        together = bootstrap_interval(errors, np.arange(8), generator())
-        alone = bootstrap_interval(errors[[1]], np.arange(8), generator())
-        assert [value[1] for value in together] == [value[0] for value in alone]
+        each = np.arange(8)
+        together = bootstrap_interval(errors, each, each, generator())
+        alone = bootstrap_interval(errors[[1]], each, each, generator())
+        assert [value[1] for value in together] == pytest.approx([value[0] for value in alone], rel=1e-12)
 
     def test_cells_may_have_unequal_numbers_of_seeds(self) -> None:
         errors = simulated("spread tasks", generator(3))
         errors[:, ::2, 2] = NAN
-        found = bootstrap_interval(errors, np.arange(8), generator())
+        found = bootstrap_interval(errors, np.arange(8), np.arange(8), generator())
         assert found.mean == pytest.approx(finite_mean(errors, axis=2).mean(axis=1))
         assert (found.low < found.mean).all()
         assert (found.high > found.mean).all()
 
-    def test_one_task_has_no_interval_over_tasks(self) -> None:
-        found = bootstrap_interval(np.array([[[0.1, 0.2]]]), np.array([0]), generator())
+    def test_one_family_has_no_interval_over_families(self) -> None:
+        found = bootstrap_interval(
+            np.array([[[0.1, 0.2], [0.1, 0.2]]]), np.arange(2), np.zeros(2, np.int64), generator()
+        )
         assert found.mean == pytest.approx([0.15])
         assert np.isnan([found.low, found.high]).all()
 
-    def test_two_tasks_with_a_seed_each_say_nothing_beyond_the_limits(self) -> None:
-        found = bootstrap_interval(np.array([[[0.1], [0.3]]]), np.array([0, 1]), generator(), limits=(0, 1))
-        assert (found.low, found.high) == (0, 1)
+    def test_ends_do_not_pass_the_limits(self) -> None:
+        errors = np.array([0.01, 0.02, 0.05, 0.9])[None, :, None]
+        free, held = (
+            bootstrap_interval(errors, np.arange(4), np.arange(4), generator(), limits=limits)
+            for limits in ((-math.inf, math.inf), (0.0, 1.0))
+        )
+        assert free.low < 0
+        assert held.low == 0
+        assert held.high == np.minimum(free.high, 1)
 
-    @pytest.mark.parametrize("tasks", [5, 8, 17])
-    def test_one_task_unlike_all_others_does_not_make_it_endless(self, tasks: int) -> None:
-        errors = np.ones((1, tasks, 1))
+    @pytest.mark.parametrize("families", [5, 8, 17])
+    def test_one_family_unlike_all_others_does_not_make_it_endless(self, families: int) -> None:
+        errors, each = np.ones((1, families, 1)), np.arange(families)
         errors[0, 0] = 0.5
-        found = bootstrap_interval(errors, np.arange(tasks), generator(), limits=(0, 1))
-        assert found.low[0] == pytest.approx(1 - 0.5 / tasks * 5)  # four standard errors, each 0.5 / T, below the mean
+        found = bootstrap_interval(errors, each, each, generator(), limits=(0, 1))
+        assert found.low[0] == pytest.approx(1 - 0.5 / families * 5)  # four standard errors, 0.5 / F each, below
         assert found.high == 1
 
     def test_equal_errors_have_an_interval_of_no_width(self) -> None:
-        found = bootstrap_interval(np.full((1, 5, 3), 0.1), np.arange(5), generator())
+        found = bootstrap_interval(np.full((1, 5, 3), 0.1), np.arange(5), np.arange(5), generator())
         assert found.low == found.mean == found.high
+
+
+class TestClusters:
+    """Families of three levels whose errors go together: the whole inference of a board."""
+
+    def test_intervals_cover_and_equal_methods_are_not_told_apart(self) -> None:
+        for families in FAMILIES:
+            for correlation in CORRELATIONS:
+                found = simulate(correlation, families, generator(), boards=BOARDS, resamples=199)
+                assert found.over == ("families" if families >= 8 else "seeds")
+                assert found.told_apart <= 0.07, (families, correlation)
+                assert found.covered >= 0.92, (families, correlation)
+
+    def test_tasks_as_if_independent_would_not_hold_their_level(self) -> None:
+        draws, covered, apart = generator(), [], []
+        for _ in range(BOARDS // 5):
+            board = simulated_board(0.6, 8, draws)
+            tasks = np.arange(board.families.size)
+            interval = bootstrap_interval(board.errors, tasks, tasks, draws, resamples=199)
+            covered.append((interval.low <= board.truth) & (board.truth <= interval.high))
+            apart.append((holm(paired_p_values(board.errors.mean(axis=2))) <= 0.05).any())
+        assert np.mean(covered) < 0.85
+        assert np.mean(apart) > 0.4
+
+    def test_a_worse_method_is_told_apart(self) -> None:
+        draws = generator(1)
+        for families, over in ((5, "seeds"), (12, "families")):
+            board = simulated_board(0.3, families, draws)
+            errors = board.errors.copy()
+            errors[0] += 0.5
+            found = infer(errors, np.arange(board.families.size), board.families, draws, resamples=199)
+            assert found.over == over
+            assert found.different[0, 1:].all()
 
 
 class TestSeeds:
     def test_of_one_task_it_is_the_t_interval(self) -> None:
         values = np.array([0.1, 0.25, 0.15, 0.4])
-        found = seed_interval(values[None, None])
+        found = seed_interval(values[None, None], ONE)
         low, high = stats.t.interval(0.95, 3, loc=values.mean(), scale=stats.sem(values))
         assert [found.low[0], found.high[0]] == pytest.approx([low, high])
 
     def test_freedom_of_two_tasks_by_hand(self) -> None:
         # Variances of the means: 0.02 / 2 = 0.01 and 0.08 / 2 = 0.04; se = sqrt(0.05) / 2; 0.05^2 / (1e-4 + 16e-4).
-        mean, se, freedom = mean_over_seeds(np.array([[0.1, 0.3], [0.4, 0.8]]))
+        mean, se, freedom = mean_over_seeds(np.array([[0.1, 0.3], [0.4, 0.8]]), np.arange(2))
         assert (mean, se, freedom) == pytest.approx((0.4, math.sqrt(0.05) / 2, 0.0025 / 0.0017))
+
+    def test_families_count_equally_by_hand(self) -> None:
+        # Families of means 0.2 and (0.6 + 0.8) / 2; weights 1/2, 1/4, 1/4; variances of the means 0.01, 0.04, 0.
+        values = np.array([[0.1, 0.3], [0.4, 0.8], [0.8, 0.8]])
+        mean, se, freedom = mean_over_seeds(values, np.array([0, 1, 1]))
+        assert mean == pytest.approx(0.45)
+        assert se == pytest.approx(math.sqrt(0.01 / 4 + 0.04 / 16))
+        assert freedom == pytest.approx(2.0)  # two equal parts with a degree each
+        assert seed_interval(values[None], np.array([0, 1, 1])).mean == pytest.approx([0.45])
 
     def test_covers_on_500_boards_whose_tasks_differ(self) -> None:
         draws = generator(2)
         levels, spreads = np.array([0.1, 0.4, 0.7])[:, None], np.array([0.01, 0.05, 0.1])[:, None]
-        found = seed_interval(levels + spreads * draws.normal(0, 1, (BOARDS, 3, 5)))
+        found = seed_interval(levels + spreads * draws.normal(0, 1, (BOARDS, 3, 5)), np.arange(3))
         covered = ((found.low <= 0.4) & (found.high >= 0.4)).mean()
         assert 0.95 - 0.029 < covered < 0.95 + 0.029
 
     def test_one_seed_has_no_interval(self) -> None:
-        found = seed_interval(np.array([[[0.1], [0.2]]]))
+        found = seed_interval(np.array([[[0.1], [0.2]]]), np.arange(2))
         assert np.isnan([found.low, found.high]).all()
 
     def test_seeds_that_agree_have_an_interval_of_no_width(self) -> None:
-        found = seed_interval(np.array([[[0.1, 0.1], [0.3, 0.3]]]))
+        found = seed_interval(np.array([[[0.1, 0.1], [0.3, 0.3]]]), np.arange(2))
         assert found.low == found.mean == found.high
 
 
@@ -180,17 +252,17 @@ class TestTests:
 
     def test_over_seeds_of_one_task_as_well(self) -> None:
         errors = simulated("alike tasks", generator(0), tasks=1, seeds=6)
-        p = paired_p_values_over_seeds(errors)
+        p = paired_p_values_over_seeds(errors, ONE)
         assert p[0, 2] == pytest.approx(stats.ttest_rel(errors[0, 0], errors[2, 0]).pvalue)
 
     def test_differences_without_spread(self) -> None:
         errors = np.array([[0.1, 0.2, 0.3], [0.1, 0.2, 0.3], [0.2, 0.3, 0.4]])
         assert paired_p_values(errors)[0].tolist() == [1, 1, 0]
-        assert paired_p_values_over_seeds(np.stack([errors, errors], axis=2))[0].tolist() == [1, 1, 0]
+        assert paired_p_values_over_seeds(np.stack([errors, errors], axis=2), np.arange(3))[0].tolist() == [1, 1, 0]
 
-    def test_one_task_or_one_seed_tells_nothing_apart(self) -> None:
+    def test_one_family_or_one_seed_tells_nothing_apart(self) -> None:
         assert (paired_p_values(np.array([[0.1], [0.9]])) == 1).all()
-        assert (paired_p_values_over_seeds(np.array([[[0.1]], [[0.9]]])) == 1).all()
+        assert (paired_p_values_over_seeds(np.array([[[0.1]], [[0.9]]]), ONE) == 1).all()
 
     def test_holm_by_hand(self) -> None:
         # Sorted 0.01, 0.03, 0.04 times 3, 2, 1 are 0.03, 0.06, 0.04, and none may fall below the one before.
@@ -216,7 +288,7 @@ class TestTests:
         draws, grouped = generator(5), 0
         for _ in range(BOARDS):
             errors = simulated("alike tasks", draws, methods=5, tasks=3, seeds=4)
-            grouped += len(set(letters(holm(paired_p_values_over_seeds(errors)) <= 0.05))) == 1
+            grouped += len(set(letters(holm(paired_p_values_over_seeds(errors, np.arange(3))) <= 0.05))) == 1
         assert grouped >= 0.95 * BOARDS - 3 * math.sqrt(0.95 * 0.05 * BOARDS)
 
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mibench.analysis.labels import listing, plural
+from mibench.analysis.labels import plural
 from mibench.cli.terminal.console import say, show_table
 from mibench.cli.terminal.numbers import span_text
 from mibench.cli.terminal.opinions import opinion_records
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 _TEXT = ("group", "method")
 _IMPUTED = "*"
 _RUN_AWAY = 1e4
+_OVER = {
+    "families": "families, as a sample of those that one might meet",
+    "seeds": "seeds: they speak of these tasks and of no others, of which fewer than eight families say nothing",
+}
 
 
 def show_ranking(ranking: Ranking, *, wins: bool = False, note: str = "") -> None:
@@ -91,7 +95,11 @@ def heading(board: Board) -> str:
     size = board.table.iloc[0]
     part = "" if board.part == "all" else f", {board.part}"
     tasks, cells = plural(int(size["tasks"]), "task"), plural(int(size["cells"]), "cell")
-    return f"{TRACKS[board.track]}{part} (track {board.track}): {plural(len(board.table), 'method')}, {tasks}, {cells}"
+    families = plural(int(size["families"]), "family", "families")
+    return (
+        f"{TRACKS[board.track]}{part} (track {board.track}): {plural(len(board.table), 'method')}, {tasks} of "
+        f"{families}, {cells}"
+    )
 
 
 def lines_of(board: Board) -> list[dict[str, str]]:
@@ -143,9 +151,9 @@ def _show_wins(board: Board) -> None:
 
 def error_sentences(boards: Sequence[Board]) -> str:
     """Say what an error is, over what intervals and tests speak, and what letters mean."""
-    over = listing(dict.fromkeys(board.table["over"].iloc[0] for board in boards))
+    over = "; ".join(_OVER[name] for name in dict.fromkeys(board.table["over"].iloc[0] for board in boards))
     return (
-        "error: |estimate - truth| / max(truth, 1 nat), each run at most 1, which is what answering 0 scores; tasks "
+        "error: |estimate - truth| / max(truth, 1 nat), each run at most 1, which is what answering 0 scores; families "
         f"count equally. Intervals and tests are over {over}. Methods that share a letter cannot be told apart at 5 % "
         "(paired t tests, Holm's correction); 'could be' are the ranks that this leaves open."
     )
@@ -160,8 +168,17 @@ def imputed_sentence(boards: Sequence[Board]) -> str:
     if not any((board.table["imputed_runs"] > 0).any() for board in boards):
         return ""
     return (
-        f"{_IMPUTED} some runs diverged or failed: they count as 1 in the error, and have no part in bias, "
-        "variance and saturation"
+        f"{_IMPUTED} some runs have no finite value (not finite, crashed or out of time): they count as 1 in the error"
+    )
+
+
+def diverged_sentence(boards: Sequence[Board]) -> str:
+    """Say what diverged means; empty where nothing did."""
+    if not any((board.table["diverged"] > 0).any() for board in boards):
+        return ""
+    return (
+        "diverged: runs whose value is not finite, over 100 nats below 0, or as far above the truth; like those that "
+        "failed they have no part in bias, variance and saturation"
     )
 
 
@@ -183,8 +200,8 @@ def _explain(ranking: Ranking) -> None:
         "ceilings; violations: runs on the wrong side of the truth; tau: Kendall's, between true MI and estimate; "
         "cost: seconds of a run, relative; wins: tasks won against the others."
     )
-    if imputed := imputed_sentence(ranking.boards):
-        say(imputed)
+    for sentence in filter(None, (imputed_sentence(ranking.boards), diverged_sentence(ranking.boards))):
+        say(sentence)
     if any((board.table["stands_in"] > 0).any() for board in ranking.boards):
         names = {name for board in ranking.boards for name in board.table.loc[board.table["stands_in"] > 0, "method"]}
         say(f"with a critic or sampler of their own, and one run for all of a grid's: {', '.join(sorted(names))}")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from mibench.cli.terminal.boards import (
     NO_BOARD,
     UNITS,
+    diverged_sentence,
     error_sentences,
     filled,
     heading,
@@ -127,7 +128,8 @@ def _cells(board: Board) -> tuple[list[str], list[dict[str, str]]]:
 
 
 def _explained(boards: Sequence[Board]) -> list[str]:
-    return list(filter(None, (error_sentences(boards), UNITS, imputed_sentence(boards))))
+    sentences = (error_sentences(boards), UNITS, imputed_sentence(boards), diverged_sentence(boards))
+    return list(filter(None, sentences))
 
 
 def _notes(ranking: Ranking) -> list[str]:

@@ -10,14 +10,20 @@ from mibench.figures import style
 from mibench.figures.boards.panels import ESTIMATE, SHORT, BoardSheet, kinds, notes, ranked
 from mibench.figures.registry import Drawing, register_figure
 from mibench.ranking.boards import Board
+from mibench.ranking.columns import OVER_FAMILIES, OVER_SEEDS
 
 _WHAT = (
     "Mean normalised error |estimate - truth| / max(truth, 1 nat), each run at most 1, which is what answering 0 "
-    "scores; tasks count equally, in a task its cells, in a cell its seeds. Bars: 95 % intervals over tasks and seeds "
-    "(two-level studentised bootstrap; over seeds alone where a board has fewer than five tasks). Letters: methods "
-    "that share one cannot be told apart at 5 % (paired t tests over tasks, Holm's correction). *: runs that diverged "
-    "or failed are among them and count as 1."
+    "scores; families count equally, in a family its tasks, in a task its cells, in a cell its seeds."
 )
+_LETTERS = (
+    "Letters: methods that share one cannot be told apart at 5 % (paired t tests over the same, Holm's correction). *: "
+    "runs without a finite value are among them and count as 1."
+)
+_BARS = {
+    OVER_FAMILIES: "95 % intervals over families, as a sample of those that one might meet (studentised bootstrap)",
+    OVER_SEEDS: "95 % intervals over seeds (Student's t): these tasks are what they are, and nothing is said of others",
+}
 
 
 @register_figure("leaderboard")
@@ -30,7 +36,9 @@ def leaderboard_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
         Where no method has all runs.
     """
     ranking = ranked(runs)
-    text = caption(runs, _WHAT, *notes(ranking), estimate=ESTIMATE)
+    over = dict.fromkeys(board.table["over"].iloc[0] for board in ranking.boards)
+    bars = f"Bars: {'; or '.join(_BARS[name] for name in over)}."
+    text = caption(runs, _WHAT, bars, _LETTERS, *notes(ranking), estimate=ESTIMATE)
     with style.theme():
         sheet = BoardSheet(
             ranking.boards,

@@ -58,7 +58,8 @@ def ranked(runs: pd.DataFrame) -> Ranking:
 def notes(ranking: Ranking) -> list[str]:
     """Say how large the boards are and who is left out."""
     sizes = [
-        f"{board.track}: {plural(len(board.table), 'method')}, {plural(int(board.table['tasks'].iloc[0]), 'task')}, "
+        f"{board.track}: {plural(len(board.table), 'method')}, {plural(int(board.table['tasks'].iloc[0]), 'task')} of "
+        f"{plural(int(board.table['families'].iloc[0]), 'family', 'families')}, "
         f"{plural(int(board.table['cells'].iloc[0]), 'cell')}"
         for board in ranking.boards
     ]

@@ -20,10 +20,10 @@ NAMES = ["leaderboard", "leaderboard-estimates", "leaderboard-parts", "leaderboa
 
 @pytest.fixture(scope="module")
 def runs() -> pd.DataFrame:
-    """Return rows of three lower bounds and two plug-ins; one of the latter diverged on one run."""
+    """Return rows of three lower bounds and two plug-ins; of the latter one has no value on one run."""
     bounds = rows({"nwj": 0.2, "dv": 0.3, "infonce": 0.4})
     plug_ins = rows({"smile": 0.1, "js": 0.5}, kind="plug-in")
-    plug_ins.loc[plug_ins.index[0], "status"] = "diverged"
+    plug_ins.loc[plug_ins.index[0], ["status", "estimate_train_median"]] = ["diverged", np.nan]
     return pd.concat([bounds, plug_ins], ignore_index=True)
 
 
@@ -39,11 +39,21 @@ def test_the_table_is_the_leaderboard(runs: pd.DataFrame) -> None:
     assert labels == ["nwj  1", "dv  2", "infonce  3", "smile  1", "js  2"]
 
 
-def test_stars_mark_runs_that_diverged(runs: pd.DataFrame) -> None:
+def test_stars_mark_runs_without_a_value(runs: pd.DataFrame) -> None:
     drawing = draw("leaderboard", runs)
     table = drawing.table.set_index("method")
     texts = [text.get_text() for ax in drawing.figure.axes for text in ax.texts]
     assert [text.endswith("*") for text in texts] == [bool(n) for n in table["imputed_runs"]]
+
+
+@pytest.mark.parametrize(("families", "said"), [
+    (2, "95 % intervals over seeds"), (8, "95 % intervals over families, as a sample"),
+])  # fmt: skip
+def test_the_caption_says_over_what_intervals_are(families: int, said: str) -> None:
+    runs = rows({"nwj": 0.2, "dv": 0.3}, tasks=tuple(f"family-{i}" for i in range(families)))
+    caption = draw("leaderboard", runs).caption
+    assert said in caption
+    assert caption.count("95 % intervals") == 1
 
 
 def test_wins_are_those_of_the_board(runs: pd.DataFrame) -> None:
