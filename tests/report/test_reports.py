@@ -65,7 +65,7 @@ def all_rendered(tmp_path_factory: pytest.TempPathFactory) -> list[ReportResult]
 @pytest.fixture
 def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a file stand for the four of a figure: it is drawn, but not rendered."""
-    monkeypatch.setattr(report, "contents_of", lambda name, drawing: {f"{name}.png": b"drawn"})
+    monkeypatch.setattr(report, "contents_of", lambda name, drawing, formats: {f"{name}.png": b"drawn"})
 
 
 def test_every_figure_writes_its_four_files_and_they_are_what_their_names_say(all_rendered: list[ReportResult]) -> None:
