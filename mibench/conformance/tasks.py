@@ -65,6 +65,8 @@ def _check_truth(task: Task) -> str:
         for name, value in (("mi", sibling.mi), ("mi_se", sibling.mi_se)):
             if not is_number(value) or not 0 <= value < math.inf:
                 raise Failed(f"{name} is {shown(value, repr)}; it must be a finite number of nats, at least 0")
+            if getattr(sibling, name) != value:
+                raise Failed(f"{name} is {value} and then {getattr(sibling, name)}; it must be the same each time")
         if sibling.mi_method not in get_args(Truth):
             raise Failed(f"mi_method is {sibling.mi_method!r}; state one of {', '.join(get_args(Truth))}")
         if (sibling.mi_se > 0) != (sibling.mi_method == "monte-carlo"):

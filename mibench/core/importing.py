@@ -73,7 +73,7 @@ def import_file(name: str, file: Path) -> BaseException | None:
             error = fault_of_import(lambda: loader.exec_module(module))
             whole = error is None
             if whole:
-                note_code(name, read)
+                note_code(name, read.found)
         finally:
             if not whole:
                 forget(name)

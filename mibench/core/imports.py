@@ -47,7 +47,7 @@ def imported_by(file: Path, folder: Path) -> Iterator[Path]:
             level = len(name) - len(bare)
             yield from _relative(bare, level, file) if level else files_of_module(name, path)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.endswith(".py"):
-            yield from _existing(place / node.value for place in (file.parent, folder, Path.cwd()))
+            yield from _existing(place / node.value for place in (file.parent, folder))
 
 
 def files_of_module(name: str, path: Sequence[str]) -> Iterator[Path]:

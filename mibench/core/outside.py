@@ -212,6 +212,8 @@ def _package(top: str) -> _Package | None:
     for name in sorted(importlib.metadata.packages_distributions().get(top, ())):
         distribution = importlib.metadata.distribution(name)
         origin = json.loads(distribution.read_text("direct_url.json") or "{}")
-        if not origin.get("dir_info", {}).get("editable"):
-            return _Package(f"{name} {distribution.version}", Path(str(distribution.locate_file(""))))
+        place = Path(str(distribution.locate_file("")))
+        is_source = distribution.read_text("RECORD") is None and place not in _installation()  # egg-info beside sources
+        if not (is_source or origin.get("dir_info", {}).get("editable")):
+            return _Package(f"{name} {distribution.version}", place)
     return None

@@ -8,13 +8,16 @@ not what an import is made of.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
+import importlib
 import importlib.util
 import os
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 _WATCHES = threading.local()
@@ -23,15 +26,29 @@ _SHOWING = "tokenize"
 """The module by which `linecache`, and with it tracebacks, warnings and `inspect`, opens sources."""
 
 
+@dataclasses.dataclass
+class Reads:
+    """Python files that were read, and those that were written, which tell nothing that the writer's code does not."""
+
+    read: set[Path] = dataclasses.field(default_factory=set)
+    written: set[Path] = dataclasses.field(default_factory=set)
+
+    @property
+    def found(self) -> set[Path]:
+        """Those that were there to be read."""
+        return self.read - self.written
+
+
 @contextlib.contextmanager
-def python_files_read() -> Iterator[set[Path]]:
-    """Yield a set that fills with the Python files that this thread opens meanwhile, by themselves or as byte code."""
+def python_files_read() -> Iterator[Reads]:
+    """Yield what fills with the Python files that this thread opens meanwhile, by themselves or as byte code."""
     _listen()
     _WATCHES.open = watches = getattr(_WATCHES, "open", [])
-    found: set[Path] = set()
+    found = Reads()
     watches.append(found)
     try:
-        yield found
+        with _import_module_watched():
+            yield found
     finally:
         watches.pop()
 
@@ -41,11 +58,56 @@ def _listen() -> None:
     sys.addaudithook(_note)
 
 
+def note_module(name: str) -> bool:
+    """Count the file of an imported module as read, though it was imported before; whether anything is watched."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    watches = getattr(_WATCHES, "open", None)
+    if file and file.endswith(".py"):
+        for found in watches or ():
+            found.read.add(_normal(file))
+    return bool(watches)
+
+
+@contextlib.contextmanager
+def _import_module_watched() -> Iterator[None]:
+    """See what `importlib.import_module` is asked for, perhaps by a computed name, and need not read again.
+
+    Several threads may watch at once: the first puts the function that notes in its place, and the last takes it away.
+    """
+    global _watching
+    with _REPLACING:
+        _watching += 1
+        importlib.import_module = _import_module
+    try:
+        yield
+    finally:
+        with _REPLACING:
+            _watching -= 1
+            if not _watching:
+                importlib.import_module = _original_import_module
+
+
+_REPLACING = threading.Lock()
+_watching = 0
+_original_import_module = importlib.import_module
+
+
+@functools.wraps(_original_import_module)
+def _import_module(name: str, package: str | None = None) -> ModuleType:
+    module = _original_import_module(name, package)
+    note_module(module.__name__)
+    return module
+
+
 def _note(event: str, arguments: tuple[Any, ...]) -> None:
     if event != "open" or not (watches := getattr(_WATCHES, "open", None)):
         return
-    path = arguments[0]
+    path, mode, *_ = arguments
     if not (isinstance(path, str) and path.endswith((".py", ".pyc"))):
+        return
+    if isinstance(mode, str) and not mode.startswith("r"):  # what code writes is of its own making
+        for found in watches:
+            found.written.add(_normal(path))
         return
     if sys._getframe(1).f_globals.get("__name__") == _SHOWING:
         return
@@ -55,4 +117,8 @@ def _note(event: str, arguments: tuple[Any, ...]) -> None:
         except ValueError:  # byte code by itself
             return
     for found in watches:
-        found.add(Path(os.path.normpath(Path(path).absolute())))
+        found.read.add(_normal(path))
+
+
+def _normal(path: str) -> Path:
+    return Path(os.path.normpath(Path(path).absolute()))

@@ -31,7 +31,7 @@ from mibench.core.faults import describe_error
 from mibench.core.numbers import as_whole, whole
 from mibench.core.outside import code_of, note_code
 from mibench.core.parameters import Parametrised, split_name
-from mibench.core.reads import python_files_read
+from mibench.core.reads import note_module, python_files_read
 from mibench.core.settings import fault_of_import
 
 if TYPE_CHECKING:
@@ -141,11 +141,15 @@ class Registry(Generic[T]):
             # Its decorators fill self._classes. A class is registered before the rest of its module exists: where
             # another thread is still importing that, this waits for it, and else it does nothing.
             importlib.import_module(entry.module)
-        self._asked_for.add(entry)
+        if not note_module(entry.module):
+            self._asked_for.add(entry)
         return self._classes[key]
 
     def asked_for(self) -> set[Entry]:
-        """Return the entries whose classes somebody has asked for in this process, by whatever way."""
+        """Return the entries whose classes somebody has asked for in this process, by whatever way.
+
+        What a file asks for while it is imported is part of its code instead, as what it reads.
+        """
         return set(self._asked_for)
 
     def entry(self, text: str) -> Entry:
@@ -288,7 +292,7 @@ def _fault_of_loading(point: EntryPoint) -> BaseException | None:
     with python_files_read() as read:
         error = fault_of_import(point.load)
     if error is None and point.module in sys.modules:
-        note_code(point.module, read)
+        note_code(point.module, read.found)
     return error
 
 

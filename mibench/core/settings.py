@@ -95,9 +95,10 @@ def refuse_changes(before: Mapping[str, Any], who: str) -> None:
 def fault_of_import(work: Callable[[], object]) -> BaseException | None:
     """Import code from outside, and return what it raised, or what it has changed that is not its own.
 
-    The working directory, which such code may change to read a file beside it, is afterwards as before.
+    The working directory, which such code may change to read a file beside it, is afterwards as before, and so is where
+    the process prints.
     """
     before = process_settings()
-    with contextlib.chdir("."):
+    with contextlib.chdir("."), contextlib.redirect_stdout(sys.stdout), contextlib.redirect_stderr(sys.stderr):
         error = fault_of(work)  # which may be false: it is any object that a plug-in raises
         return fault_of(lambda: refuse_changes(before, "it")) if error is None else error

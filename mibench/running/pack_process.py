@@ -14,7 +14,7 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from mibench.core.errors import MibenchError, StoreWriteError
@@ -65,15 +65,13 @@ def _train_and_store(job: Job, say: Callable[..., None]) -> int:
         importlib.import_module(module)
         refuse_changes(settings, f"module '{module}'")
     configure_process(job.device)
-    settings = process_settings()
     specs = [RunSpec.from_json(text) for text in job.specs]
     codes = dict(zip((spec.run_id for spec in specs), job.codes, strict=True))
     _expect_code(specs, codes)
-    results = train_pack(
-        specs, device=job.device, progress=lambda steps: say(progress=steps), known=lambda known: say(known=known)
-    )
-    if any(codes.values()):
-        refuse_changes(settings, "a component of these runs")  # which moves the numbers of its neighbours in the pack
+    with _settings_kept() if any(codes.values()) else contextlib.nullcontext():
+        results = train_pack(
+            specs, device=job.device, progress=lambda steps: say(progress=steps), known=lambda known: say(known=known)
+        )
     further = further_codes(specs, beginning) if any(codes.values()) else {}
     facts = {
         "session_id": job.session_id,
@@ -86,6 +84,18 @@ def _train_and_store(job: Job, say: Callable[..., None]) -> int:
     curves = curves_table({result.spec.run_id: result.curve for result in results})
     write_pack(job.folder, job.stem, rows, curves)
     return len(results)
+
+
+@contextlib.contextmanager
+def _settings_kept() -> Iterator[None]:
+    """Refuse settings that components change while they train, also where something else fails by them."""
+    from mibench.core.settings import process_settings, refuse_changes
+
+    before = process_settings()
+    try:
+        yield
+    finally:
+        refuse_changes(before, "a component of these runs")
 
 
 def _expect_code(specs: Sequence[RunSpec], planned: Mapping[str, str | None]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 from mibench.core.registry import ESTIMATORS
 from mibench.experiments.specs import RunSpec, parse_hidden
@@ -22,11 +22,17 @@ _CPU_PACK = 4  # 2 to 16 are equally fast on a CPU, 64 is slower: the caches
 _CUDA_PACK = 64
 
 
-def pack(specs: Sequence[RunSpec], *, jobs: int, device: str) -> tuple[Pack, ...]:
-    """Group runs that can be stacked into packs of nearly equal size, the most expensive pack first."""
+def pack(
+    specs: Sequence[RunSpec], *, jobs: int, device: str, codes: Mapping[str, str] | None = None
+) -> tuple[Pack, ...]:
+    """Group runs that can be stacked into packs of nearly equal size, the most expensive pack first.
+
+    ``codes`` holds, by run id, the code from outside that runs are trained with: runs of a pack share it, so that what
+    such code turns out to use while it trains is known to be theirs.
+    """
     groups: dict[Hashable, list[RunSpec]] = {}
     for spec in specs:
-        groups.setdefault(pack_key(spec), []).append(spec)
+        groups.setdefault((pack_key(spec), (codes or {}).get(spec.run_id)), []).append(spec)
     members = list(groups.values())
     counts = [math.ceil(len(runs) / pack_size(runs[0], device)) for runs in members]
     while sum(counts) < jobs:

@@ -142,7 +142,7 @@ def make_plan(
     for spec in specs:
         groups[_group(spec, stored.get(spec.run_id), codes.get(spec.run_id))].append(spec)
     todo = groups["new"] + (groups["failed"] if retry_failed else []) + (groups["changed"] if retrain else [])
-    packs = pack(todo, jobs=jobs, device=device)
+    packs = pack(todo, jobs=jobs, device=device, codes=codes)
     done, new, failed, changed = (tuple(groups[name]) for name in ("done", "new", "failed", "changed"))
     past = {spec.run_id: stored[spec.run_id].code for spec in changed}
     edited = _edited((code, code_now(codes.get(run), code)) for run, code in past.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,10 +83,11 @@ def test_what_only_training_finds_is_a_row_and_takes_nobody_along(case: str, wri
 
 
 def test_a_plug_in_leaves_the_process_as_it_found_it(written: Written, tmp_path: Path) -> None:
-    here, dtype = Path.cwd(), torch.get_default_dtype()
-    moving = WrongPlugin("estimator", "import os; os.chdir('/')", "", "")
+    here, printed, dtype = Path.cwd(), sys.stdout, torch.get_default_dtype()
+    moving = WrongPlugin("estimator", "import os, sys; os.chdir('/'); sys.stdout = None", "", "")
     load_plugins([written(moving)], strict=True)
     assert Path.cwd() == here
+    assert sys.stdout is printed
     with pytest.raises(PluginError, match=r"sets torch's default dtype to torch\.float64, which was"):
         load_plugins([written(UNPLANNED["a type of numbers for the whole process"])], strict=True)
     assert torch.get_default_dtype() is dtype

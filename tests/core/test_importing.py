@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mibench.core import importing
+from mibench.core import importing, outside, plugins
 from mibench.core.outside import code_of, files_of, hash_of
 from mibench.core.plugins import load_plugins
 from mibench.core.registry import ESTIMATORS, broken
@@ -157,6 +157,79 @@ def test_the_code_of_a_plug_in_is_all_that_it_reads(way: str, tmp_path: Path, mo
     assert ESTIMATORS.entry("mine-w").code == first
     for name in ("far", "near", "pack", "pack.deep"):
         sys.modules.pop(name, None)
+
+
+COMPUTED = "import importlib\nSHIFT = importlib.import_module('f' + 'ar').SHIFT"
+
+
+def test_the_code_of_a_plug_in_is_the_same_whatever_was_imported_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path / "lib")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    write(tmp_path, "lib/far.py", "SHIFT = 1.0")
+    plugin = write(tmp_path, "plugin.py", PLUGIN.format(name="mine-w").replace("from helper import SHIFT", COMPUTED))
+    codes = []
+    for before in ("nothing", "the helper", "another plug-in"):
+        sys.modules.pop("far", None)
+        if before == "the helper":
+            importlib.import_module("far")
+        if before == "another plug-in":
+            load_plugins([write(tmp_path, "other.py", COMPUTED)], strict=True)
+        importing.forget(plugins._LOADED.pop(plugin, ""))
+        load_plugins([plugin], strict=True)
+        codes.append(ESTIMATORS.entry("mine-w").code)
+    assert len(set(codes)) == 1
+    sys.modules.pop("far", None)
+
+
+def test_what_a_file_names_or_makes_is_no_part_of_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    making = (
+        "import runpy, tempfile, pathlib\nPROGRAM = 'setup.py'\nfile = pathlib.Path(tempfile.mkdtemp()) / 'made.py'\n"
+        "file.write_text(f'SHIFT = 1.0  # {file}')\nSHIFT = runpy.run_path(str(file))['SHIFT']"
+    )
+    plugin = write(tmp_path, "plugin.py", PLUGIN.format(name="mine-w").replace("from helper import SHIFT", making))
+    write(tmp_path, "elsewhere/setup.py", "")
+    load_plugins([plugin], strict=True)
+    first = ESTIMATORS.entry("mine-w").code
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    importing.forget(plugins._LOADED.pop(plugin))
+    load_plugins([plugin], strict=True)
+    assert ESTIMATORS.entry("mine-w").code == first
+
+
+def test_sources_with_the_metadata_of_a_package_beside_them_are_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside._package.cache_clear()
+    monkeypatch.syspath_prepend(tmp_path / "project")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    write(tmp_path, "project/pk/__init__.py", "")
+    write(tmp_path, "project/pk.egg-info/PKG-INFO", "Metadata-Version: 2.1\nName: pk\nVersion: 0.1\n")
+    write(tmp_path, "project/pk.egg-info/top_level.txt", "pk")
+    plugin = write(tmp_path, "plugin.py", PLUGIN.format(name="mine-w").replace("from helper", "from pk.constants"))
+    codes = []
+    for shift in ("1.0", "2.0"):
+        write(tmp_path, "project/pk/constants.py", f"SHIFT = {shift}")
+        load_plugins([plugin], strict=True)
+        codes.append(ESTIMATORS.entry("mine-w").code)
+    assert len(set(codes)) == 2
+    for name in ("pk", "pk.constants"):
+        sys.modules.pop(name, None)
+    outside._package.cache_clear()
+
+
+def test_what_a_file_fetches_on_import_is_part_of_its_code_alone(tmp_path: Path) -> None:
+    inner = write(tmp_path, "a.py", PLUGIN.format(name="fetched").replace("from helper import SHIFT", "SHIFT = 1.0"))
+    fetching = "SHIFT = mibench.get_estimator('fetched').shift"
+    outer = write(tmp_path, "b.py", PLUGIN.format(name="fetching").replace("from helper import SHIFT", fetching))
+    load_plugins([inner, outer], strict=True)
+    codes = [ESTIMATORS.entry(name).code for name in ("fetched", "fetching")]
+    assert not {entry.name for entry in ESTIMATORS.asked_for()} & {"fetched", "fetching"}
+    inner.write_text(inner.read_text(encoding="utf-8").replace("1.0", "2.0"), encoding="utf-8")
+    load_plugins([inner, outer], strict=True)
+    assert shift_of("fetching") == 2.0
+    assert not set(codes) & {ESTIMATORS.entry(name).code for name in ("fetched", "fetching")}
 
 
 @pytest.mark.parametrize("line", ["from pk.common import SHIFT", "from ..common import SHIFT", "from .. import common"])

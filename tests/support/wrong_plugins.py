@@ -295,6 +295,15 @@ OTHERS: dict[str, WrongPlugin] = {
         ''',
         "run", "raised RuntimeError: ",
     ),
+    "a truth that differs each time": WrongPlugin(
+        "task",
+        '''
+        @property
+        def mi_se(self):
+            return np.random.default_rng().random()
+        ''',
+        "truth", "mi_se is 0.",
+    ),
     "a kind that is a list": WrongPlugin(
         "estimator", 'kind = ["lower"]', "kind", "kind is ['lower']; state 'lower', 'upper' or 'plug-in' in the class"
     ),
