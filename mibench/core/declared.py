@@ -7,7 +7,7 @@ Notable: most of these are class attributes of a plug-in, and can be anything. W
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 import torch
@@ -31,10 +31,7 @@ _FLAGS: Mapping[type[Parametrised], tuple[str, ...]] = {
 
 def fault_of_statements(component: Parametrised) -> str:
     """Say what is wrong with what an estimator, critic or sampler states of itself; empty where nothing is."""
-    for base, read in _READERS.items():
-        if isinstance(component, base):
-            return next(read(component), "")
-    return ""
+    return next(_faults_of(component), "")
 
 
 def fault_of_draw(sampler: NegativeSampler, drawn: Proposal, *, steps: int, batch: int, pool: int) -> str:
@@ -64,8 +61,18 @@ def fault_of_draw(sampler: NegativeSampler, drawn: Proposal, *, steps: int, batc
     return ""
 
 
+def _faults_of(component: Parametrised) -> Iterator[str]:
+    flags = (name for base, names in _FLAGS.items() if isinstance(component, base) for name in names)
+    for name in flags:
+        if not isinstance(flag := getattr(component, name), bool):
+            yield f"{name} is {shown(flag, repr)}; it must be True or False"
+    if isinstance(component, Estimator):
+        yield from _of_estimator(component)
+    if isinstance(component, Critic):
+        yield from _of_uses(component.uses)
+
+
 def _of_estimator(estimator: Estimator) -> Iterator[str]:
-    yield from _of_flags(estimator, Estimator)
     yield from _of_extras(estimator.extras)
     if (sees := estimator.critic_sees) not in get_args(SeesOfY):
         yield f"critic_sees is {shown(sees, repr)}; it must be {_or(get_args(SeesOfY))}"
@@ -88,24 +95,12 @@ def _of_extras(extras: object) -> Iterator[str]:
             yield f"the extra '{extra.name}' has exact = {shown(extra.exact, repr)}; it must be a finite number"
 
 
-def _of_critic(critic: Critic) -> Iterator[str]:
-    yield from _of_flags(critic, Critic)
-    uses: Any = critic.uses
+def _of_uses(uses: Any) -> Iterator[str]:
     if not isinstance(uses, frozenset | set):
         yield f"uses is {shown(uses, repr)}; it must be a frozenset of options"
         return
     for name in sorted(map(str, uses - EVERY_OPTION)):
         yield f"uses names '{shown(name)}', which is no option of a critic{did_you_mean(name, sorted(EVERY_OPTION))}"
-
-
-def _of_sampler(sampler: NegativeSampler) -> Iterator[str]:
-    return _of_flags(sampler, NegativeSampler)
-
-
-def _of_flags(component: Parametrised, base: type[Parametrised]) -> Iterator[str]:
-    for name in _FLAGS[base]:
-        if not isinstance(flag := getattr(component, name), bool):
-            yield f"{name} is {shown(flag, repr)}; it must be True or False"
 
 
 def _is_finite(value: object) -> bool:
@@ -115,10 +110,3 @@ def _is_finite(value: object) -> bool:
 def _or(words: Iterable[str], last: str = "") -> str:
     quoted = [f"'{word}'" for word in words]
     return f"{', '.join(quoted)} or {last}" if last else " or ".join(quoted)
-
-
-_READERS: Mapping[type[Parametrised], Callable[[Any], Iterator[str]]] = {
-    Estimator: _of_estimator,
-    Critic: _of_critic,
-    NegativeSampler: _of_sampler,
-}

@@ -157,15 +157,17 @@ def hash_of(file: Path, more: Collection[Path] = ()) -> str:
 def files_of(file: Path, more: Collection[Path] = ()) -> set[Path]:
     """Return a Python file and the files that it imports, directly or through each other; see `hash_of`."""
     own = _qualified(file).parts[0]  # a package is followed also where somebody has copied it among the installed ones
-    found = {file}
-    left: list[Path] = [file]
-    further = set(more)
-    while left or further:
-        for path in further - found:
-            if path.is_file() and (_qualified(path).parts[0] == own or not is_installed(path)):
-                found.add(path)
-                left.append(path)
-        further = set(imported_by(left.pop(), file.parent)) if left else set()
+    found: set[Path] = set()
+    seen: set[Path] = set()
+    left = [file, *more]
+    while left:
+        path = left.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        if path == file or (path.is_file() and (_qualified(path).parts[0] == own or not is_installed(path))):
+            found.add(path)
+            left.extend(imported_by(path, file.parent))
     return found
 
 

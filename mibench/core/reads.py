@@ -21,6 +21,11 @@ from types import ModuleType
 from typing import Any
 
 _WATCHES = threading.local()
+"""What this thread watches: ``open``, a list of `Reads`, the innermost last."""
+
+_REPLACING = threading.Lock()
+_watching = 0  # watches of all threads
+_original_import_module = importlib.import_module
 
 _SHOWING = "tokenize"
 """The module by which `linecache`, and with it tracebacks, warnings and `inspect`, opens sources."""
@@ -61,9 +66,9 @@ def _listen() -> None:
 def note_module(name: str) -> bool:
     """Count the file of an imported module as read, though it was imported before; whether anything is watched."""
     file = getattr(sys.modules.get(name), "__file__", None)
-    watches = getattr(_WATCHES, "open", None)
+    watches = getattr(_WATCHES, "open", [])
     if file and file.endswith(".py"):
-        for found in watches or ():
+        for found in watches:
             found.read.add(_normal(file))
     return bool(watches)
 
@@ -85,11 +90,6 @@ def _import_module_watched() -> Iterator[None]:
             _watching -= 1
             if not _watching:
                 importlib.import_module = _original_import_module
-
-
-_REPLACING = threading.Lock()
-_watching = 0
-_original_import_module = importlib.import_module
 
 
 @functools.wraps(_original_import_module)

@@ -12,45 +12,30 @@ from mibench.core.faults import fault_of
 
 
 class _Setting(NamedTuple):
-    """A setting of torch, by what it is called in messages; all three functions take torch first."""
+    """A setting of torch: what it is called in messages, and the functions of torch that read and write it."""
 
     name: str
+    read: str
+    write: str
     start: Callable[[Any], Any]
-    """Its value when torch is imported."""
-    read: Callable[[Any], Any]
-    write: Callable[[Any, Any], object]
+    """Takes torch and returns the value when it is imported."""
 
 
 _SETTINGS = (
-    _Setting(
-        "torch's default dtype",
-        lambda torch: torch.float32,
-        lambda torch: torch.get_default_dtype(),
-        lambda torch, value: torch.set_default_dtype(value),
-    ),
-    _Setting(
-        "torch's default device",
-        lambda torch: torch.device("cpu"),
-        lambda torch: torch.get_default_device(),
-        lambda torch, value: torch.set_default_device(value),
-    ),
-    _Setting(
-        "torch's gradients",
-        lambda torch: True,
-        lambda torch: torch.is_grad_enabled(),
-        lambda torch, value: torch.set_grad_enabled(value),
-    ),
+    _Setting("torch's default dtype", "get_default_dtype", "set_default_dtype", lambda torch: torch.float32),
+    _Setting("torch's default device", "get_default_device", "set_default_device", lambda torch: torch.device("cpu")),
+    _Setting("torch's gradients", "is_grad_enabled", "set_grad_enabled", lambda torch: True),
     _Setting(
         "torch's precision of float32 products",
+        "get_float32_matmul_precision",
+        "set_float32_matmul_precision",
         lambda torch: "highest",
-        lambda torch: torch.get_float32_matmul_precision(),
-        lambda torch, value: torch.set_float32_matmul_precision(value),
     ),
     _Setting(
         "torch's deterministic algorithms",
+        "are_deterministic_algorithms_enabled",
+        "use_deterministic_algorithms",
         lambda torch: False,
-        lambda torch: torch.are_deterministic_algorithms_enabled(),
-        lambda torch, value: torch.use_deterministic_algorithms(value),
     ),
 )
 
@@ -60,7 +45,7 @@ def process_settings() -> Mapping[str, Any]:
     torch = sys.modules.get("torch")
     if not hasattr(torch, "get_float32_matmul_precision"):  # or it is in the midst of it
         return {}
-    return {setting.name: setting.read(torch) for setting in _SETTINGS}
+    return {setting.name: getattr(torch, setting.read)() for setting in _SETTINGS}
 
 
 def refuse_changes(before: Mapping[str, Any], who: str) -> None:
@@ -83,7 +68,7 @@ def refuse_changes(before: Mapping[str, Any], who: str) -> None:
     for setting in _SETTINGS if now else ():
         found, known = now[setting.name], before.get(setting.name, setting.start(torch))
         if found != known:
-            setting.write(torch, known)
+            getattr(torch, setting.write)(known)
             faults.append(
                 f"{who} sets {setting.name} to {found}, which was {known}, for all runs of the process; leave it as it "
                 "is, and say what you need where a tensor is made"

@@ -92,12 +92,8 @@ def further_codes(specs: Iterable[RunSpec], beginning: Beginning) -> dict[str, s
         runs are planned, nobody could tell whether it was edited.
     """
     named = entries_of(specs)
-    asked_for = {
-        f"{registry.what} {entry.id}": entry.code
-        for registry in REGISTRIES.values()
-        for entry in registry.asked_for() - named
-    }
-    used = {entry.module for registry in REGISTRIES.values() for entry in registry.asked_for()}
+    asked_for = [(registry.what, entry) for registry in REGISTRIES.values() for entry in registry.asked_for()]
+    used = {entry.module for _, entry in asked_for}
     late = modules_beside(used, set(sys.modules) - beginning.modules)
     # What is not found by its name was loaded from a path, as generated code is, and is not covered.
     late = {name: code for name, code in late.items() if code_by_name(name, sys.path) == code}
@@ -107,9 +103,9 @@ def further_codes(specs: Iterable[RunSpec], beginning: Beginning) -> dict[str, s
                 f"module '{name}' was imported while this run was trained, from a folder that is put on the path only "
                 "then; import it at the top of the file"
             )
-    return {what: code for what, code in asked_for.items() if code is not None} | {
-        f"{_MODULE} {name}": code for name, code in late.items()
-    }
+    fetched = {f"{what} {entry.id}": entry.code for what, entry in asked_for if entry not in named}
+    modules = {f"{_MODULE} {name}": code for name, code in late.items()}
+    return {what: code for what, code in {**fetched, **modules}.items() if code is not None}
 
 
 def with_further(code: str | None, further: Mapping[str, str]) -> str | None:

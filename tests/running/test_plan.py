@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,42 +20,13 @@ from mibench.running.packs import cost, pack, pack_key, pack_size
 from mibench.running.plan import in_shard, make_plan
 from mibench.store.columns import empty_row
 from mibench.store.parquet import pack_stem, write_pack
+from tests.support.stores import NOON, spec
 
 
-def spec(
-    seed: int = 0,
-    *,
-    batch: int = 8,
-    schedule: tuple[float, ...] = (),
-    estimator: str = "nwj-v1",
-    negatives: str = "shuffle-v1",
-) -> RunSpec:
-    return RunSpec(
-        task="gaussian20d-v1",
-        task_params=(("dim", 20),) if schedule else (("dim", 20), ("mi", 5.0)),
-        schedule=schedule,
-        estimator=estimator,
-        estimator_params=(),
-        critic="joint-v1",
-        critic_params=(),
-        hidden="2x8",
-        activation="relu",
-        dropout="0",
-        negatives=negatives,
-        negatives_params=(),
-        batch=batch,
-        steps=20,
-        lr=5e-4,
-        weight_decay=0.0,
-        precision="float32",
-        window=5,
-        every=5,
-        seed=seed,
-    )
-
-
-def store(folder: Path, run: RunSpec, status: str, stairs: Sequence[int] = (0,)) -> None:
-    rows = [empty_row("runs", run_id=run.run_id, stair=stair, status=status) for stair in stairs]
+def store(folder: Path, run: RunSpec, status: str, stairs: Sequence[int] = (0,), *, hours: int = 0) -> None:
+    """Write rows of a run as one pack, so many hours after noon: of two copies the later one counts."""
+    facts = {"run_id": run.run_id, "status": status, "finished_at": NOON + datetime.timedelta(hours=hours)}
+    rows = [empty_row("runs", **facts, stair=stair) for stair in stairs]
     write_pack(folder, pack_stem([run.run_id], "s", status), rows, [])
 
 
@@ -90,7 +62,7 @@ def test_a_staircase_that_lacks_a_stair_is_not_done(tmp_path: Path) -> None:
     run = spec(schedule=(1.0, 2.0))
     store(tmp_path, run, "ok", stairs=(0,))
     assert make_plan([run], tmp_path).new == (run,)
-    store(tmp_path, run, "diverged", stairs=(0, 1))
+    store(tmp_path, run, "diverged", stairs=(0, 1), hours=1)
     assert make_plan([run], tmp_path).done == (run,)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import math
 from pathlib import Path
@@ -16,8 +17,9 @@ from mibench.store.parquet import curves_table, pack_stem, write_pack
 NOON = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
 
 
-def spec(seed: int = 0, schedule: tuple[float, ...] = ()) -> RunSpec:
-    return RunSpec(
+def spec(seed: int = 0, schedule: tuple[float, ...] = (), **others: Any) -> RunSpec:
+    """Specify a run; ``others`` are fields with other values."""
+    run = RunSpec(
         task="gaussian20d-v1",
         task_params=(("dim", 20),) if schedule else (("dim", 20), ("mi", 5.0)),
         schedule=schedule,
@@ -39,6 +41,7 @@ def spec(seed: int = 0, schedule: tuple[float, ...] = ()) -> RunSpec:
         every=5,
         seed=seed,
     )
+    return dataclasses.replace(run, **others)
 
 
 def rows_of(run: RunSpec, *, status: str = "ok", at: datetime.datetime = NOON, **values: Any) -> list[dict[str, Any]]:
