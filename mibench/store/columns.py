@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any, Literal
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of the tables' layout, written into every file's metadata. Files of earlier ones are read: what they lack is
 null."""
 
@@ -129,6 +129,13 @@ RUNS: tuple[Column, ...] = (
         "float64",
         "regime dataset: mean estimate over whole batches of the validation part at stopped_at, nats; it was chosen, "
         "so that it is biased",
+    ),
+    Column(
+        "validation_loss",
+        "float64",
+        "regime dataset: the lowest validation loss, that at stopped_at (for a surrogate loss, minus the estimate): what "
+        "tells settings of one estimator apart without the truth; null in rows of earlier versions",
+        since=3,
     ),
     Column(
         "stopped_at",
@@ -265,7 +272,7 @@ RANKED: tuple[str, ...] = (
     ),
     *(f"{name}{part}" for name in _COMPONENTS for part in ("", "_version", "_params")),
     *("hidden", "activation", "dropout", "lr", "weight_decay", "optimiser"),
-    *("batch", "steps", "window", "every", "patience"),
+    *("batch", "steps", "window", "every", "patience", "validation_loss"),
 )
 """Columns of runs that boards are made of."""
 

@@ -154,10 +154,11 @@ class EarlyStopping(Regime):
         return Span(start=0, end=watch.end, reported=watch.reported)
 
     def columns(self, r: int) -> dict[str, Any]:
-        """Return test and validation values; see `Regime.columns`."""
+        """Return test and validation values, and the loss that chose; see `Regime.columns`."""
         return {
             "estimate_test": self._test[r],
             "estimate_validation": self._validation[r],
+            "validation_loss": self.watches[r].best if math.isfinite(self.watches[r].best) else None,
             "stopped_at": self.watches[r].reported,
         }
 

@@ -192,6 +192,7 @@ def test_the_parameters_of_the_best_checkpoint_are_reported(monkeypatch: pytest.
     assert [r.rows[0]["stopped_at"] for r in (first, second)] == [6, 2]
     assert [r.rows[0]["steps_done"] for r in (first, second)] == [12, 8]
     assert [r.rows[0]["estimate_validation"] for r in (first, second)] == [9.0, 9.0]
+    assert [r.rows[0]["validation_loss"] for r in (first, second)] == [1.0, 1.0]
     assert [r.rows[0]["estimate_test"] for r in (first, second)] == [10.0, 10.0]  # the seventh call, and the last
     assert next(losses, None) is None
     for r, best in ((0, 2), (1, 0)):
@@ -207,11 +208,13 @@ def test_the_validation_value_is_that_of_the_curve_and_of_the_reported_critic() 
     loop = Loop(pack)
     results = loop.train()
     assert isinstance(loop.regime, EarlyStopping)
-    _, estimates = loop.regime._evaluate("validation")
-    for r, result in enumerate(results):
+    losses, estimates = loop.regime._evaluate("validation")
+    for r, (name, result) in enumerate(zip(names, results, strict=True)):
         row, curve = result.rows[0], result.curve
         place = curve["step"].tolist().index(row["stopped_at"])
         assert row["estimate_validation"] == curve["estimate_fresh"][place] == estimates[r]
+        surrogate = name == "flatnce"  # its loss is the same whatever the critic
+        assert row["validation_loss"] == (-estimates[r] if surrogate else losses[r])
         assert row["steps_done"] == curve["step"][-1]
         if row["estimator"] in ("flatnce", "infonce"):  # whose criterion is minus the estimate
             assert place == int(np.argmax(curve["estimate_fresh"]))

@@ -100,7 +100,9 @@ def test_rows_and_curves_have_every_column() -> None:
     (row,) = result.rows
     assert list(row) == [column.name for column in RUNS]
     empty = {name for name, value in row.items() if value is None}
-    of_a_fixed_sample = {"samples", "patience", "estimate_test", "estimate_validation", "stopped_at"}
+    of_a_fixed_sample = {
+        *("samples", "patience", "estimate_test", "estimate_validation", "validation_loss", "stopped_at"),
+    }
     assert (
         empty
         == FILLED_BY_THE_WORKER
