@@ -1,4 +1,4 @@
-"""Finite alphabets: any table of joint probabilities, and two whose information has a closed form.
+"""Finite alphabets: any table of joint probabilities, and three whose information has a closed form.
 
 Notable: pairs that cannot occur have the log ratio ``-inf``, which is their exact value: the exact critic passes it on,
 and log-space estimators count such negatives as nothing. Both sides are one-hot rows, whatever the table: x has a
@@ -12,6 +12,7 @@ import math
 from typing import ClassVar
 
 import torch
+from scipy import optimize, special
 from torch import Tensor
 
 from mibench.core.errors import UsageError
@@ -162,6 +163,54 @@ class Binary(FiniteTask):
     def mi(self) -> float:
         """``-p ln p - (1 - p) ln(1 - p)`` nats."""
         return -self.p * math.log(self.p) - (1 - self.p) * math.log1p(-self.p)
+
+
+@register_task("symmetric-channel")
+class SymmetricChannel(FiniteTask):
+    """A uniform symbol of k through a channel that changes it with one probability: at most ln k nats.
+
+    With probability e, y is one of the other symbols, all equally likely, else y = x: ``I = ln k - H(e) - e ln(k - 1)``
+    nats, solved for e. One-hot rows of k columns. Log ratio: ``ln k (1 - e)`` where the symbols are equal, and
+    ``ln k e / (k - 1)`` where they are not.
+
+    Parameters
+    ----------
+    mi
+        Mutual information, nats, from 0 to ln k.
+    k
+        Number of symbols, from 2 to 1024.
+    """
+
+    mi_method = "closed-form"
+
+    mi: float = 1.0
+    k: int = 4
+
+    default_levels = (0.2, 0.4, 0.6, 0.8, 1.0)
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.k <= _MOST_SYMBOLS:
+            raise UsageError(f"task 'symmetric-channel': k must lie in 2..{_MOST_SYMBOLS}, not {self.k}")
+        if not 0 <= self.mi <= math.log(self.k):
+            largest = math.log(self.k)
+            raise UsageError(f"task 'symmetric-channel': mi must lie between 0 and ln k = {largest:.6g}, not {self.mi}")
+
+    @functools.cached_property
+    def kept(self) -> float:
+        """``u = 1 - e k / (k - 1)``: x came through, rather than a symbol of any kind, with this probability."""
+        if self.mi >= math.log(self.k):
+            return 1.0
+        return float(optimize.brentq(lambda u: _through(u, self.k) - self.mi, 0.0, 1.0, xtol=1e-16))
+
+    def table_of_pairs(self) -> Tensor:
+        """``u / k`` on the diagonal and ``(1 - u) / k^2`` everywhere; see `FiniteTask.table_of_pairs`."""
+        return torch.eye(self.k, dtype=torch.float64) * (self.kept / self.k) + (1 - self.kept) / self.k**2
+
+
+def _through(kept: float, k: int) -> float:
+    """Mutual information of `SymmetricChannel`, nats, whose digits are kept near 0."""
+    equal, other = (k - 1) * kept, -kept  # ratios less 1
+    return float(special.xlog1py(1 + equal, equal) + (k - 1) * special.xlog1py(1 + other, other)) / k
 
 
 @register_task("finite")
