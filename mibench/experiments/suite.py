@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from mibench.core.errors import UnknownNameError, UsageError, shown
 from mibench.core.files import refuse_empty
 from mibench.core.numbers import LARGEST_WHOLE
-from mibench.core.registry import TASKS
+from mibench.core.parameters import split_name
+from mibench.core.registry import ESTIMATORS, TASKS
 from mibench.experiments.grid import (
     SUITES,
     GridOptions,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from mibench.core.task import Task
 
 _HEADER = "suite"
-_WITHOUT_CRITIC = "none-v1"  # what estimators that take a sample as a whole have for a critic
 _ANY_ESTIMATOR = "nwj-v1"  # asks nothing of a task; stands in where a suite leaves the estimator to the user
 
 
@@ -54,6 +54,11 @@ class Suite:
         The file that it was read from.
     grid
         Its options, as `mibench.experiments.grid.resolve` takes them.
+    tuned
+        Whether each estimator is ranked, on every family of tasks, with the one setting of the suite's that its own
+        validation loss prefers; see `mibench.ranking.tuning`.
+    beside
+        Name of a suite whose boards stand beside this one's; empty where there is none.
     """
 
     name: str
@@ -61,6 +66,8 @@ class Suite:
     summary: str
     path: Path
     grid: Mapping[str, Any]
+    tuned: bool = False
+    beside: str = ""
 
     @property
     def id(self) -> str:
@@ -93,10 +100,7 @@ class Suite:
         UsageError
             Where neither the suite nor ``changes`` names an estimator, and for options that do not fit.
         """
-        specs = resolve(override(self.grid, changes or {}))
-        if not any(spec.samples for spec in specs):
-            return specs
-        return [spec for spec in specs if spec.samples or spec.critic != _WITHOUT_CRITIC]
+        return resolve(_samples_as_wholes(override(self.grid, changes or {})))
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -112,16 +116,16 @@ class Suite:
 
 def list_suites() -> list[str]:
     """Return the names of all suites, sorted."""
-    return [path.stem for path in _files()]
+    return sorted({suite.name for suite in shipped_suites()})
 
 
 def shipped_suites() -> list[Suite]:
-    """Return all suites, sorted by name."""
-    return [read_suite(path) for path in _files()]
+    """Return all suites in all their versions, sorted by name, the newest version of each first."""
+    return sorted(map(read_suite, SUITES.glob("*.toml")), key=lambda suite: (suite.name, -suite.version))
 
 
 def get_suite(name: str) -> Suite:
-    """Return a suite: ``get_suite("standard")``; ``"standard-v1"`` names the version, ``"my-suite.toml"`` a file.
+    """Return a suite: ``get_suite("standard")`` is the newest; ``"standard-v1"`` names a version, ``"mine.toml"`` a file.
 
     Raises
     ------
@@ -132,20 +136,22 @@ def get_suite(name: str) -> Suite:
     refuse_empty(name, "suite")
     if name.endswith(".toml"):
         return read_suite(Path(name))
-    suites = {suite.name: suite for suite in shipped_suites()}
-    suites |= {suite.id: suite for suite in suites.values()}
+    shipped = shipped_suites()
+    suites = {suite.id: suite for suite in shipped} | {suite.name: suite for suite in reversed(shipped)}
     if name not in suites:
         raise UnknownNameError("suite", name, suites, f"there are {', '.join(list_suites())}")
     return suites[name]
 
 
 def read_suite(path: Path) -> Suite:
-    """Read a suite from a grid file with the header ``suite.version = 1``.
+    """Read a suite from a grid file with the header ``suite.version = 1``, and `tuned` and `beside` where they are told.
+
+    A file ``NAME-v1.toml`` of that version is the suite ``NAME``.
 
     Raises
     ------
     UsageError
-        As `mibench.experiments.grid.load_grid`, and for a header that is missing, or holds anything but a version.
+        As `mibench.experiments.grid.load_grid`, and for a header that is missing, or holds anything else.
     """
     label = f"suite '{path.stem}'"
     values = read_toml(path, label)
@@ -155,10 +161,17 @@ def read_suite(path: Path) -> Suite:
     version = header.pop("version", None)
     if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= LARGEST_WHOLE:
         raise UsageError(f"the version of {label} must be a whole number of at least 1, not {shown(version)}")
+    tuned, beside = header.pop("tuned", False), header.pop("beside", "")
     if header:
-        raise UsageError(f"unknown entry '{next(iter(header))}' in the header of {label}; it takes version")
+        what = "it takes version, tuned and beside"
+        raise UsageError(f"unknown entry '{next(iter(header))}' in the header of {label}; {what}")
+    if not isinstance(tuned, bool):
+        raise UsageError(f"tuned of {label} must be true or false, not {shown(tuned)}")
+    if not isinstance(beside, str):
+        raise UsageError(f"beside of {label} must be the name of a suite, not {shown(beside)}")
     check_names(values, f" in {label}")
-    return Suite(path.stem, version, summary(path), path, MappingProxyType(values))
+    name = path.stem.removesuffix(f"-v{version}")
+    return Suite(name, version, summary(path), path, MappingProxyType(values), tuned, beside)
 
 
 def requested_runs(grid: str | Path | None, suite: str | None, options: Mapping[str, Any]) -> list[RunSpec]:
@@ -179,5 +192,30 @@ def requested_runs(grid: str | Path | None, suite: str | None, options: Mapping[
     return resolve(override(at_budget(load_grid(grid), given.pop("budget", None)), given))
 
 
-def _files() -> list[Path]:
-    return sorted(SUITES.glob("*.toml"))
+def _samples_as_wholes(grid: dict[str, Any]) -> dict[str, Any]:
+    """Take estimators of whole samples off tables with fresh pairs, where a grid has fixed samples beside them.
+
+    They are not merely left out of what is resolved: a batch may be too small for one that all samples are large
+    enough for.
+    """
+    tables = [dict(table) for table in grid.get("include", ())]
+    if "samples" in grid or not any("samples" in table for table in tables):
+        return grid
+    for table in tables:
+        if (named := table.get("estimator", grid.get("estimator"))) is not None:
+            table["estimator"] = named if "samples" in table else _of_batches(named)
+    changed = {**grid, "include": [table for table in tables if table.get("estimator") != []]}
+    if "task" in grid and "estimator" in grid:  # the base is a table of its own
+        changed["estimator"] = _of_batches(grid["estimator"])
+        if not changed["estimator"]:
+            del changed["task"], changed["estimator"]
+    return changed
+
+
+def _of_batches(estimators: Any) -> Any:
+    """Drop those of some estimators, as a grid has them, that take a sample as a whole."""
+    from mibench.core.estimator import SampleEstimator
+
+    names = estimators if isinstance(estimators, list | tuple) else [] if estimators is None else [estimators]
+    kept = [name for name in names if not issubclass(ESTIMATORS.get(split_name(str(name))[0]), SampleEstimator)]
+    return estimators if len(kept) == len(names) else kept

@@ -27,7 +27,7 @@ import pandas as pd
 from mibench.analysis.labels import versioned
 from mibench.analysis.metrics import Floats
 from mibench.core.errors import UnknownNameError, UsageError
-from mibench.ranking.columns import COLUMNS, REFERENCE, TRACKS
+from mibench.ranking.columns import COLUMNS, FIXED_SAMPLES, REFERENCE, TRACKS
 from mibench.ranking.groups import letters, ranks, win_shares
 from mibench.ranking.inference import infer
 from mibench.ranking.matrix import METHOD, Matrix, build_matrix, canonical_rows
@@ -160,7 +160,8 @@ def rank_methods(
     root = int((generator or np.random.default_rng(0)).integers(2**62))
     boards, left_out, cells, seen = [], [], [], set()
     for regime, matrix in _matrices(runs, options):
-        tracks = matrix.methods["kind"] if regime == "stream" else pd.Series("dataset", index=matrix.methods.index)
+        kinds = matrix.methods["kind"]
+        tracks = pd.Series(regime, index=kinds.index) if regime in FIXED_SAMPLES else kinds
         complete = (matrix.methods["lacking"] == "").to_numpy(bool)
         reference = _reference_seconds(matrix, options.reference)
         for track in [name for name in TRACKS if name in set(tracks) and options.track in (None, name)]:
@@ -199,7 +200,7 @@ def _matrices(runs: pd.DataFrame, options: Options) -> Iterator[tuple[str, Matri
     rows = canonical_rows(runs)
     if options.seeds is not None:
         rows = rows[rows["seed"].isin(list(options.seeds))]
-    for regime in ("stream", "dataset"):
+    for regime in ("stream", *FIXED_SAMPLES):
         if (rows["regime"] == regime).any():
             matrix = build_matrix(rows[rows["regime"] == regime], options.seeds)
             if len(matrix.cells):

@@ -9,8 +9,13 @@ TRACKS: Mapping[str, str] = {
     "plug-in": "plug-ins, fresh pairs at every step",
     "upper": "upper bounds, fresh pairs at every step",
     "dataset": "fixed samples",
+    "tuned": "fixed samples, settings chosen blind",
 }
-"""The tracks, and what is ranked in them. A method is a plug-in where any of its runs is no bound."""
+"""The tracks, and what is ranked in them. A method is a plug-in where any of its runs is no bound. Settings that are
+chosen blind are those that an estimator's own validation loss prefers; see `mibench.ranking.tuning`."""
+
+FIXED_SAMPLES = ("dataset", "tuned")
+"""Tracks on fixed samples, which are regimes of rows too: methods of any kind. On fresh pairs the kind is the track."""
 
 REFERENCE = "nwj-v1"
 """The estimator that seconds are relative to where nothing is said, with its version: no other takes its place."""
@@ -19,7 +24,7 @@ OVER_FAMILIES, OVER_SEEDS = "families", "seeds"
 """What intervals and tests of a board are over, as its column ``over`` has it."""
 
 COLUMNS: Mapping[str, str] = {
-    "track": "lower, plug-in, upper or dataset",
+    "track": "lower, plug-in, upper, dataset or tuned",
     "part": "all; a family (tasks that differ in true MI alone); below or above log N, by true MI and batch size; a "
     "negative sampler",
     "rank": "by error, 1 the least; equal errors share a rank",
@@ -46,7 +51,7 @@ COLUMNS: Mapping[str, str] = {
     "over 100 nats above the truth",
     "failed": "share of the runs that crashed or ran out of time",
     "monotonicity": "Kendall's tau between true MI and mean estimate, mean over families",
-    "seconds": "seconds of a run",
+    "seconds": "seconds of a run; in track tuned of all settings that were tried",
     "cost": "seconds of a run over those of the reference in the same cells and invocation, geometric mean",
     "win_rate": "share of tasks won against another method, mean over the others; ties count half",
     "families": "families of tasks on the board: tasks that differ in true MI alone are one",

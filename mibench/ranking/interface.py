@@ -39,7 +39,7 @@ def leaderboard(
         Rows of the runs table: those that are to make one board, such as the rows of a suite; the published ones by
         default.
     track
-        The one track to rank: ``"lower"``, ``"plug-in"``, ``"upper"`` or ``"dataset"``; all by default.
+        The one track to rank: ``"lower"``, ``"plug-in"``, ``"upper"``, ``"dataset"`` or ``"tuned"``; all by default.
     by
         ``"family"``, ``"regime"`` or ``"sampler"``: a board for each family of tasks, for true MI up to and above
         log N, or for each sampler of negatives.

@@ -26,19 +26,23 @@ import pandas as pd
 
 from mibench.analysis.labels import COMPONENTS, component_id, listing, plural, with_labels
 from mibench.analysis.metrics import Floats
-from mibench.ranking.columns import TRACKS
+from mibench.ranking.columns import FIXED_SAMPLES, TRACKS
 from mibench.ranking.statistics import Bools, Ints
 from mibench.store.columns import RANKED, RESULT_STATUSES, RUNS
 
 METHOD = ["estimator", "estimator_version", "estimator_params"]
 """Columns that make a method."""
 
-_TASK = ["task", "task_version", "task_params", "schedule"]
-_CRITIC = ["critic", "critic_version", "critic_params"]
-_TRAINED = ["hidden", "activation", "dropout", "lr", "weight_decay", "optimiser"]
+TASK = ["task", "task_version", "task_params", "schedule"]
+"""Columns that make a task."""
+
+CRITIC = ["critic", "critic_version", "critic_params"]
+TRAINED = ["hidden", "activation", "dropout", "lr", "weight_decay", "optimiser"]
+"""Columns of what is trained, and how."""
+
 _SAMPLER = ["negatives", "negatives_version", "negatives_params"]
-_LENGTHS = ["batch", "steps", "window", "every", "patience"]
-_KEY = [*_TASK, "samples", *_CRITIC, *_TRAINED, "precision", *_SAMPLER, *_LENGTHS, "protocol", "stair"]
+LENGTHS = ["batch", "steps", "window", "every", "patience"]
+_KEY = [*TASK, "samples", *CRITIC, *TRAINED, "precision", *_SAMPLER, *LENGTHS, "protocol", "stair"]
 
 _LEVEL = ("task_params", "schedule", "stair")
 """Columns of a key that hold the true MI: without them a setting is left, in which levels are compared."""
@@ -54,7 +58,7 @@ _FILLED: dict[str, Any] = {
     **{f"{name}_params": "{}" for name in COMPONENTS},
     **{"stair": 0, "seed": 0, "schedule": "[]", "regime": "stream", "session_id": ""},
 }
-KINDS = frozenset(TRACKS) - {"dataset"}
+KINDS = frozenset(TRACKS) - frozenset(FIXED_SAMPLES)
 """What an estimator can be."""
 
 _MISSING, _ANY = 0, -1
@@ -181,13 +185,13 @@ def _keys(runs: pd.DataFrame, owner: Ints) -> tuple[Ints, Ints]:
     choosing = runs[~own_sampler].groupby(owner[~own_sampler])["negatives_label"].nunique()
     if (choosing <= 1).all() and runs["negatives_label"].nunique() > 1:
         own_sampler = np.ones(len(runs), dtype=bool)
-    codes.loc[own_critic, _CRITIC] = _ANY
-    for name in _TRAINED:
+    codes.loc[own_critic, CRITIC] = _ANY
+    for name in TRAINED:
         codes.loc[own_critic & runs[name].isna().to_numpy(), name] = _ANY
     codes.loc[own_critic & (runs["precision"] == "float32").to_numpy(bool), "precision"] = _ANY
     codes.loc[own_sampler, _SAMPLER] = _ANY
     whole = own_critic & (runs["critic"] == "none").to_numpy(bool) & runs["samples"].notna().to_numpy()
-    codes.loc[whole, _LENGTHS] = _ANY
+    codes.loc[whole, LENGTHS] = _ANY
     keys, key_of_row = np.unique(codes.to_numpy(np.int64), axis=0, return_inverse=True)
     return keys, key_of_row.reshape(-1).astype(np.int64)
 
@@ -208,7 +212,7 @@ def _fit(keys: Ints, cells: Ints) -> Bools:
     for place, name in enumerate(_KEY):
         key, cell = keys[:, place, None], cells[None, :, place]
         same = (key == cell) | (key == _ANY) | (cell == _ANY)
-        if name in _TRAINED:
+        if name in TRAINED:
             same |= own_critic[:, None] & (cell == _MISSING)
         fits &= same
     return fits
@@ -262,18 +266,23 @@ def _described(first: pd.DataFrame, keys: Ints, truth: Floats) -> pd.DataFrame:
             "sampler": first["negatives_label"].map(str).to_numpy(object),
             "mi_true": truth,
             "batch": first["batch"].to_numpy(np.float64, na_value=math.nan),
-            "task": _numbered([columns[name] for name in _TASK]),
+            "task": _numbered([columns[name] for name in TASK]),
             "family": pd.factorize(np.array(families), sort=True)[0].astype(np.int64),
             "setting": _numbered([column for name, column in columns.items() if name not in _LEVEL]),
-            "setup": _numbered([column for name, column in columns.items() if name not in (*_TASK, "stair")]),
+            "setup": _numbered([column for name, column in columns.items() if name not in (*TASK, "stair")]),
         }
     )
 
 
+def family_ids(rows: pd.DataFrame) -> list[str]:
+    """Every row's task with its parameters, but without its true MI: tasks that differ in that alone are a family."""
+    parts = zip(rows["task"], rows["task_version"], rows["task_params"], strict=True)
+    return [component_id(name, version, _NESTED_MI.sub("", params)) for name, version, params in parts]
+
+
 def _families(first: pd.DataFrame) -> list[str]:
-    """Name the tasks without their true MI, and with parameters only where a name has several."""
-    parts = zip(first["task"], first["task_version"], first["task_params"], strict=True)
-    full = [component_id(name, version, params) for name, version, params in parts]
+    """Name families, with parameters only where a name has several."""
+    full = family_ids(first)
     members: dict[str, set[str]] = {}
     for whole in full:
         members.setdefault(whole.partition(":")[0], set()).add(whole)

@@ -27,6 +27,7 @@ import pandas as pd
 
 from mibench.analysis.metrics import FINAL, Floats
 from mibench.experiments.specs import PARTS
+from mibench.ranking.columns import FIXED_SAMPLES
 from mibench.ranking.matrix import Matrix
 from mibench.ranking.statistics import (
     Bools,
@@ -39,13 +40,13 @@ from mibench.ranking.statistics import (
 )
 from mibench.store.columns import FAILURE_STATUSES, RESULT_STATUSES
 
-VALUES: Mapping[str, str] = {"stream": FINAL, "dataset": "estimate_test"}
+VALUES: Mapping[str, str] = {"stream": FINAL, **dict.fromkeys(FIXED_SAMPLES, "estimate_test")}
 """The estimate that is ranked: the median over the window's training batches, or the value on the test part."""
 
-_MEANS: Mapping[str, str] = {"stream": "estimate_train", "dataset": "estimate_test"}
+_MEANS: Mapping[str, str] = {"stream": "estimate_train", **dict.fromkeys(FIXED_SAMPLES, "estimate_test")}
 """The mean over batches, which is what a bound bounds."""
 
-_SPREADS: Mapping[str, str] = {"stream": "estimate_train_sd", "dataset": "estimate_fresh_sd"}
+_SPREADS: Mapping[str, str] = {"stream": "estimate_train_sd", **dict.fromkeys(FIXED_SAMPLES, "estimate_fresh_sd")}
 """Standard deviation between batches: those of the window, or fresh ones where the window's are trained on again."""
 
 RUN_AWAY = 100.0
@@ -65,7 +66,7 @@ class Measures:
     matrix
         Complete rows of one regime.
     regime
-        ``"stream"`` or ``"dataset"``.
+        ``"stream"``, ``"dataset"`` or ``"tuned"``.
     cap
         The largest error of a run, and that of a run without an answer.
     """

@@ -11,6 +11,7 @@ import pandas as pd
 from mibench.analysis.cells import rows_of_suite
 from mibench.core.errors import UsageError
 from mibench.experiments.suite import get_suite
+from mibench.ranking.tuning import choose_settings
 from mibench.store.columns import RANKED
 from mibench.store.copies import CHOICE
 from mibench.store.folders import read_runs
@@ -76,4 +77,9 @@ def read_ranking_rows(results: Path | None = None, suite: str | None = None) -> 
     if found.runs.empty:
         folder = PUBLISHED if results is None else results
         raise UsageError(f"'{folder}' holds no rows of suite '{suite}'; make some with 'mibench run --suite {suite}'")
-    return RankingRows(found.runs, wanted.options.seeds, found.note())
+    ranked = choose_settings(found.runs).runs if wanted.tuned else found.runs
+    beside = rows_of_suite(runs, get_suite(wanted.beside).grid).runs if wanted.beside else ranked[:0]
+    if beside.empty:
+        return RankingRows(ranked, wanted.options.seeds, found.note())
+    both = pd.concat([ranked, choose_settings(beside).runs], ignore_index=True)
+    return RankingRows(both, None, found.note())  # the two may have other seeds

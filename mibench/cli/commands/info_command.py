@@ -31,7 +31,7 @@ def info_command(
     load_tried_plugins(plugin)
     plain, _ = split_name(name)
     found = [registry for registry in completion.REGISTRIES.values() if _holds(registry, plain)]
-    suites = [suite for suite in shipped_suites() if name in (suite.name, suite.id)]
+    suites = [suite for suite in shipped_suites() if name in (suite.name, suite.id)][:1]  # the newest version of a name
     if not found and plain != name and plain in completion.of_suite(""):
         raise UsageError(f"suite '{plain}' takes no parameters; see 'mibench info {plain}'")
     if not (found or suites):
