@@ -125,7 +125,7 @@ def shipped_suites() -> list[Suite]:
 
 
 def get_suite(name: str) -> Suite:
-    """Return a suite: ``get_suite("standard")`` is the newest; ``"standard-v1"`` names a version, ``"mine.toml"`` a file.
+    """Return a suite: ``get_suite("standard")``, the newest version; ``"standard-v1"`` names one, ``"my.toml"`` a file.
 
     Raises
     ------
@@ -144,9 +144,9 @@ def get_suite(name: str) -> Suite:
 
 
 def read_suite(path: Path) -> Suite:
-    """Read a suite from a grid file with the header ``suite.version = 1``, and `tuned` and `beside` where they are told.
+    """Read a suite from a grid file with the header ``suite.version = 1``.
 
-    A file ``NAME-v1.toml`` of that version is the suite ``NAME``.
+    The header takes `tuned` and `beside` as well, see `Suite`. A file ``NAME-v1.toml`` of that version is the suite ``NAME``.
 
     Raises
     ------

@@ -26,7 +26,7 @@ from mibench.experiments.specs import PROTOCOL, RunSpec, params_json
 from mibench.experiments.suite import Suite, get_suite
 from mibench.ranking.boards import Board, Options, Ranking, rank_methods
 from mibench.ranking.columns import REFERENCE
-from mibench.ranking.rows import PUBLISHED, PUBLISHED_SUITE
+from mibench.ranking.rows import PUBLISHED, PUBLISHED_SUITE, as_ranked
 from mibench.running.runner import execute, rows_of
 from mibench.store.columns import FAILURE_STATUSES
 from mibench.store.folders import load_runs
@@ -158,9 +158,9 @@ def compare(
     mine = rows_of(specs, results)
     seeds = sorted({spec.seed for spec in specs})
     joined = pd.concat([others, mine.assign(session_id="newcomer")], ignore_index=True)
-    ranking = rank_methods(joined, Options(seeds=seeds, reference=REFERENCE))
+    ranking = rank_methods(as_ranked(joined, wanted), Options(seeds=seeds, reference=REFERENCE))
     label = _label(ranking, specs[0])
-    ranking = _with_cost(ranking, label, _costs(mine, rows_of(reference, results), specs[0]))
+    ranking = _with_cost(ranking, label, _costs(mine, rows_of(reference, results), specs[0], wanted))
     standings = tuple(_standing(board, label, ranking.cells) for board in ranking.boards if label in board.wins.index)
     failed = mine.loc[mine["status"].isin(FAILURE_STATUSES), "run_id"].nunique()
     return Comparison(label, wanted.id, standings, ranking, joined, int(failed))
@@ -252,10 +252,10 @@ def _label(ranking: Ranking, spec: RunSpec) -> str:
     return str(table.loc[mine, "method"].iloc[0])
 
 
-def _costs(mine: pd.DataFrame, reference: pd.DataFrame, spec: RunSpec) -> dict[str, float]:
+def _costs(mine: pd.DataFrame, reference: pd.DataFrame, spec: RunSpec, suite: Suite) -> dict[str, float]:
     """Cost of the newcomer by track, over the seed that the reference was run with, on this machine."""
     local = pd.concat([mine[mine["seed"] == spec.seed], reference], ignore_index=True).assign(session_id="here")
-    table = rank_methods(local, Options(reference=REFERENCE)).table()
+    table = rank_methods(as_ranked(local, suite), Options(reference=REFERENCE)).table()
     table = table[_is_method(table, spec)]
     return dict(zip(table["track"], table["cost"], strict=True))
 

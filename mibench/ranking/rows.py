@@ -10,7 +10,7 @@ import pandas as pd
 
 from mibench.analysis.cells import rows_of_suite
 from mibench.core.errors import UsageError
-from mibench.experiments.suite import get_suite
+from mibench.experiments.suite import Suite, get_suite
 from mibench.ranking.tuning import choose_settings
 from mibench.store.columns import RANKED
 from mibench.store.copies import CHOICE
@@ -70,16 +70,48 @@ def read_ranking_rows(results: Path | None = None, suite: str | None = None) -> 
             )
     else:
         runs = read_runs(existing_results(results), columns)
-    if suite is None:
-        return RankingRows(runs, None, "")
+    return (
+        RankingRows(runs, None, "")
+        if suite is None
+        else rows_of(suite, runs, PUBLISHED if results is None else results)
+    )
+
+
+def rows_of(suite: str, runs: pd.DataFrame, folder: Path) -> RankingRows:
+    """Pick the rows of a suite, and of the suite beside it, as boards take them.
+
+    Parameters
+    ----------
+    suite
+        Its name, or its file.
+    runs
+        Rows of the runs table.
+    folder
+        Where they are from, for messages.
+
+    Raises
+    ------
+    UsageError
+        For an unknown suite, and where there are none of its rows.
+    """
     wanted = get_suite(suite)
     found = rows_of_suite(runs, wanted.grid)
     if found.runs.empty:
-        folder = PUBLISHED if results is None else results
         raise UsageError(f"'{folder}' holds no rows of suite '{suite}'; make some with 'mibench run --suite {suite}'")
-    ranked = choose_settings(found.runs).runs if wanted.tuned else found.runs
+    ranked = as_ranked(found.runs, wanted)
     beside = rows_of_suite(runs, get_suite(wanted.beside).grid).runs if wanted.beside else ranked[:0]
     if beside.empty:
         return RankingRows(ranked, wanted.options.seeds, found.note())
-    both = pd.concat([ranked, choose_settings(beside).runs], ignore_index=True)
+    both = pd.concat([ranked, as_ranked(beside, get_suite(wanted.beside))], ignore_index=True)
     return RankingRows(both, None, found.note())  # the two may have other seeds
+
+
+def as_ranked(runs: pd.DataFrame, suite: Suite) -> pd.DataFrame:
+    """Return the rows of a suite as boards take them: with chosen settings alone where the suite has them chosen.
+
+    Raises
+    ------
+    UsageError
+        As `mibench.ranking.tuning.choose_settings`.
+    """
+    return choose_settings(runs).runs if suite.tuned else runs

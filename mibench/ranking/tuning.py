@@ -71,7 +71,9 @@ def choose_settings(runs: pd.DataFrame) -> Tuned:
     """
     rows = runs.reset_index(drop=True)
     if (rows["samples"].isna()).any():
-        raise UsageError("settings are chosen by a validation loss, which runs on fresh pairs do not have; give samples")
+        raise UsageError(
+            "settings are chosen by a validation loss, which runs on fresh pairs do not have; give samples"
+        )
     trained = (rows["critic"] != "none").to_numpy(bool)
     lost = rows["validation_loss"].isna() & rows["status"].isin(RESULT_STATUSES)
     if trained.any() and lost[trained].all():

@@ -64,7 +64,7 @@ class Source:
     ----------
     results
         The results folder as it was named.
-    where, grid, plugins
+    where, grid, suite, plugins
         As in `mibench.draw_reports`.
     look
         Words of the command line that ask for a look.
@@ -73,6 +73,7 @@ class Source:
     results: str | Path = "results"
     where: Mapping[str, Sequence[object]] = dataclasses.field(default_factory=dict)
     grid: str | None = None
+    suite: str | None = None
     plugins: Sequence[str | Path] = ()
     look: Sequence[str] = ()
 
@@ -84,7 +85,7 @@ class Source:
         grid = self.grid or ("" if _claim(result) else result.grid)
         plugins = [word for path in self.plugins for word in ("--plugin", str(path))]
         draw = ["mibench", "report", result.name, *(["--grid", grid] if grid else []), *results, *chosen, *plugins]
-        draw += self.look
+        draw += [*(["--suite", self.suite] if self.suite else []), *self.look]
         if not result.grid:
             return [shlex.join(draw)]
         budget = [] if result.budget == "standard" else ["--budget", result.budget]

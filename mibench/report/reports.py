@@ -36,6 +36,7 @@ from mibench.experiments.grid import natural_order
 from mibench.figures import style
 from mibench.figures.registry import FIGURES, UNDRAWN, Drawing, FigureEntry, load_figures
 from mibench.figures.shared import shared
+from mibench.ranking.rows import rows_of
 from mibench.report.files import USUAL_PICTURES, contents_of, short_table, write_contents
 from mibench.report.looks import look_options, read_formats, read_labels, read_look
 from mibench.report.page import PAGE, Source, write_page
@@ -61,6 +62,7 @@ def report(
     output: str | Path = "reports",
     where: Mapping[str, Sequence[object]] | None = None,
     grid: str | None = None,
+    suite: str | None = None,
     plugins: str | Path | Sequence[str | Path] = (),
     style_sheet: str | Path | None = None,
     formats: str | Sequence[str] = USUAL_PICTURES,
@@ -71,7 +73,7 @@ def report(
 
     Parameters
     ----------
-    names, results, output, where, grid, plugins, style_sheet, formats, size, labels
+    names, results, output, where, grid, suite, plugins, style_sheet, formats, size, labels
         As in `draw_reports`.
 
     Raises
@@ -85,6 +87,7 @@ def report(
         output=output,
         where=where,
         grid=grid,
+        suite=suite,
         plugins=plugins,
         style_sheet=style_sheet,
         formats=formats,
@@ -104,6 +107,7 @@ def draw_reports(
     output: str | Path = "reports",
     where: Mapping[str, Sequence[object]] | None = None,
     grid: str | None = None,
+    suite: str | None = None,
     plugins: str | Path | Sequence[str | Path] = (),
     style_sheet: str | Path | None = None,
     formats: str | Sequence[str] = USUAL_PICTURES,
@@ -126,6 +130,8 @@ def draw_reports(
         command line or as figures and tables print them.
     grid
         Shipped grid or TOML file: only its rows are kept.
+    suite
+        Suite or its file: only its rows are kept, and those of the suite beside it, as boards take them.
     plugins
         File or folder with further figures, or several.
     style_sheet
@@ -167,13 +173,15 @@ def draw_reports(
         runs = rows_of_grid(runs, grid).runs
         if runs.empty:
             raise UsageError(f"'{results}' holds no rows of grid '{grid}'; make them with 'mibench run {grid}'")
+    if suite is not None:
+        runs = rows_of(suite, runs, Path(results)).runs
     curves = pd.DataFrame(columns=["run_id"])
     if any(FIGURES[name].needs_curves for name in wanted):
         curves = store.load_curves(results, list(runs["run_id"].unique()))
     done = render(runs, curves, names, output, look=look, formats=pictures)
     if any(result.files for result in done):
         asked = look_options(style_sheet, pictures, look)
-        write_page(done, runs, Path(output), Source(results, where or {}, grid, files, asked))
+        write_page(done, runs, Path(output), Source(results, where or {}, grid, suite, files, asked))
     return done
 
 

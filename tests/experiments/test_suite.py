@@ -30,11 +30,15 @@ HASHES = {
     "quick-v1": "029fe4ae8c023545",
     "staircase-v1": "b0f29dffaf3c8bf6",
     "standard-v1": "c81829026a037f3d",
+    "standard-v2": "b8d59be787c3e6d3",
 }
 
 # Suites that estimators may be added to: what cannot change are the cells, seen by estimators that bring no critic, a
 # critic, a sampler, or neither.
-OPEN = {"standard-v1": ["nwj-v1", "barber-agakov-v1", "tre-v1", "ksg-v1"]}
+OPEN = {
+    "standard-v1": ["nwj-v1", "barber-agakov-v1", "tre-v1", "ksg-v1"],
+    "standard-v2": ["nwj-v1", "doe-v1", "tre-v1", "ksg-v2"],
+}
 
 SMALL = """# Two estimators on next to nothing.
 suite.version = 3
@@ -126,8 +130,8 @@ def test_beyond_normal_holds_all_published_tasks_in_their_order() -> None:
     assert len(tasks) == 40
 
 
-def test_standard_spans_levels_batches_critics_samplers_and_seeds() -> None:
-    suite = mibench.get_suite("standard")
+def test_standard_1_spans_levels_batches_critics_samplers_and_seeds() -> None:
+    suite = mibench.get_suite("standard-v1")
     specs = [spec for spec in suite.specs() if spec.estimator == "nwj-v1"]
     assert {task.mi for task in suite.tasks} == {2.0, 5.0, 10.0, 20.0, 30.0}
     assert len({spec.task for spec in specs}) >= 5
@@ -138,23 +142,43 @@ def test_standard_spans_levels_batches_critics_samplers_and_seeds() -> None:
     assert {spec.task for spec in specs if spec.samples == 5000} == {spec.task for spec in specs}
 
 
-def test_estimators_that_take_a_sample_as_a_whole_run_on_fixed_samples_alone() -> None:
+def test_standard_2_has_fifteen_families_on_fresh_pairs_and_on_fixed_samples() -> None:
     suite = mibench.get_suite("standard")
+    specs = [spec for spec in suite.specs() if spec.estimator == "nwj-v1"]
+    by_regime = [{(s.task, s.task_params) for s in specs if s.samples == samples} for samples in (None, 5000)]
+    assert by_regime[0] == by_regime[1]
+    assert len({spec.task for spec in specs}) == 13  # transformed makes three families
+    assert sorted({task.mi for task in suite.tasks}) == [0.0, 0.2, 1.0, 2.0, 5.0, 10.0]
+    assert len(suite.tasks) == 31
+    assert all(task.has_log_ratio for task in suite.tasks)
+    assert {spec.seed for spec in specs} == set(range(3))
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_estimators_that_take_a_sample_as_a_whole_run_on_fixed_samples_alone(version: int) -> None:
+    suite = mibench.get_suite(f"standard-v{version}")
     assert {spec.samples for spec in suite.specs({"estimator": "ksg"})} == {5000}
     assert {spec.samples for spec in suite.specs({"estimator": "nwj"})} == {5000, None}
     without_samples = mibench.get_suite("beyond-normal").specs({"estimator": "ksg"})
     assert {spec.samples for spec in without_samples} == {None}
 
 
-def test_standard_runs_every_estimator_that_learns_from_pairs_alone() -> None:
+@pytest.mark.parametrize(
+    ("version", "without"),
+    [
+        (1, {"ksg-mixed", "ksg-label", "gaussian-copula", "discrete"}),  # later; a version stays what it is
+        (2, {"vince", "gan-dime", "barber-agakov", "hybrid"}),  # infonce, js, and two that are given an entropy
+    ],
+)
+def test_standard_runs_every_estimator_that_learns_from_pairs_alone(version: int, without: set[str]) -> None:
     of_instances = {"annulus", "ball", "ir", "local-aggregation"}  # they need tasks whose y number instances
-    later = {"ksg-mixed", "ksg-label", "gaussian-copula", "discrete"}  # a version of a suite stays what it is
-    names = {split_name(text)[0].rpartition("-v")[0] for text in mibench.get_suite("standard").estimators}
+    suite = mibench.get_suite(f"standard-v{version}")
+    names = {split_name(text)[0].rpartition("-v")[0] for text in suite.estimators}
     builtin = {e.name for e in registry.ESTIMATORS.entries() if e.module.startswith("mibench.")}
-    assert names == builtin - of_instances - later
+    assert names == builtin - of_instances - without
 
 
-@pytest.mark.parametrize("name", ["quick", "standard", "staircase"])
+@pytest.mark.parametrize("name", ["quick", "standard", "standard-v1", "staircase"])
 def test_one_estimator_on_a_suite_makes_the_runs_that_the_suite_has_of_it(name: str) -> None:
     suite = mibench.get_suite(name)
     specs = suite.specs()
@@ -164,7 +188,8 @@ def test_one_estimator_on_a_suite_makes_the_runs_that_the_suite_has_of_it(name: 
 
 
 def test_a_name_may_carry_the_version() -> None:
-    assert mibench.get_suite("standard-v1") == mibench.get_suite("standard")
+    assert mibench.get_suite("standard-v2") == mibench.get_suite("standard")
+    assert mibench.get_suite("standard-v1").id == "standard-v1"
     with pytest.raises(UsageError, match=r"unknown suite 'standard-v7'; did you mean .*'standard-v1'"):
         mibench.get_suite("standard-v7")
     with pytest.raises(UsageError, match=r"unknown suite 'x'; there are beyond-normal, .*standard"):

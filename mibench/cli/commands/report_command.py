@@ -23,6 +23,9 @@ def report_command(
     grid: Annotated[
         str | None, typer.Option(help="Only the rows of this grid.", autocompletion=completion.of_grid)
     ] = None,
+    suite: Annotated[
+        str | None, typer.Option(help="Only the rows of this suite.", autocompletion=completion.of_suite)
+    ] = None,
     plugin: Plugins = None,
     style_sheet: Annotated[
         Path | None, typer.Option("--style", metavar="FILE", help="Style sheet of matplotlib's, over mibench's own.")
@@ -41,6 +44,7 @@ def report_command(
     from mibench.cli.terminal.rows import say_crowded
     from mibench.core.files import check_output
     from mibench.experiments.grid import load_grid
+    from mibench.experiments.suite import get_suite
     from mibench.report.conditions import read_conditions
     from mibench.store.paths import existing_results
 
@@ -49,6 +53,8 @@ def report_command(
     check_output(output, "folder of reports", "--output")
     if grid is not None:
         load_grid(grid)
+    if suite is not None:
+        get_suite(suite)
     try_plugins(plugin or ())
     say_crowded(results)
 
@@ -63,6 +69,7 @@ def report_command(
         output=output,
         where=conditions,
         grid=grid,
+        suite=suite,
         plugins=plugin or (),
         style_sheet=style_sheet,
         formats=formats or USUAL_PICTURES,
