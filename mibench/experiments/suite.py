@@ -146,7 +146,8 @@ def get_suite(name: str) -> Suite:
 def read_suite(path: Path) -> Suite:
     """Read a suite from a grid file with the header ``suite.version = 1``.
 
-    The header takes `tuned` and `beside` as well, see `Suite`. A file ``NAME-v1.toml`` of that version is the suite ``NAME``.
+    The header takes `tuned` and `beside` as well, see `Suite`. A file ``NAME-v1.toml`` of version 1 is the suite
+    ``NAME``.
 
     Raises
     ------

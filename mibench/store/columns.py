@@ -133,7 +133,7 @@ RUNS: tuple[Column, ...] = (
     Column(
         "validation_loss",
         "float64",
-        "regime dataset: the lowest validation loss, that at stopped_at (for a surrogate loss, minus the estimate): what "
+        "regime dataset: the lowest validation loss, that at stopped_at (for a surrogate loss, minus the estimate): "
         "tells settings of one estimator apart without the truth; null in rows of earlier versions",
         since=3,
     ),
