@@ -307,3 +307,16 @@ def test_bad_parameters_are_refused_in_one_sentence(name: str, params: dict[str,
         get_task(name, **params)
     assert part in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, and this machine has none")
+@pytest.mark.parametrize("name", [*FAMILIES, "gamma-exponential", "symmetric-channel", "independent"])
+def test_pairs_are_drawn_and_scored_on_a_gpu(name: str) -> None:
+    task = get_task(name)
+    x, y = task.sample(DRAWS, torch.Generator("cuda").manual_seed(0))
+    ratio = task.log_ratio(x, y)
+    assert x.is_cuda
+    assert y.is_cuda
+    assert ratio.is_cuda
+    assert abs(float(ratio.mean()) - task.mi) <= 4 * float(ratio.std()) / math.sqrt(DRAWS) + 1e-9
