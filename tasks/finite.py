@@ -186,7 +186,7 @@ class SymmetricChannel(FiniteTask):
     mi: float = 1.0
     k: int = 4
 
-    default_levels = (0.2, 0.4, 0.6, 0.8, 1.0)
+    default_levels = (0.1, 0.2, 0.3, 0.4, 0.6)  # any k has them
 
     def __post_init__(self) -> None:
         if not 2 <= self.k <= _MOST_SYMBOLS:

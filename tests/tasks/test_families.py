@@ -222,6 +222,16 @@ def test_the_mixing_is_orthogonal_and_always_the_same() -> None:
     assert float(matrix.abs().max()) < 0.95  # no permutation
 
 
+def test_mixing_spreads_three_pairs_over_fifty_columns() -> None:
+    task = get_task("transformed:base=normal-pairs:mi=4:dim_x=3:dim_y=50:pairs=3,x=identity,y=mixing")
+    x, y = task.sample(DRAWS, generator())
+    assert (task.dim_x, task.dim_y, task.mi) == (3, 50, 4.0)
+    told = (x.T @ y / DRAWS).square().sum(0)  # of each column of y, the share of its variance that x explains
+    noise = stats.chi2(3).ppf(1 - 1e-6) / DRAWS
+    assert (told > noise).all()
+    assert float(told.max()) < 0.5
+
+
 def test_a_base_has_one_spelling_and_one_run_id() -> None:
     short = get_task("transformed:base=student-t:dof=1:mi=2,x=asinh,y=identity")
     long = get_task("transformed:base=student-t-v1:mi=2.0:dim_y=1:dof=1,x=asinh,y=identity")

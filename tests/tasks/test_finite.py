@@ -16,7 +16,7 @@ from mibench.core.scores import Scores, effective_sample_size
 from mibench.core.task import Task
 from mibench.experiments.grid import resolve
 from mibench.negatives.permutations import partial_derangements
-from mibench.tasks.finite import FiniteTask
+from mibench.tasks.finite import FiniteTask, SymmetricChannel
 from mibench.testing import check_task
 from mibench.training.loop import train_pack
 
@@ -33,6 +33,10 @@ TABLES: dict[str, list[list[float]]] = {
     "finite:table=.06_.14/.15_.35/.09_.21": [[0.06, 0.14], [0.15, 0.35], [0.09, 0.21]],  # independent
     "finite:table=0.5_0_0.25/0_0_0/0_0_0.25": [[0.5, 0, 0.25], [0, 0, 0], [0, 0, 0.25]],  # symbols that never occur
     "finite:table=1_0/0_0": [[1, 0], [0, 0]],
+    "symmetric-channel:mi=0,k=2": [[0.25, 0.25], [0.25, 0.25]],
+    f"symmetric-channel:mi={math.log(3)},k=3": [[(i == j) / 3 for j in range(3)] for i in range(3)],
+    # a flip in 5: ln 2 - H(0.2) nats
+    f"symmetric-channel:mi={math.log(2) + 0.2 * math.log(0.2) + 0.8 * math.log(0.8)},k=2": [[0.4, 0.1], [0.1, 0.4]],
 }
 
 
@@ -68,6 +72,15 @@ def test_information_and_entropy_are_those_of_plain_loops(name: str) -> None:
     assert task.mi >= 0
     assert task.has_entropy_x
     assert task.entropy_x == pytest.approx(-sum(p * math.log(p) for p in of_x if p > 0), rel=1e-12)
+
+
+@pytest.mark.parametrize(("k", "mi"), [(2, 1e-12), (2, 0.3), (7, 1e-6), (7, 1.9), (1024, 6.9)])
+def test_the_symmetric_channel_has_the_information_asked_for(k: int, mi: float) -> None:
+    task = SymmetricChannel(k=k, mi=mi)
+    assert FiniteTask.mi.fget(task) == pytest.approx(mi, rel=1e-9, abs=1e-14)  # type: ignore[attr-defined]  # the sum
+    flip = 1 - float(task.joint.diagonal().sum())
+    entropy = -flip * math.log(flip) - (1 - flip) * math.log1p(-flip)
+    assert math.log(k) - entropy - flip * math.log(k - 1) == pytest.approx(mi, rel=1e-9, abs=1e-13)
 
 
 def test_closed_forms_are_those_of_the_definitions() -> None:
@@ -169,6 +182,9 @@ def test_a_table_has_one_spelling_and_a_sum_of_exactly_one() -> None:
     ("binary", {"p": 0}, "p must lie between 0 and 1"),
     ("binary", {"p": 1}, "p must lie between 0 and 1"),
     ("binary", {"p": math.nan}, "not a number"),
+    ("symmetric-channel", {"k": 1}, "k must lie in 2..1024, not 1"),
+    ("symmetric-channel", {"mi": 0.7, "k": 2}, "mi must lie between 0 and ln k = 0.693147, not 0.7"),
+    ("symmetric-channel", {"mi": -0.1}, "mi must lie between 0 and ln k = 1.38629, not -0.1"),
     ("finite", {"table": "0.4,0.1/0.1,0.4"}, "entries by '_'): '0.4,0.1' is not a number"),
     ("finite", {"table": ""}, "'' is not a number"),
     ("finite", {"table": "0.5_nan/0.25_0.25"}, "'nan' is not a number"),
