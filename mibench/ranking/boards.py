@@ -12,6 +12,8 @@ Notable:
 - On boards of eight families and more, intervals and tests take the families as a sample of those that one might meet.
   Fewer say nothing of others: there the tasks are what they are, and intervals and tests are over seeds. Column
   ``over`` says which.
+- What answering without an estimator is worth stands beside the methods, without a rank, and moves nothing of theirs;
+  see `mibench.ranking.baselines`.
 - Order of rows does not matter, and the draws of a board depend on the generator and the board's name alone.
 """
 
@@ -19,7 +21,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -27,13 +29,17 @@ import pandas as pd
 from mibench.analysis.labels import versioned
 from mibench.analysis.metrics import Floats
 from mibench.core.errors import UnknownNameError, UsageError
-from mibench.ranking.columns import COLUMNS, REFERENCE, TRACKS
-from mibench.ranking.groups import letters, ranks, win_shares
-from mibench.ranking.inference import infer
+from mibench.ranking.baselines import CONSTANT, Baseline, baselines_of
+from mibench.ranking.columns import BASELINE, COLUMNS, ESTIMATOR, REFERENCE, TRACKS
+from mibench.ranking.groups import DECIMALS, letters, places, ranks, win_shares
+from mibench.ranking.inference import infer, interval_of
 from mibench.ranking.matrix import METHOD, Matrix, build_matrix, canonical_rows
 from mibench.ranking.measures import Measures, seconds_by_session, table_of_cells
-from mibench.ranking.statistics import Bools, Ints, finite_mean
+from mibench.ranking.statistics import Bools, Intervals, Ints, finite_mean
 from mibench.store.codes import of_current_code
+
+_COUNTED = ("runs", "imputed_runs", "imputed_cells", "stands_in")
+_RANKS = ("rank", "best_rank", "worst_rank", "log_rank")
 
 _SPLITS = ("family", "regime", "sampler")
 """What boards can be split by."""
@@ -49,6 +55,10 @@ class Board:
         Which, as in `COLUMNS`.
     table
         A row per method with the columns `COLUMNS`, the best first.
+    baselines
+        A row per answer that needs no estimator, with the same columns: they are compared with nothing.
+    constants
+        The numbers that the best constant answers, nats, each once; none on a board of one task.
     wins
         Share of the tasks on which the method of the row has the smaller error than that of the column.
     apart
@@ -58,8 +68,24 @@ class Board:
     track: str
     part: str
     table: pd.DataFrame
+    baselines: pd.DataFrame
+    constants: tuple[float, ...]
     wins: pd.DataFrame
     apart: pd.DataFrame
+
+    def whole(self) -> pd.DataFrame:
+        """Return methods and baselines as one table, each in its place by error; methods first where it is equal."""
+        ranks = dict.fromkeys([*_RANKS, "estimator_version"], "Int64")  # which can be null
+        both = pd.concat([self.table.astype(ranks), self.baselines.astype(ranks)], ignore_index=True)
+        order = np.argsort(np.round(both["error"].to_numpy(np.float64), DECIMALS), kind="stable")
+        return both.iloc[order].reset_index(drop=True)
+
+    def below_constant(self) -> pd.Series | None:
+        """Mark the methods whose error is above that of the best constant; None where there is no constant."""
+        constant = self.baselines.loc[self.baselines["method"] == CONSTANT, "error"]
+        if constant.empty:
+            return None
+        return self.table["error"].round(DECIMALS) > round(float(constant.iloc[0]), DECIMALS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,8 +110,8 @@ class Ranking:
     note: str = ""
 
     def table(self) -> pd.DataFrame:
-        """Return the boards' tables as one."""
-        tables = [board.table for board in self.boards]
+        """Return the boards' tables as one, baselines included."""
+        tables = [board.whole() for board in self.boards]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
 
 
@@ -251,21 +277,35 @@ def _board(
         resamples=options.resamples,
         limits=(0.0, options.cap),
     )
-    order = np.lexsort((methods["method"].to_numpy(str), np.round(interval.mean, 12)))
+    log_errors = interval_of(
+        measures.log_errors,
+        measures.tasks,
+        measures.families,
+        generator.spawn(1)[0],
+        confidence=options.confidence,
+        resamples=options.resamples,
+        limits=measures.log_limits,
+    )
+    order = np.lexsort((methods["method"].to_numpy(str), np.round(interval.mean, DECIMALS)))
     different = different[np.ix_(order, order)]
     rank, best_rank, worst_rank = ranks(interval.mean[order], different)
     wins = win_shares(measures.task_errors)
     columns = {
         **{name: methods[name].to_numpy() for name in ("method", *METHOD)},
-        **{"error": interval.mean, "error_low": interval.low, "error_high": interval.high},
+        **_ends("error", interval),
+        **_ends("log_error", log_errors),
+        "log_rank": places(log_errors.mean),
         **_described(measures, reference),
         **_counts(measures),
         "win_rate": finite_mean(wins, axis=1),
     }
-    placed = {
-        **{"track": track, "part": part, "rank": rank, "best_rank": best_rank, "worst_rank": worst_rank},
-        **{"over": over, "group": letters(different), "families": int(measures.families.max()) + 1},
+    of_board = {
+        **{"track": track, "part": part, "over": over, "families": int(measures.families.max()) + 1},
         **{"tasks": len(measures.families), "cells": len(measures.matrix.cells)},
+    }
+    placed = {
+        **{**of_board, "role": ESTIMATOR, "rank": rank, "best_rank": best_rank, "worst_rank": worst_rank},
+        "group": letters(different),
     }
     table = pd.DataFrame({**placed, **{name: values[order] for name, values in columns.items()}})
     names = methods["method"].iloc[order]
@@ -273,7 +313,33 @@ def _board(
         pd.DataFrame(pairs, index=names, columns=names.rename(None))
         for pairs in (wins[np.ix_(order, order)], different)
     )
-    return Board(track, part, table[list(COLUMNS)], shares, apart)
+    baselines = baselines_of(
+        measures, generator.spawn(1)[0], confidence=options.confidence, resamples=options.resamples
+    )
+    constants = {float(value) for one in baselines if one.name == CONSTANT for value in one.answers}
+    rows = _table_of_baselines(baselines, of_board, table)
+    return Board(track, part, table[list(COLUMNS)], rows, tuple(sorted(constants)), shares, apart)
+
+
+def _ends(name: str, interval: Intervals) -> dict[str, Floats]:
+    return {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
+
+
+def _table_of_baselines(
+    baselines: Sequence[Baseline], of_board: Mapping[str, object], table: pd.DataFrame
+) -> pd.DataFrame:
+    """Write baselines as rows with the columns of the methods' table; what they do not have is null, or no runs."""
+    shared = {"role": BASELINE, "group": "", **of_board, **dict.fromkeys(_COUNTED, 0)}
+    records = [
+        {
+            **{**shared, "method": one.name, "bias": one.bias},
+            **{name: float(values[0]) for name, values in _ends("error", one.error).items()},
+            **{name: float(values[0]) for name, values in _ends("log_error", one.log_error).items()},
+        }
+        for one in baselines
+    ]
+    types = {name: "Int64" if table[name].dtype == np.int64 else table[name].dtype for name in table}
+    return pd.DataFrame(records, columns=list(COLUMNS)).astype(types)
 
 
 def _described(measures: Measures, reference: Mapping[str, Floats]) -> dict[str, Floats]:

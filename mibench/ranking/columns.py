@@ -15,6 +15,9 @@ TRACKS: Mapping[str, str] = {
 REFERENCE = "nwj-v1"
 """The estimator that seconds are relative to where nothing is said, with its version: no other takes its place."""
 
+ESTIMATOR, BASELINE = "estimator", "baseline"
+"""What a row of a board is of, as its column ``role`` has it."""
+
 OVER_FAMILIES, OVER_SEEDS = "families", "seeds"
 """What intervals and tests of a board are over, as its column ``over`` has it."""
 
@@ -22,6 +25,8 @@ COLUMNS: Mapping[str, str] = {
     "track": "lower, plug-in, upper or dataset",
     "part": "all; a family (tasks that differ in true MI alone); below or above log N, by true MI and batch size; a "
     "negative sampler",
+    "role": "estimator; or baseline, an answer that needs none and has no rank: (zero) is always 0, (constant) the "
+    "single number that is best on the other families, on a board of one family on the other tasks",
     "rank": "by error, 1 the least; equal errors share a rank",
     "best_rank": "rank if only methods count as better that were told apart",
     "worst_rank": "rank if only methods count as worse that were told apart",
@@ -35,6 +40,11 @@ COLUMNS: Mapping[str, str] = {
     "its tasks",
     "error_low": "low end of its 95 % interval: over families a studentised bootstrap, over seeds Student's t",
     "error_high": "high end",
+    "log_error": "mean of |log((1 + estimate) / (1 + truth))|, an estimate below 0 counting as 0, of each run at most "
+    "what answering 0 scores or log 2; averaged like the error",
+    "log_error_low": "low end of its interval, made as that of the error",
+    "log_error_high": "high end",
+    "log_rank": "rank by log_error; groups and the ranks left open are by the error",
     "over": "what intervals and tests are over: families, as a sample of those that one might meet; or seeds, the "
     "tasks being what they are",
     "bias": "mean of estimate - truth, nats, of the runs that held",

@@ -12,6 +12,7 @@ from mibench.analysis.labels import plural
 from mibench.core.registry import ESTIMATORS
 from mibench.figures import style
 from mibench.figures.registry import Drawing
+from mibench.ranking.baselines import CONSTANT
 from mibench.ranking.columns import REFERENCE, TRACKS
 from mibench.ranking.newcomers import Comparison, Standing
 from mibench.report.files import short_table, write_files
@@ -125,8 +126,14 @@ def standing_sentence(comparison: Comparison, standing: Standing) -> str:
         interval = f" [{row['error_low']:.3f}, {row['error_high']:.3f}, 95 % over {row['over']}]"
     parts = [
         f"Track {standing.board.track}: {comparison.method} has {rank}, group {row['group']}, "
-        f"with an error of {row['error']:.3f}{interval}",
+        f"with an error of {row['error']:.3f}{interval} and a log error of {row['log_error']:.3f}, by which it has "
+        f"rank {row['log_rank']}",
         f"it is ahead of the others' median in {standing.ahead} of {plural(len(standing.cells), 'cell')}",
+    ]
+    parts += [
+        f"it is {_than(row['error'], baseline['error'])} {baseline['method']}, whose error is {baseline['error']:.3f}"
+        for _, baseline in standing.board.baselines.iterrows()
+        if baseline["method"] == CONSTANT
     ]
     if row["imputed_runs"]:
         parts.append(f"{row['imputed_runs']} of its {row['runs']} runs have no finite value and count as 1")
@@ -134,3 +141,7 @@ def standing_sentence(comparison: Comparison, standing: Standing) -> str:
         reference = ESTIMATORS.entry(REFERENCE).name
         parts.append(f"a run takes {row['cost']:.2g} times as long as one of {reference} on this machine")
     return "; ".join(parts) + "."
+
+
+def _than(error: float, other: float) -> str:
+    return "better than" if error < other else "no better than"

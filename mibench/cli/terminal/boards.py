@@ -14,6 +14,8 @@ from mibench.analysis.labels import plural
 from mibench.cli.terminal.console import say, show_table
 from mibench.cli.terminal.numbers import span_text
 from mibench.cli.terminal.opinions import opinion_records
+from mibench.ranking.columns import ESTIMATOR
+from mibench.ranking.sentences import baselines_sentence, constant_sentence
 from mibench.report.files import csv_text
 
 if TYPE_CHECKING:
@@ -68,6 +70,8 @@ def ranking_json(ranking: Ranking, *, note: str = "", opinions: Sequence[SecondO
             "track": b.track,
             "part": b.part,
             "methods": _records(b.table),
+            "baselines": _records(b.baselines),
+            "constants": b.constants,
             "wins": json.loads(b.wins.to_json(orient="index")),
         }
         for b in ranking.boards
@@ -89,7 +93,7 @@ def _records(table: pd.DataFrame) -> Any:
 
 
 def heading(board: Board) -> str:
-    """Say what a board ranks, and how many methods, tasks and cells it has."""
+    """Say what a board ranks, how many methods, tasks and cells it has, and how many are worse than a constant."""
     from mibench.ranking.columns import TRACKS
 
     size = board.table.iloc[0]
@@ -98,13 +102,13 @@ def heading(board: Board) -> str:
     families = plural(int(size["families"]), "family", "families")
     return (
         f"{TRACKS[board.track]}{part} (track {board.track}): {plural(len(board.table), 'method')}, {tasks} of "
-        f"{families}, {cells}"
+        f"{families}, {cells}; {constant_sentence(board)}"
     )
 
 
 def lines_of(board: Board) -> list[dict[str, str]]:
-    """Write the cells of a board's rows as text by column, the best method first."""
-    return [_line(row) for row in board.table.to_dict("records")]
+    """Write the cells of a board's rows as text by column, the best first, baselines in their place."""
+    return [_line(row) for row in board.whole().to_dict("records")]
 
 
 def filled(lines: Sequence[Mapping[str, str]]) -> list[str]:
@@ -113,13 +117,16 @@ def filled(lines: Sequence[Mapping[str, str]]) -> list[str]:
 
 
 def _line(row: Mapping[Hashable, Any]) -> dict[str, str]:
+    ranked = row["role"] == ESTIMATOR
     return {
-        "rank": str(row["rank"]),
-        "could be": span_text(row["best_rank"], row["worst_rank"]),
+        "rank": str(row["rank"]) if ranked else "",
+        "could be": span_text(row["best_rank"], row["worst_rank"]) if ranked else "",
         "group": row["group"],
         "method": row["method"],
         "error": f"{row['error']:.3f}{_IMPUTED if row['imputed_runs'] else ''}",
         "95 % interval": "" if math.isnan(row["error_low"]) else f"{row['error_low']:.3f} to {row['error_high']:.3f}",
+        "log error": f"{row['log_error']:.3f}",
+        "by log": str(row["log_rank"]) if ranked else "",
         "bias": _number(row["bias"], "+.2f"),
         "variance": _number(row["variance"], ".2g"),
         "saturation": _number(row["saturation"], ".0%"),
@@ -150,12 +157,13 @@ def _show_wins(board: Board) -> None:
 
 
 def error_sentences(boards: Sequence[Board]) -> str:
-    """Say what an error is, over what intervals and tests speak, and what letters mean."""
+    """Say what the errors are, over what intervals and tests speak, and what letters mean."""
     over = "; ".join(_OVER[name] for name in dict.fromkeys(board.table["over"].iloc[0] for board in boards))
     return (
         "error: |estimate - truth| / max(truth, 1 nat), each run at most 1, which is what answering 0 scores; families "
-        f"count equally. Intervals and tests are over {over}. Methods that share a letter cannot be told apart at 5 % "
-        "(paired t tests, Holm's correction); 'could be' are the ranks that this leaves open."
+        "count equally. log error: |log((1 + estimate) / (1 + truth))|, averaged alike; 'by log' is the rank by it, "
+        f"and tests are of the first. Intervals and tests are over {over}. Methods that share a letter cannot be told "
+        "apart at 5 % (paired t tests, Holm's correction); 'could be' are the ranks that this leaves open."
     )
 
 
@@ -195,6 +203,7 @@ NO_BOARD = "no method has all runs, so that there is nothing to rank; --suite ke
 def _explain(ranking: Ranking) -> None:
     """Say how the tables are read."""
     say(f"\n{error_sentences(ranking.boards)}")
+    say(baselines_sentence(ranking.boards))
     say(
         f"{UNITS}; saturation: estimate over the least of true MI and "
         "ceilings; violations: runs on the wrong side of the truth; tau: Kendall's, between true MI and estimate; "

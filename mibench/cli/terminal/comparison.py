@@ -42,6 +42,7 @@ def comparison_json(comparison: Comparison) -> str:
     standings = [
         {
             **json.loads(standing.row.to_json()),
+            "baselines": json.loads(standing.board.baselines.to_json(orient="records")),
             "better": standing.better,
             "worse": standing.worse,
             "not_told_apart": standing.alike,
@@ -70,23 +71,24 @@ def _in_paper(comparison: Comparison) -> dict[str, Any]:
 
 def _show_neighbours(standing: Standing) -> None:
     """Print the board's rows around the newcomer."""
-    table = standing.board.table
+    table = standing.board.whole()
     place = int((table["method"] == standing.row["method"]).to_numpy().argmax())
     shown = table.iloc[max(place - _NEIGHBOURS, 0) : place + _NEIGHBOURS + 1]
     rows: list[Sequence[str]] = [
         [
             ">" if row["method"] == standing.row["method"] else "",
-            str(row["rank"]),
+            "" if pd.isna(row["rank"]) else str(row["rank"]),
             row["group"],
             row["method"],
             f"{row['error']:.3f}",
             "" if math.isnan(row["error_low"]) else f"{row['error_low']:.3f} to {row['error_high']:.3f}",
+            f"{row['log_error']:.3f}",
             f"{row['bias']:+.2f}" if pd.notna(row["bias"]) else "",
         ]
         for _, row in shown.iterrows()
     ]
-    columns = ("", "rank", "group", "method", "error", "95 % interval", "bias")
-    show_table(columns, rows, numbers=("rank", "error", "95 % interval", "bias"))
+    columns = ("", "rank", "group", "method", "error", "95 % interval", "log error", "bias")
+    show_table(columns, rows, numbers=("rank", "error", "95 % interval", "log error", "bias"))
 
 
 def _cell(row: pd.Series) -> str:

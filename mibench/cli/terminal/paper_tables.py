@@ -23,6 +23,7 @@ from mibench.cli.terminal.boards import (
     lines_of,
 )
 from mibench.core.errors import UsageError
+from mibench.ranking.sentences import baselines_sentence
 from mibench.report.files import markdown_lines
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from mibench.ranking.boards import Board, Ranking
 
-_COLUMNS = ("rank", "could be", "method", "error", "95 % interval", "bias", "variance", "group")
+_COLUMNS = ("rank", "could be", "method", "error", "95 % interval", "log error", "by log", "bias", "variance", "group")
 _TEXT = ("method", "group")
 """Columns that are aligned to the left."""
 
@@ -44,8 +45,8 @@ _LATEX = {
     "²": r"\textsuperscript{2}",
     "\N{MINUS SIGN}": "$-$",
 }
-_NARROW = "\\centering\n\\footnotesize\n\\setlength{\\tabcolsep}{3pt}"
-"""So that eight columns fit the text of a page."""
+_NARROW = "\\centering\n\\scriptsize\n\\setlength{\\tabcolsep}{2.5pt}"
+"""So that ten columns fit the text of a page."""
 
 _SIGNED = re.compile(r"([+-])(?=\d)")
 _POWER = re.compile(r"([+-]?[\d.]+)e([+-])0*(\d+)")
@@ -128,8 +129,8 @@ def _cells(board: Board) -> tuple[list[str], list[dict[str, str]]]:
 
 
 def _explained(boards: Sequence[Board]) -> list[str]:
-    sentences = (error_sentences(boards), UNITS, imputed_sentence(boards), diverged_sentence(boards))
-    return list(filter(None, sentences))
+    sentences = (error_sentences(boards), baselines_sentence(boards), UNITS)
+    return list(filter(None, (*sentences, imputed_sentence(boards), diverged_sentence(boards))))
 
 
 def _notes(ranking: Ranking) -> list[str]:

@@ -18,6 +18,7 @@ from mibench.figures import style
 from mibench.figures.shared import once
 from mibench.ranking.boards import Board, Ranking, rank_methods
 from mibench.ranking.columns import TRACKS
+from mibench.ranking.sentences import constant_sentence
 
 ROW = 0.215
 """Inches that a method takes."""
@@ -28,8 +29,9 @@ LEFT = 1.35
 _TWO = 5.5
 """Inches of a page, from which on two boards stand side by side."""
 
-SHORT = ["track", "rank", "group", "method", "error", "error_low", "error_high", "bias", "variance", "saturation"]
-SHORT += ["violations", "diverged", "failed", "monotonicity", "cost"]
+SHORT = ["track", "role", "rank", "group", "method", "error", "error_low", "error_high", "log_error", "log_error_low"]
+SHORT += ["log_error_high", "log_rank", "bias", "variance", "saturation", "violations", "diverged", "failed"]
+SHORT += ["monotonicity", "cost"]
 """Columns of a board that are read first."""
 
 ESTIMATE = (
@@ -56,11 +58,11 @@ def ranked(runs: pd.DataFrame) -> Ranking:
 
 
 def notes(ranking: Ranking) -> list[str]:
-    """Say how large the boards are and who is left out."""
+    """Say how large the boards are, how many methods are worse than a constant, and who is left out."""
     sizes = [
         f"{board.track}: {plural(len(board.table), 'method')}, {plural(int(board.table['tasks'].iloc[0]), 'task')} of "
         f"{plural(int(board.table['families'].iloc[0]), 'family', 'families')}, "
-        f"{plural(int(board.table['cells'].iloc[0]), 'cell')}"
+        f"{plural(int(board.table['cells'].iloc[0]), 'cell')}, {constant_sentence(board)}"
         for board in ranking.boards
     ]
     said = [f"Tracks: {'; '.join(sizes)}."]
