@@ -36,6 +36,7 @@ class CCA(SampleEstimator):
     """
 
     kind = "plug-in"
+    given = "Gaussian pairs"
 
     corrected: bool = False
 
@@ -77,6 +78,7 @@ class GaussianCopula(CCA):
     """
 
     kind = "plug-in"
+    given = "Gaussian copula"
 
     corrected: bool = True
 

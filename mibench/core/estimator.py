@@ -111,6 +111,17 @@ class Estimator(Parametrised):
     needs_marginal: ClassVar[bool] = False
     """Whether its negatives must come from p(y): samplers that propose others are refused."""
 
+    given: ClassVar[str] = ""
+    """What it is told, or takes for granted, that others have to learn: ``"entropy of x"``, ``"Gaussian x given y"``.
+    Boards mark it. They know it without importing the class: write it into the body as plain text, and nothing where
+    there is nothing."""
+
+    coincides: ClassVar[tuple[str, ...]] = ()
+    """Estimators whose loss, up to a constant, and estimate are the same functions of the scores: boards list one of
+    the two. ``("js-v1",)``, or with what must hold, parameters of its own or the number of negatives in a row:
+    ``("infonce-v1 where form=simplified",)``. Parameters that both have must be equal. Written as `given`, and not
+    inherited: a subclass is another function."""
+
     # What follows may depend on parameters: a subclass overrides it by a class attribute or by a property.
 
     @property

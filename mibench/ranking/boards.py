@@ -12,6 +12,7 @@ Notable:
 - On boards of eight families and more, intervals and tests take the families as a sample of those that one might meet.
   Fewer say nothing of others: there the tasks are what they are, and intervals and tests are over seeds. Column
   ``over`` says which.
+- Estimators that are the same functions under two names are one method: the other is named, and ranked nowhere.
 - What answering without an estimator is worth stands beside the methods, without a rank, and moves nothing of theirs;
   see `mibench.ranking.baselines`.
 - Order of rows does not matter, and the draws of a board depend on the generator and the board's name alone.
@@ -35,10 +36,12 @@ from mibench.ranking.groups import DECIMALS, letters, places, ranks, win_shares
 from mibench.ranking.inference import infer, interval_of
 from mibench.ranking.matrix import METHOD, Matrix, build_matrix, canonical_rows
 from mibench.ranking.measures import Measures, seconds_by_session, table_of_cells
+from mibench.ranking.statements import given_of, twins_of
 from mibench.ranking.statistics import Bools, Intervals, Ints, finite_mean
 from mibench.store.codes import of_current_code
 
 _COUNTED = ("runs", "imputed_runs", "imputed_cells", "stands_in")
+_COINCIDENT = ("track", "part", "method", "twin")
 _RANKS = ("rank", "best_rank", "worst_rank", "log_rank")
 
 _SPLITS = ("family", "regime", "sampler")
@@ -98,6 +101,9 @@ class Ranking:
         In the order of the tracks.
     left_out
         Methods that lack runs: ``track``, ``method`` and ``lacking``, which says what.
+    coincident
+        Methods that are another one of the board under another name: ``track``, ``part``, ``method``, ``twin``, and
+        the columns that make a method. They are on no board of that part; see `mibench.ranking.statements`.
     cells
         As from `mibench.ranking.measures.table_of_cells`.
     note
@@ -106,6 +112,7 @@ class Ranking:
 
     boards: tuple[Board, ...]
     left_out: pd.DataFrame
+    coincident: pd.DataFrame
     cells: pd.DataFrame
     note: str = ""
 
@@ -184,7 +191,7 @@ def rank_methods(
         _check_reference(str(options.reference), runs)
     runs, note = of_current_code(runs)
     root = int((generator or np.random.default_rng(0)).integers(2**62))
-    boards, left_out, cells, seen = [], [], [], set()
+    boards, left_out, coincident, cells, seen = [], [], [], [], set()
     for regime, matrix in _matrices(runs, options):
         tracks = matrix.methods["kind"] if regime == "stream" else pd.Series("dataset", index=matrix.methods.index)
         complete = (matrix.methods["lacking"] == "").to_numpy(bool)
@@ -197,16 +204,27 @@ def rank_methods(
             if not (chosen & complete).any():
                 continue
             ranked = matrix.select(methods=chosen & complete)
-            cells.append(table_of_cells(Measures(ranked, regime, options.cap), track))
+            cells.append(table_of_cells(Measures(_listed_once(ranked)[0], regime, options.cap), track))
             for part, members in _parts(matrix.cells, options.by):
-                measures = Measures(ranked.select(cells=members), regime, options.cap)
+                listed, twins = _listed_once(ranked.select(cells=members))
+                coincident.append(twins.assign(track=track, part=part))
+                measures = Measures(listed, regime, options.cap)
                 draws = np.random.default_rng([root, zlib.crc32(f"{track}/{part}".encode())])
                 seconds = {session: values[members] for session, values in reference.items()}
                 boards.append(_board(track, part, measures, seconds, options, draws))
     if not seen:
         where = f" in track '{options.track}'" if options.track else ""
         raise UsageError(f"there are no runs to rank{where}; make some with 'mibench run --suite NAME' first")
-    return Ranking(tuple(boards), pd.concat(left_out, ignore_index=True), _joined(cells), note)
+    left, same = (_joined(tables) for tables in (left_out, coincident))
+    return Ranking(tuple(boards), left, same.reindex(columns=[*_COINCIDENT, *METHOD]), _joined(cells), note)
+
+
+def _listed_once(matrix: Matrix) -> tuple[Matrix, pd.DataFrame]:
+    """Keep one of the methods that coincide; and the others, each with its ``twin``."""
+    twins = twins_of(matrix)
+    names = matrix.methods["method"]
+    gone = matrix.methods.iloc[list(twins)][["method", *METHOD]].assign(twin=[names[other] for other in twins.values()])
+    return matrix.select(methods=~np.isin(np.arange(len(names)), list(twins))), gone
 
 
 def _check_reference(name: str, runs: pd.DataFrame) -> None:
@@ -292,6 +310,7 @@ def _board(
     wins = win_shares(measures.task_errors)
     columns = {
         **{name: methods[name].to_numpy() for name in ("method", *METHOD)},
+        "given": np.array(given_of(methods), dtype=object),
         **_ends("error", interval),
         **_ends("log_error", log_errors),
         "log_rank": places(log_errors.mean),
@@ -329,7 +348,7 @@ def _table_of_baselines(
     baselines: Sequence[Baseline], of_board: Mapping[str, object], table: pd.DataFrame
 ) -> pd.DataFrame:
     """Write baselines as rows with the columns of the methods' table; what they do not have is null, or no runs."""
-    shared = {"role": BASELINE, "group": "", **of_board, **dict.fromkeys(_COUNTED, 0)}
+    shared = {"role": BASELINE, "group": "", "given": "", **of_board, **dict.fromkeys(_COUNTED, 0)}
     records = [
         {
             **{**shared, "method": one.name, "bias": one.bias},

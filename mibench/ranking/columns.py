@@ -36,6 +36,8 @@ COLUMNS: Mapping[str, str] = {
     "estimator": "name without version",
     "estimator_version": "version of the estimator",
     "estimator_params": "parameters as JSON, defaults included",
+    "given": "what the estimator is told, or takes for granted, that others have to learn; empty where nothing is, or "
+    "where a plug-in is not loaded",
     "error": "mean of |estimate - truth| / max(truth, 1 nat), of each run at most 1; families count equally, in each "
     "its tasks",
     "error_low": "low end of its 95 % interval: over families a studentised bootstrap, over seeds Student's t",

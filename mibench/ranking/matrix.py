@@ -40,6 +40,9 @@ _SAMPLER = ["negatives", "negatives_version", "negatives_params"]
 _LENGTHS = ["batch", "steps", "window", "every", "patience"]
 _KEY = [*_TASK, "samples", *_CRITIC, *_TRAINED, "precision", *_SAMPLER, *_LENGTHS, "protocol", "stair"]
 
+COMPARED = [*_CRITIC, *_TRAINED, "precision", *_SAMPLER]
+"""What two methods in one cell may yet differ in, where one brings its own or takes its default."""
+
 _LEVEL = ("task_params", "schedule", "stair")
 """Columns of a key that hold the true MI: without them a setting is left, in which levels are compared."""
 

@@ -2,11 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
 
 from mibench.analysis.labels import listing, plural
 from mibench.ranking.baselines import CONSTANT, ZERO
-from mibench.ranking.boards import Board
+from mibench.ranking.boards import Board, Ranking
+
+GIVEN = "†"
+"""Mark behind the names of methods that are given something."""
+
+
+def marked_name(row: Mapping[Hashable, Any] | pd.Series) -> str:
+    """Name a board's method, with a mark where it is given something."""
+    return f"{row['method']} {GIVEN}" if row["given"] else str(row["method"])
+
+
+def given_sentence(boards: Sequence[Board]) -> str:
+    """Say what the marked methods are given; empty where none is."""
+    table = pd.concat([board.table[["method", "given"]] for board in boards]).drop_duplicates()
+    marked = table[table["given"] != ""].sort_values("method", kind="stable")
+    if marked.empty:
+        return ""
+    names = [f"{name} ({given})" for name, given in marked.itertuples(index=False, name=None)]
+    return f"{GIVEN} told, or taking for granted, what others have to learn: {listing(names, len(names))}"
+
+
+def coincident_sentence(ranking: Ranking) -> str:
+    """Say which methods are another one under another name, and on which boards; empty where none is."""
+    places: dict[str, list[str]] = {}
+    for row in ranking.coincident.to_dict("records"):
+        where = row["track"] if row["part"] == "all" else f"{row['track']} ({row['part']})"
+        places.setdefault(f"{row['method']} is {row['twin']}", []).append(where)
+    said = [f"{name}, in track {listing(where, len(where))}" for name, where in places.items()]
+    return f"listed once, since loss and estimate are the same: {'; '.join(said)}" if said else ""
 
 
 def constant_sentence(board: Board) -> str:
@@ -14,7 +45,7 @@ def constant_sentence(board: Board) -> str:
     worse = board.below_constant()
     if worse is None:
         return f"no {CONSTANT}: one task leaves nothing to choose it by"
-    numbers = listing([f"{value:.3g}" for value in board.constants])
+    numbers = " or ".join(f"{value:.3g}" for value in board.constants)
     verb = "is" if worse.sum() == 1 else "are"
     return f"{worse.sum()} of {plural(len(worse), 'method')} {verb} worse than {CONSTANT}, which answers {numbers} nats"
 

@@ -45,6 +45,12 @@ class _Commands(Source):
 def sentences(comparison: Comparison) -> list[str]:
     """Say where a newcomer stands, a sentence or two a track."""
     said = [standing_sentence(comparison, standing) for standing in comparison.standings]
+    said += [
+        f"Track {row['track']}: {row['method']} has no place of its own, since {row['twin']} is the same loss and "
+        "estimate."
+        for row in comparison.ranking.coincident.to_dict("records")
+        if row["method"] == comparison.method
+    ]
     if comparison.failed:
         said.append(f"{plural(comparison.failed, 'run')} of {comparison.method} crashed or ran out of time.")
     return said
@@ -135,6 +141,8 @@ def standing_sentence(comparison: Comparison, standing: Standing) -> str:
         for _, baseline in standing.board.baselines.iterrows()
         if baseline["method"] == CONSTANT
     ]
+    if row["given"]:
+        parts.append(f"it is told, or takes for granted, what others have to learn: {row['given']}")
     if row["imputed_runs"]:
         parts.append(f"{row['imputed_runs']} of its {row['runs']} runs have no finite value and count as 1")
     if pd.notna(row["cost"]):

@@ -253,16 +253,9 @@ LISTED: tuple[str, ...] = (
 
 RANKED: tuple[str, ...] = (
     *("run_id", "stair", "seed", "status", "session_id", "regime", "mi_true", "mi_se", "kind", "ceiling", "seconds"),
-    *("own_critic", "own_negatives", "capped_by_sampler", "predicted_ceiling", "estimate_test", "estimate_train"),
-    *(
-        "estimate_train_median",
-        "estimate_train_sd",
-        "estimate_fresh_sd",
-        "schedule",
-        "samples",
-        "precision",
-        "protocol",
-    ),
+    *("own_critic", "own_negatives", "n_negatives", "capped_by_sampler", "predicted_ceiling", "estimate_test"),
+    *("estimate_train", "estimate_train_median", "estimate_train_sd", "estimate_fresh_sd"),
+    *("schedule", "samples", "precision", "protocol"),
     *(f"{name}{part}" for name in _COMPONENTS for part in ("", "_version", "_params")),
     *("hidden", "activation", "dropout", "lr", "weight_decay", "optimiser"),
     *("batch", "steps", "window", "every", "patience"),

@@ -15,7 +15,13 @@ from mibench.cli.terminal.console import say, show_table
 from mibench.cli.terminal.numbers import span_text
 from mibench.cli.terminal.opinions import opinion_records
 from mibench.ranking.columns import ESTIMATOR
-from mibench.ranking.sentences import baselines_sentence, constant_sentence
+from mibench.ranking.sentences import (
+    baselines_sentence,
+    coincident_sentence,
+    constant_sentence,
+    given_sentence,
+    marked_name,
+)
 from mibench.report.files import csv_text
 
 if TYPE_CHECKING:
@@ -55,8 +61,9 @@ def show_ranking(ranking: Ranking, *, wins: bool = False, note: str = "") -> Non
             _show_wins(board)
     if ranking.boards:
         _explain(ranking)
-    for sentence in left_out_sentences(ranking):
-        say(sentence)
+    for sentence in (*left_out_sentences(ranking), coincident_sentence(ranking)):
+        if sentence:
+            say(sentence)
     if not ranking.boards:
         say(NO_BOARD)
     for sentence in filter(None, (ranking.note, note)):
@@ -77,7 +84,11 @@ def ranking_json(ranking: Ranking, *, note: str = "", opinions: Sequence[SecondO
         for b in ranking.boards
     ]
     said = " ".join(filter(None, (ranking.note, note)))
-    parts = {"boards": boards, "left_out": _records(ranking.left_out), "cells": _records(ranking.cells), "note": said}
+    parts = {
+        "boards": boards,
+        **{name: _records(getattr(ranking, name)) for name in ("left_out", "coincident", "cells")},
+        "note": said,
+    }
     if opinions is not None:
         parts["second_opinions"] = opinion_records(opinions)
     return json.dumps(parts, indent=2)
@@ -122,7 +133,7 @@ def _line(row: Mapping[Hashable, Any]) -> dict[str, str]:
         "rank": str(row["rank"]) if ranked else "",
         "could be": span_text(row["best_rank"], row["worst_rank"]) if ranked else "",
         "group": row["group"],
-        "method": row["method"],
+        "method": marked_name(row),
         "error": f"{row['error']:.3f}{_IMPUTED if row['imputed_runs'] else ''}",
         "95 % interval": "" if math.isnan(row["error_low"]) else f"{row['error_low']:.3f} to {row['error_high']:.3f}",
         "log error": f"{row['log_error']:.3f}",
@@ -209,8 +220,9 @@ def _explain(ranking: Ranking) -> None:
         "ceilings; violations: runs on the wrong side of the truth; tau: Kendall's, between true MI and estimate; "
         "cost: seconds of a run, relative; wins: tasks won against the others."
     )
-    for sentence in filter(None, (imputed_sentence(ranking.boards), diverged_sentence(ranking.boards))):
-        say(sentence)
+    for said in (given_sentence, imputed_sentence, diverged_sentence):
+        if sentence := said(ranking.boards):
+            say(sentence)
     if any((board.table["stands_in"] > 0).any() for board in ranking.boards):
         names = {name for board in ranking.boards for name in board.table.loc[board.table["stands_in"] > 0, "method"]}
         say(f"with a critic or sampler of their own, and one run for all of a grid's: {', '.join(sorted(names))}")

@@ -13,6 +13,7 @@ from mibench.analysis.labels import listing
 from mibench.cli.terminal.console import say, show_table
 from mibench.cli.terminal.paper_tables import latex_tables, markdown_tables
 from mibench.ranking.newcomers import Comparison, Standing
+from mibench.ranking.sentences import marked_name
 from mibench.report.comparison import sentences, standing_sentence
 
 _EXTREMES = 3
@@ -33,8 +34,8 @@ def show_comparison(comparison: Comparison) -> None:
         for what, some in (("most ahead", ahead.head(_EXTREMES)), ("most behind", behind.tail(_EXTREMES)[::-1])):
             if len(some):
                 say(f"{what}: {'; '.join(_cell(row) for _, row in some.iterrows())}")
-    if comparison.failed:
-        say(sentences(comparison)[-1])
+    for sentence in sentences(comparison)[len(comparison.standings) :]:
+        say(sentence)
 
 
 def comparison_json(comparison: Comparison) -> str:
@@ -79,7 +80,7 @@ def _show_neighbours(standing: Standing) -> None:
             ">" if row["method"] == standing.row["method"] else "",
             "" if pd.isna(row["rank"]) else str(row["rank"]),
             row["group"],
-            row["method"],
+            marked_name(row),
             f"{row['error']:.3f}",
             "" if math.isnan(row["error_low"]) else f"{row['error_low']:.3f} to {row['error_high']:.3f}",
             f"{row['log_error']:.3f}",

@@ -12,7 +12,7 @@ from mibench.figures.registry import Drawing, register_figure
 from mibench.ranking.baselines import CONSTANT, ZERO
 from mibench.ranking.boards import Board
 from mibench.ranking.columns import OVER_FAMILIES, OVER_SEEDS
-from mibench.ranking.sentences import baselines_sentence
+from mibench.ranking.sentences import baselines_sentence, marked_name
 
 _WHAT = (
     "Mean normalised error |estimate - truth| / max(truth, 1 nat), each run at most 1, which is what answering 0 "
@@ -85,7 +85,7 @@ def _draw_errors(ax: Axes, board: Board) -> None:
 
 
 def _name_methods(ax: Axes, board: Board) -> None:
-    names = [f"{row['method']}  {row['rank']}" for _, row in board.table.iterrows()]
+    names = [f"{marked_name(row)}  {row['rank']}" for _, row in board.table.iterrows()]
     ax.set_yticks([-i for i in range(len(names))], names, fontsize=7.5)
     ax.set_ylim(0.5 - len(names), 0.5)
     ax.tick_params(axis="y", length=0)
