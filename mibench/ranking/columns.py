@@ -57,6 +57,8 @@ COLUMNS: Mapping[str, str] = {
     "diverged": "share of the runs whose ranked value is not finite, over 100 nats below 0, or, but for upper bounds, "
     "over 100 nats above the truth",
     "failed": "share of the runs that crashed or ran out of time",
+    "warned": "share of the runs that say something of their sample that a reader has to know; of estimators that take "
+    "a sample, in rows of schema 3 and later",
     "monotonicity": "Kendall's tau between true MI and mean estimate, mean over families",
     "seconds": "seconds of a run",
     "cost": "seconds of a run over those of the reference in the same cells and invocation, geometric mean",

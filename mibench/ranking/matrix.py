@@ -93,6 +93,10 @@ class Matrix:
         values = np.append(self.runs[column].to_numpy(np.float64, na_value=math.nan), math.nan)
         return values[self.rows]
 
+    def known(self, column: str) -> Bools:
+        """Mark the runs whose column is not null, (K, C, S)."""
+        return np.append(self.runs[column].notna().to_numpy(bool), False)[self.rows]
+
     def matches(self, column: str, *wanted: str) -> Bools:
         """Mark the runs whose column has one of the values, (K, C, S)."""
         return np.append(self.runs[column].isin(wanted).to_numpy(bool), False)[self.rows]

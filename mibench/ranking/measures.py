@@ -234,6 +234,11 @@ class Measures:
         """Share of the runs that crashed or ran out of time."""
         return self.share(self.matrix.matches("status", *FAILURE_STATUSES))
 
+    def warned(self) -> Floats:
+        """Share of the runs with a warning, of those that may have one; NaN for methods that have none such."""
+        known = self.matrix.known("warnings")
+        return self._mean(np.where(known, ~self.matrix.matches("warnings", "[]"), math.nan))
+
     def monotonicity(self) -> Floats:
         """Kendall's tau between true MI and mean estimate; see `mibench.ranking.statistics.monotonicity`."""
         families, settings = (self.matrix.cells[name].to_numpy(np.int64) for name in ("family", "setting"))

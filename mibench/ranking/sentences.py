@@ -60,5 +60,5 @@ def baselines_sentence(boards: Sequence[Board]) -> str:
             "tasks"
         )
     unknown = any(board.baselines["error_low"].isna().any() for board in boards)
-    seeds = "; over seeds they have no interval, since they know of none" if unknown else ""
-    return f"without a rank, and no {'estimators' if constant else 'estimator'}: {said}{seeds}"
+    seeds = "; seeds do not enter, and over them there is no interval" if unknown else ""
+    return f"without a rank, and no estimator's answer: {said}{seeds}"

@@ -170,7 +170,7 @@ def damage(path: Path, how: str) -> None:
         ("foreign", "was not written by mibench"),
         ("no number", "was not written by mibench"),
         ("other table", "holds the table 'curves', not 'runs'"),
-        ("other columns", "does not have the columns of schema 2"),
+        ("other columns", "does not have the columns of schema 3"),
         ("newer", "has schema 99, newer than the 1"),
         ("older", "has schema 0, older than the 1"),
     ],

@@ -144,6 +144,7 @@ def _line(row: Mapping[Hashable, Any]) -> dict[str, str]:
         "violations": _number(row["violations"], ".0%"),
         "diverged": _number(row["diverged"], ".0%") if row["diverged"] else "",
         "failed": _number(row["failed"], ".0%") if row["failed"] else "",
+        "warned": _number(row["warned"], ".0%") if row["warned"] else "",
         "tau": _number(row["monotonicity"], ".2f"),
         "cost": _number(row["cost"], ".2g"),
         "wins": _number(row["win_rate"], ".0%"),
