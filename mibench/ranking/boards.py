@@ -22,7 +22,8 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,17 +31,17 @@ import pandas as pd
 from mibench.analysis.labels import versioned
 from mibench.analysis.metrics import Floats
 from mibench.core.errors import UnknownNameError, UsageError
-from mibench.ranking.baselines import CONSTANT, Baseline, baselines_of
-from mibench.ranking.columns import BASELINE, COLUMNS, ESTIMATOR, REFERENCE, TRACKS
+from mibench.ranking.baselines import CONSTANT, baselines_of
+from mibench.ranking.columns import COLUMNS, ESTIMATOR, REFERENCE, TRACKS
 from mibench.ranking.groups import DECIMALS, letters, places, ranks, win_shares
 from mibench.ranking.inference import infer, interval_of
 from mibench.ranking.matrix import METHOD, Matrix, build_matrix, canonical_rows
 from mibench.ranking.measures import Measures, seconds_by_session, table_of_cells
 from mibench.ranking.statements import given_of, twins_of
-from mibench.ranking.statistics import Bools, Intervals, Ints, finite_mean
+from mibench.ranking.statistics import Bools, finite_mean
+from mibench.ranking.tables import counts, described, ends, table_of_baselines
 from mibench.store.codes import of_current_code
 
-_COUNTED = ("runs", "imputed_runs", "imputed_cells", "stands_in")
 _COINCIDENT = ("track", "part", "method", "twin")
 _RANKS = ("rank", "best_rank", "worst_rank", "log_rank")
 
@@ -286,24 +287,11 @@ def _board(
     generator: np.random.Generator,
 ) -> Board:
     methods = measures.matrix.methods
-    over, interval, different = infer(
-        measures.errors,
-        measures.tasks,
-        measures.families,
-        generator,
-        confidence=options.confidence,
-        resamples=options.resamples,
-        limits=(0.0, options.cap),
-    )
-    log_errors = interval_of(
-        measures.log_errors,
-        measures.tasks,
-        measures.families,
-        generator.spawn(1)[0],
-        confidence=options.confidence,
-        resamples=options.resamples,
-        limits=measures.log_limits,
-    )
+    units = (measures.tasks, measures.families)
+    how: Any = {"confidence": options.confidence, "resamples": options.resamples}
+    of_log, of_baselines = generator.spawn(2)  # so that they move no draw of the methods' intervals
+    over, interval, different = infer(measures.errors, *units, generator, limits=(0.0, options.cap), **how)
+    log_errors = interval_of(measures.log_errors, *units, of_log, limits=measures.log_limits, **how)
     order = np.lexsort((methods["method"].to_numpy(str), np.round(interval.mean, DECIMALS)))
     different = different[np.ix_(order, order)]
     rank, best_rank, worst_rank = ranks(interval.mean[order], different)
@@ -311,11 +299,11 @@ def _board(
     columns = {
         **{name: methods[name].to_numpy() for name in ("method", *METHOD)},
         "given": np.array(given_of(methods), dtype=object),
-        **_ends("error", interval),
-        **_ends("log_error", log_errors),
+        **ends("error", interval),
+        **ends("log_error", log_errors),
         "log_rank": places(log_errors.mean),
-        **_described(measures, reference),
-        **_counts(measures),
+        **described(measures, reference),
+        **counts(measures),
         "win_rate": finite_mean(wins, axis=1),
     }
     of_board = {
@@ -332,57 +320,7 @@ def _board(
         pd.DataFrame(pairs, index=names, columns=names.rename(None))
         for pairs in (wins[np.ix_(order, order)], different)
     )
-    baselines = baselines_of(
-        measures, generator.spawn(1)[0], confidence=options.confidence, resamples=options.resamples
-    )
+    baselines = baselines_of(measures, of_baselines, **how)
     constants = {float(value) for one in baselines if one.name == CONSTANT for value in one.answers}
-    rows = _table_of_baselines(baselines, of_board, table)
+    rows = table_of_baselines(baselines, of_board, table)
     return Board(track, part, table[list(COLUMNS)], rows, tuple(sorted(constants)), shares, apart)
-
-
-def _ends(name: str, interval: Intervals) -> dict[str, Floats]:
-    return {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
-
-
-def _table_of_baselines(
-    baselines: Sequence[Baseline], of_board: Mapping[str, object], table: pd.DataFrame
-) -> pd.DataFrame:
-    """Write baselines as rows with the columns of the methods' table; what they do not have is null, or no runs."""
-    shared = {"role": BASELINE, "group": "", "given": "", **of_board, **dict.fromkeys(_COUNTED, 0)}
-    records = [
-        {
-            **{**shared, "method": one.name, "bias": one.bias},
-            **{name: float(values[0]) for name, values in _ends("error", one.error).items()},
-            **{name: float(values[0]) for name, values in _ends("log_error", one.log_error).items()},
-        }
-        for one in baselines
-    ]
-    types = {name: "Int64" if table[name].dtype == np.int64 else table[name].dtype for name in table}
-    return pd.DataFrame(records, columns=list(COLUMNS)).astype(types)
-
-
-def _described(measures: Measures, reference: Mapping[str, Floats]) -> dict[str, Floats]:
-    return {
-        "bias": measures.bias(),
-        "variance": measures.variance(),
-        "batch_variance": measures.batch_variance(),
-        "saturation": measures.saturation(),
-        "violations": measures.violations(),
-        "diverged": measures.diverged(),
-        "failed": measures.failed(),
-        "warned": measures.warned(),
-        "monotonicity": measures.monotonicity(),
-        "seconds": measures.seconds(),
-        "cost": measures.cost(reference),
-    }
-
-
-def _counts(measures: Measures) -> dict[str, Ints]:
-    rows, imputed = measures.matrix.rows, measures.imputed
-    count = range(len(rows))
-    return {
-        "runs": np.array([np.unique(rows[i][rows[i] >= 0]).size for i in count]),
-        "imputed_runs": np.array([np.unique(rows[i][imputed[i]]).size for i in count]),
-        "imputed_cells": imputed.any(axis=2).sum(axis=1),
-        "stands_in": np.array([len(rows[i]) - len(np.unique(rows[i], axis=0)) for i in count]),
-    }
