@@ -29,6 +29,7 @@ class BarberAgakov(Estimator):
     """
 
     kind = "lower"
+    given = "entropy of x; Gaussian x given y"
     own_critic = "conditional-gaussian-v1:of=x"
     extras = (_ENTROPY,)
 
@@ -60,6 +61,7 @@ class Hybrid(Estimator):
     """
 
     kind = "lower"
+    given = "entropy of x; Gaussian x given y"
     default_negatives = "all-pairs-v1"
     critic_sees = "first half of y"
     extras = (Extra("density", of=Density(of="x", given="y"), exact=1.0), _ENTROPY)

@@ -8,7 +8,7 @@ from scipy.special import digamma
 
 from mibench.core.estimator import SampleEstimator
 from mibench.core.registry import register_estimator
-from mibench.estimators.columns import centred, shared_normal_scores, varying
+from mibench.estimators.columns import centred, shared_normal_scores, varying, warn_of_ties
 
 
 @register_estimator("cca")
@@ -36,6 +36,7 @@ class CCA(SampleEstimator):
     """
 
     kind = "plug-in"
+    given = "Gaussian pairs"
 
     corrected: bool = False
 
@@ -77,12 +78,17 @@ class GaussianCopula(CCA):
     """
 
     kind = "plug-in"
+    given = "Gaussian copula"
 
     corrected: bool = True
 
     def of_arrays(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
         """Estimate from a sample; see `SampleEstimator.of_arrays`."""
         return super().of_arrays(shared_normal_scores(x), shared_normal_scores(y))
+
+    def warnings(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[str, ...]:
+        """Of equal numbers; see `SampleEstimator.warnings`."""
+        return warn_of_ties(x, y, "and share the mean of their ranks, by which no column becomes normal")
 
 
 def gaussian_bias(n: int, dim_x: int, dim_y: int) -> float:

@@ -38,6 +38,7 @@ class CLUB(_Likelihood):
     """
 
     kind = "upper"
+    given = "Gaussian y given x"
     own_critic = "conditional-gaussian-v1:of=y"
 
     def rows(self, scores: Scores) -> Tensor:
@@ -63,6 +64,7 @@ class LeaveOneOut(_Likelihood):
     """
 
     kind = "upper"
+    given = "Gaussian x given y"
     own_critic = "conditional-gaussian-v1:of=x"
 
     def rows(self, scores: Scores) -> Tensor:

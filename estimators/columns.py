@@ -107,6 +107,22 @@ def matter(repeats: int, n: int) -> bool:
     return repeats > max(2, n / 100)
 
 
+def warn_of_ties(x: Array, y: Array, effect: str) -> tuple[str, ...]:
+    """Say that numbers are equal, where so many of a column are that they matter; of constant columns nothing is said.
+
+    Parameters
+    ----------
+    x, y
+        A sample, (n, dim_x) and (n, dim_y).
+    effect
+        What they do to the value, to end the sentence.
+    """
+    ties = max((int(count) for side in (x, y) for count in ties_of(varying(side))), default=0)
+    if not matter(ties, len(x)):
+        return ()
+    return (f"{ties} of {len(x)} numbers in a column stand there more than once, {effect}",)
+
+
 def refuse_repeats(estimator: str, x: Array, y: Array, k: int) -> None:
     """Refuse rows that are given several times: those whose x and y have no other partners, or few.
 

@@ -80,6 +80,7 @@ class GanDime(RatioPlugIn):
     """
 
     kind = "plug-in"
+    coincides = ("js-v1",)
 
     def loss(self, scores: Scores) -> Tensor:
         """The Jensen-Shannon objective less log 4, shape (...)."""

@@ -53,3 +53,10 @@ class Discrete(SampleEstimator):
         for name, side in (("x", x), ("y", y)):
             refuse_rare("discrete", name, side)
         return information_of_labels(labels_of(x), labels_of(y), miller_madow=self.miller_madow)
+
+    def warnings(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[str, ...]:
+        """Of pairs that stand too rarely; see `SampleEstimator.warnings`."""
+        cells = len(np.unique(np.hstack((x, y)), axis=0))
+        if cells <= max(1, len(x) / 5):
+            return ()
+        return (f"{cells} different pairs stand in {len(x)}, fewer than five times each: the value is too high",)

@@ -42,5 +42,6 @@ class DifferenceOfEntropies(CrossEntropies):
     """
 
     kind = "plug-in"
+    given = "Gaussian y, and y given x"
     own_critic = "conditional-gaussian-v1:of=y"
     extras = (Extra("marginal", of=Density(of="y", given=None, variance="learned"), exact=0.0),)

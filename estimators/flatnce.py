@@ -74,6 +74,7 @@ class HolderFlatNCE(InfoNCE):
     """
 
     kind = "lower"
+    coincides = ("flatnce-v1 where n_negatives=1", "flatnce-v1 where gamma=1")
     surrogate_loss = True
 
     gamma: float = 2.0

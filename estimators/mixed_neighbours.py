@@ -16,7 +16,16 @@ from scipy.special import digamma
 from mibench.core.errors import UsageError
 from mibench.core.estimator import SampleEstimator
 from mibench.core.registry import register_estimator
-from mibench.estimators.columns import Array, Scale, in_one_scale, occurrences, refuse_rare, refuse_repeats
+from mibench.estimators.columns import (
+    Array,
+    Scale,
+    in_one_scale,
+    matter,
+    occurrences,
+    refuse_rare,
+    refuse_repeats,
+    warn_of_ties,
+)
 
 _ROWS = 64  # their distances to 8192 points take 4 MB
 
@@ -81,6 +90,10 @@ class MixedKSG(SampleEstimator):
             for rows in (slice(start, start + _ROWS) for start in range(0, n, _ROWS))
         ]
         return math.log(n) + math.fsum(np.concatenate(parts)) / n
+
+    def warnings(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[str, ...]:
+        """Of equal numbers; see `SampleEstimator.warnings`."""
+        return warn_of_ties(x, y, "and are taken to do so by nature; of rounded numbers the value is too high")
 
     def _terms(self, x: Array, y: Array) -> Array:
         """``psi(k_i) - psi(n_x) - psi(n_y)`` from distances (rows, n), a point's own among them."""
@@ -152,6 +165,13 @@ class LabelKSG(SampleEstimator):
             rows = slice(start, start + _ROWS)
             terms.append(self._terms(cdist(numbers[rows], numbers, "chebyshev"), own[rows, None] == own))
         return float(digamma(n)) + math.fsum(np.concatenate(terms)) / n
+
+    def warnings(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[str, ...]:
+        """Of points that are left out; see `SampleEstimator.warnings`."""
+        alone = int(np.count_nonzero(occurrences(min((x, y), key=_distinct)) == 1))
+        if not matter(alone, len(x)):
+            return ()
+        return (f"{alone} of {len(x)} points are left out, since the label of each stands nowhere else",)
 
     def _terms(self, distances: Array, same: NDArray[np.bool_]) -> Array:
         """``psi(k_i) - psi(n_i) - psi(m_i)`` from distances (rows, n) and which points have the same label."""

@@ -27,6 +27,7 @@ from mibench.estimators.columns import (
     tie_keys,
     ties_of,
     varying,
+    warn_of_ties,
 )
 
 _ROWS = 64  # their distances to 8192 points take 4 MB
@@ -88,6 +89,10 @@ class UnscaledKSG(SampleEstimator):
         total = math.fsum(np.concatenate(parts))  # the same for every order of the pairs
         constant = digamma(n) + digamma(self.k) - (0 if self.variant == 1 else 1 / self.k)
         return float(constant - total / n)
+
+    def warnings(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[str, ...]:
+        """Of equal numbers; see `SampleEstimator.warnings`."""
+        return warn_of_ties(x, y, "and are counted wrongly; 'ksg-v2' tells them apart")
 
     def _strictly_nearer(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         """``psi(n_x + 1) + psi(n_y + 1)`` of variant 1 from distances (rows, n); a point itself is the 1."""
@@ -166,6 +171,10 @@ class KSG(UnscaledKSG):
         if self.scale == "standard":
             x, y = standard_scores(x), standard_scores(y)
         return super().of_arrays(x, y)
+
+    def warnings(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[str, ...]:
+        """Of equal numbers, which ranks tell apart at random; see `SampleEstimator.warnings`."""
+        return warn_of_ties(x, y, "and got neighbouring ranks in a random order")
 
     def _reaches(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> list[NDArray[np.float64]]:
         # All columns have the same scores, so that neighbours may be equally far: the order of rows must not choose.

@@ -35,6 +35,7 @@ class VInformation(CrossEntropies):
     """
 
     kind = "plug-in"
+    given = "its family of y, and of y given x"
 
     family: Literal["gaussian", "softmax"] = "gaussian"
     mean: Literal["mlp", "linear"] = "mlp"

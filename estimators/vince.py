@@ -58,6 +58,7 @@ class VINCE(Contrastive):
     """
 
     kind = "plug-in"
+    coincides = ("infonce-v1 where form=simplified",)
 
     form: Literal["simplified", "weighted", "stated"] = "simplified"
 

@@ -12,8 +12,8 @@ import torch
 from mibench.conformance.declared import check_declared, check_kind
 from mibench.conformance.findings import Check, Failed, check_docstring, no_global_randomness
 from mibench.conformance.sample_families import FAMILIES, Family, Sample, gaussian
-from mibench.core.errors import UsageError
-from mibench.core.estimator import SampleEstimator
+from mibench.core.errors import UsageError, shown
+from mibench.core.estimator import SampleEstimator, as_arrays
 
 _SIZES = (64, 256)
 _DIMS = ((1, 1), (2, 3), (5, 5))
@@ -147,6 +147,19 @@ def _check_ceiling(estimator: SampleEstimator) -> str:
     return f"{stated}; ties, duplicates and extreme numbers give no NaN, or are refused in one sentence"
 
 
+def _check_warnings(estimator: SampleEstimator) -> str:
+    count = 0
+    for n in _SIZES:
+        for name, sample in _hard_samples(n):
+            found = estimator.warnings(*as_arrays(*sample))
+            if not isinstance(found, tuple) or not all(isinstance(one, str) and "\n" not in one for one in found):
+                raise Failed(f"warnings of {name} are {shown(found, repr)}; give a tuple of sentences, () for none")
+            count += bool(found)
+    return (
+        f"it warns of {count} of the samples with ties, duplicates and extreme numbers" if count else "it warns of none"
+    )
+
+
 SAMPLE_CHECKS: tuple[Check[SampleEstimator], ...] = (
     ("docstring", check_docstring),
     ("kind", check_kind),
@@ -157,5 +170,6 @@ SAMPLE_CHECKS: tuple[Check[SampleEstimator], ...] = (
     ("order", _check_order),
     ("truth", _check_truth),
     ("ceiling", _check_ceiling),
+    ("warnings", _check_warnings),
 )
 """In the order in which they run."""

@@ -76,6 +76,11 @@ def _of_estimator(estimator: Estimator) -> Iterator[str]:
     yield from _of_extras(estimator.extras)
     if (sees := estimator.critic_sees) not in get_args(SeesOfY):
         yield f"critic_sees is {shown(sees, repr)}; it must be {_or(get_args(SeesOfY))}"
+    given, same = (getattr(estimator, name) for name in ("given", "coincides"))
+    if not isinstance(given, str):
+        yield f"given is {shown(given, repr)}; it must be text, '' where nothing is given"
+    if not isinstance(same, tuple) or not all(isinstance(one, str) for one in same):
+        yield f"coincides is {shown(same, repr)}; it must be a tuple of text, () where there is none"
     if not _is_finite(offset := estimator.oracle_offset):
         yield f"oracle_offset is {shown(offset, repr)}; it must be a finite number of nats"
 

@@ -25,6 +25,8 @@ class Entry:
     origin: str
     module: str
     qualname: str
+    given: str = ""
+    coincides: tuple[str, ...] = ()
 
     @property
     def code(self) -> str | None:
@@ -63,6 +65,7 @@ def read_entries(module: str, path: Path) -> list[Entry]:
         for decorator in node.decorator_list:
             if not (isinstance(decorator, ast.Call) and ast.unparse(decorator.func).startswith("register_")):
                 continue
+            constants = _class_constants(node, "kind", "given", "coincides")
             options = {k.arg: ast.literal_eval(k.value) for k in decorator.keywords}
             entries.append(
                 Entry(
@@ -70,10 +73,12 @@ def read_entries(module: str, path: Path) -> list[Entry]:
                     version=options.get("version", 1),
                     aliases=tuple(options.get("aliases", ())),
                     summary=(ast.get_docstring(node) or "").split("\n")[0],
-                    kind=_class_constant(node, "kind"),
+                    kind=constants.get("kind"),
                     origin=str(path),
                     module=module,
                     qualname=node.name,
+                    given=constants.get("given", ""),
+                    coincides=constants.get("coincides", ()),
                 )
             )
     return entries
@@ -99,8 +104,7 @@ def written_defaults(entry: Entry) -> dict[str, Any]:
     return found
 
 
-def _class_constant(node: ast.ClassDef, name: str) -> str | None:
-    for statement in node.body:
-        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == name:
-            return str(ast.literal_eval(statement.value))
-    return None
+def _class_constants(node: ast.ClassDef, *names: str) -> dict[str, Any]:
+    """Read plain values that are assigned in a class's own body."""
+    assigned = {ast.unparse(one.targets[0]): one.value for one in node.body if isinstance(one, ast.Assign)}
+    return {name: ast.literal_eval(assigned[name]) for name in names if name in assigned}

@@ -111,6 +111,17 @@ class Estimator(Parametrised):
     needs_marginal: ClassVar[bool] = False
     """Whether its negatives must come from p(y): samplers that propose others are refused."""
 
+    given: ClassVar[str] = ""
+    """What it is told, or takes for granted, that others have to learn: ``"entropy of x"``, ``"Gaussian x given y"``.
+    Boards mark it. They know it without importing the class: write it into the body as plain text, and nothing where
+    there is nothing."""
+
+    coincides: ClassVar[tuple[str, ...]] = ()
+    """Estimators whose loss, up to a constant, and estimate are the same functions of the scores: boards list one of
+    the two. ``("js-v1",)``, or with what must hold, parameters of its own or the number of negatives in a row:
+    ``("infonce-v1 where form=simplified",)``. Parameters that both have must be equal. Written as `given`, and not
+    inherited: a subclass is another function."""
+
     # What follows may depend on parameters: a subclass overrides it by a class attribute or by a property.
 
     @property
@@ -264,6 +275,19 @@ class SampleEstimator(Estimator):
         """
         raise NotImplementedError
 
+    def warnings(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[str, ...]:
+        """Say what a reader of a sample's value has to know, a sentence each: that equal numbers move it, for one.
+
+        Runs store it beside their value; by default there is nothing to say. What makes a value wrong is refused by
+        `of_arrays` instead.
+
+        Parameters
+        ----------
+        x, y
+            As of `of_arrays`.
+        """
+        return ()
+
     def smallest_sample(self, dim_x: int, dim_y: int) -> int:
         """Pairs that a sample needs at least, 2 or more; grids refuse smaller batches before any work."""
         return 2
@@ -297,7 +321,7 @@ class SampleEstimator(Estimator):
             )
         if not (x.isfinite().all() and y.isfinite().all()):
             raise UsageError("the sample holds numbers that are not finite; leave out the pairs that they are in")
-        return float(self.of_arrays(*(side.detach().cpu().double().numpy() for side in (x, y))))
+        return float(self.of_arrays(*as_arrays(x, y)))
 
     def estimate(self, scores: Scores) -> Tensor:
         """Refuse: there are no scores; see `value`."""
@@ -306,3 +330,9 @@ class SampleEstimator(Estimator):
     def loss(self, scores: Scores) -> Tensor:
         """Refuse: nothing is minimised; see `value`."""
         raise TypeError(f"{type(self).__name__} trains nothing and has no loss; call value(x, y)")
+
+
+def as_arrays(x: Tensor, y: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return a sample as what `SampleEstimator.of_arrays` takes."""
+    left, right = (side.detach().cpu().double().numpy() for side in (x, y))
+    return left, right

@@ -117,7 +117,11 @@ class Registry(Generic[T]):
             summary = (cls.__doc__ or "").strip().split("\n")[0]
             kind = getattr(cls, "kind", None)  # of a plug-in anything, which runs say
             kind = kind if isinstance(kind, str) else None
-            entry = Entry(name, version, aliases, summary, kind, origin, cls.__module__, cls.__qualname__)
+            entry = Entry(
+                *(name, version, aliases, summary, kind, origin, cls.__module__, cls.__qualname__),
+                given=given if isinstance(given := getattr(cls, "given", ""), str) else "",
+                coincides=tuple(map(str, found)) if isinstance(found := vars(cls).get("coincides"), tuple) else (),
+            )
             code_of(cls.__module__)  # as it is now, while it is imported: it may be edited before somebody asks
             self._scan()
             with self._lock:
@@ -172,6 +176,12 @@ class Registry(Generic[T]):
             hint = f"see 'mibench list'{_broken_clause()}"
             raise UnknownNameError(self.what, text, known, hint)
         return found
+
+    def known(self, name: str, version: int) -> Entry | None:
+        """Return what is known of a component of which a row tells; None where nobody has registered it yet."""
+        self._scan()
+        with self._lock:
+            return self._entries.get((name, version))
 
     def create(self, text: str, params: Mapping[str, Any] | None = None) -> T:
         """Build a component from ``"name:key=value"`` and further parameters.

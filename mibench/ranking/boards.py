@@ -12,6 +12,9 @@ Notable:
 - On boards of eight families and more, intervals and tests take the families as a sample of those that one might meet.
   Fewer say nothing of others: there the tasks are what they are, and intervals and tests are over seeds. Column
   ``over`` says which.
+- Estimators that are the same functions under two names are one method: the other is named, and ranked nowhere.
+- What answering without an estimator is worth stands beside the methods, without a rank, and moves nothing of theirs;
+  see `mibench.ranking.baselines`.
 - Order of rows does not matter, and the draws of a board depend on the generator and the board's name alone.
 """
 
@@ -20,6 +23,7 @@ from __future__ import annotations
 import dataclasses
 import zlib
 from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,13 +31,19 @@ import pandas as pd
 from mibench.analysis.labels import versioned
 from mibench.analysis.metrics import Floats
 from mibench.core.errors import UnknownNameError, UsageError
-from mibench.ranking.columns import COLUMNS, FIXED_SAMPLES, REFERENCE, TRACKS
-from mibench.ranking.groups import letters, ranks, win_shares
-from mibench.ranking.inference import infer
+from mibench.ranking.baselines import CONSTANT, baselines_of
+from mibench.ranking.columns import COLUMNS, ESTIMATOR, FIXED_SAMPLES, REFERENCE, TRACKS
+from mibench.ranking.groups import DECIMALS, letters, places, ranks, win_shares
+from mibench.ranking.inference import infer, interval_of
 from mibench.ranking.matrix import METHOD, Matrix, build_matrix, canonical_rows
 from mibench.ranking.measures import Measures, seconds_by_session, table_of_cells
-from mibench.ranking.statistics import Bools, Ints, finite_mean
+from mibench.ranking.statements import given_of, twins_of
+from mibench.ranking.statistics import Bools, finite_mean
+from mibench.ranking.tables import counts, described, ends, table_of_baselines
 from mibench.store.codes import of_current_code
+
+_COINCIDENT = ("track", "part", "method", "twin")
+_RANKS = ("rank", "best_rank", "worst_rank", "log_rank")
 
 _SPLITS = ("family", "regime", "sampler")
 """What boards can be split by."""
@@ -49,6 +59,10 @@ class Board:
         Which, as in `COLUMNS`.
     table
         A row per method with the columns `COLUMNS`, the best first.
+    baselines
+        A row per answer that needs no estimator, with the same columns: they are compared with nothing.
+    constants
+        The numbers that the best constant answers, nats, each once; none on a board of one task.
     wins
         Share of the tasks on which the method of the row has the smaller error than that of the column.
     apart
@@ -58,8 +72,24 @@ class Board:
     track: str
     part: str
     table: pd.DataFrame
+    baselines: pd.DataFrame
+    constants: tuple[float, ...]
     wins: pd.DataFrame
     apart: pd.DataFrame
+
+    def whole(self) -> pd.DataFrame:
+        """Return methods and baselines as one table, each in its place by error; methods first where it is equal."""
+        ranks = dict.fromkeys([*_RANKS, "estimator_version"], "Int64")  # which can be null
+        both = pd.concat([self.table.astype(ranks), self.baselines.astype(ranks)], ignore_index=True)
+        order = np.argsort(np.round(both["error"].to_numpy(np.float64), DECIMALS), kind="stable")
+        return both.iloc[order].reset_index(drop=True)
+
+    def below_constant(self) -> pd.Series | None:
+        """Mark the methods whose error is above that of the best constant; None where there is no constant."""
+        constant = self.baselines.loc[self.baselines["method"] == CONSTANT, "error"]
+        if constant.empty:
+            return None
+        return self.table["error"].round(DECIMALS) > round(float(constant.iloc[0]), DECIMALS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +102,9 @@ class Ranking:
         In the order of the tracks.
     left_out
         Methods that lack runs: ``track``, ``method`` and ``lacking``, which says what.
+    coincident
+        Methods that are another one of the board under another name: ``track``, ``part``, ``method``, ``twin``, and
+        the columns that make a method. They are on no board of that part; see `mibench.ranking.statements`.
     cells
         As from `mibench.ranking.measures.table_of_cells`.
     note
@@ -80,12 +113,13 @@ class Ranking:
 
     boards: tuple[Board, ...]
     left_out: pd.DataFrame
+    coincident: pd.DataFrame
     cells: pd.DataFrame
     note: str = ""
 
     def table(self) -> pd.DataFrame:
-        """Return the boards' tables as one."""
-        tables = [board.table for board in self.boards]
+        """Return the boards' tables as one, baselines included."""
+        tables = [board.whole() for board in self.boards]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
 
 
@@ -158,7 +192,7 @@ def rank_methods(
         _check_reference(str(options.reference), runs)
     runs, note = of_current_code(runs)
     root = int((generator or np.random.default_rng(0)).integers(2**62))
-    boards, left_out, cells, seen = [], [], [], set()
+    boards, left_out, coincident, cells, seen = [], [], [], [], set()
     for regime, matrix in _matrices(runs, options):
         kinds = matrix.methods["kind"]
         tracks = pd.Series(regime, index=kinds.index) if regime in FIXED_SAMPLES else kinds
@@ -172,16 +206,27 @@ def rank_methods(
             if not (chosen & complete).any():
                 continue
             ranked = matrix.select(methods=chosen & complete)
-            cells.append(table_of_cells(Measures(ranked, regime, options.cap), track))
+            cells.append(table_of_cells(Measures(_listed_once(ranked)[0], regime, options.cap), track))
             for part, members in _parts(matrix.cells, options.by):
-                measures = Measures(ranked.select(cells=members), regime, options.cap)
+                listed, twins = _listed_once(ranked.select(cells=members))
+                coincident.append(twins.assign(track=track, part=part))
+                measures = Measures(listed, regime, options.cap)
                 draws = np.random.default_rng([root, zlib.crc32(f"{track}/{part}".encode())])
                 seconds = {session: values[members] for session, values in reference.items()}
                 boards.append(_board(track, part, measures, seconds, options, draws))
     if not seen:
         where = f" in track '{options.track}'" if options.track else ""
         raise UsageError(f"there are no runs to rank{where}; make some with 'mibench run --suite NAME' first")
-    return Ranking(tuple(boards), pd.concat(left_out, ignore_index=True), _joined(cells), note)
+    left, same = (_joined(tables) for tables in (left_out, coincident))
+    return Ranking(tuple(boards), left, same.reindex(columns=[*_COINCIDENT, *METHOD]), _joined(cells), note)
+
+
+def _listed_once(matrix: Matrix) -> tuple[Matrix, pd.DataFrame]:
+    """Keep one of the methods that coincide; and the others, each with its ``twin``."""
+    twins = twins_of(matrix)
+    names = matrix.methods["method"]
+    gone = matrix.methods.iloc[list(twins)][["method", *METHOD]].assign(twin=[names[other] for other in twins.values()])
+    return matrix.select(methods=~np.isin(np.arange(len(names)), list(twins))), gone
 
 
 def _check_reference(name: str, runs: pd.DataFrame) -> None:
@@ -243,30 +288,32 @@ def _board(
     generator: np.random.Generator,
 ) -> Board:
     methods = measures.matrix.methods
-    over, interval, different = infer(
-        measures.errors,
-        measures.tasks,
-        measures.families,
-        generator,
-        confidence=options.confidence,
-        resamples=options.resamples,
-        limits=(0.0, options.cap),
-    )
-    order = np.lexsort((methods["method"].to_numpy(str), np.round(interval.mean, 12)))
+    units = (measures.tasks, measures.families)
+    how: Any = {"confidence": options.confidence, "resamples": options.resamples}
+    of_log, of_baselines = generator.spawn(2)  # so that they move no draw of the methods' intervals
+    over, interval, different = infer(measures.errors, *units, generator, limits=(0.0, options.cap), **how)
+    log_errors = interval_of(measures.log_errors, *units, of_log, limits=measures.log_limits, **how)
+    order = np.lexsort((methods["method"].to_numpy(str), np.round(interval.mean, DECIMALS)))
     different = different[np.ix_(order, order)]
     rank, best_rank, worst_rank = ranks(interval.mean[order], different)
     wins = win_shares(measures.task_errors)
     columns = {
         **{name: methods[name].to_numpy() for name in ("method", *METHOD)},
-        **{"error": interval.mean, "error_low": interval.low, "error_high": interval.high},
-        **_described(measures, reference),
-        **_counts(measures),
+        "given": np.array(given_of(methods), dtype=object),
+        **ends("error", interval),
+        **ends("log_error", log_errors),
+        "log_rank": places(log_errors.mean),
+        **described(measures, reference),
+        **counts(measures),
         "win_rate": finite_mean(wins, axis=1),
     }
-    placed = {
-        **{"track": track, "part": part, "rank": rank, "best_rank": best_rank, "worst_rank": worst_rank},
-        **{"over": over, "group": letters(different), "families": int(measures.families.max()) + 1},
+    of_board = {
+        **{"track": track, "part": part, "over": over, "families": int(measures.families.max()) + 1},
         **{"tasks": len(measures.families), "cells": len(measures.matrix.cells)},
+    }
+    placed = {
+        **{**of_board, "role": ESTIMATOR, "rank": rank, "best_rank": best_rank, "worst_rank": worst_rank},
+        "group": letters(different),
     }
     table = pd.DataFrame({**placed, **{name: values[order] for name, values in columns.items()}})
     names = methods["method"].iloc[order]
@@ -274,30 +321,7 @@ def _board(
         pd.DataFrame(pairs, index=names, columns=names.rename(None))
         for pairs in (wins[np.ix_(order, order)], different)
     )
-    return Board(track, part, table[list(COLUMNS)], shares, apart)
-
-
-def _described(measures: Measures, reference: Mapping[str, Floats]) -> dict[str, Floats]:
-    return {
-        "bias": measures.bias(),
-        "variance": measures.variance(),
-        "batch_variance": measures.batch_variance(),
-        "saturation": measures.saturation(),
-        "violations": measures.violations(),
-        "diverged": measures.diverged(),
-        "failed": measures.failed(),
-        "monotonicity": measures.monotonicity(),
-        "seconds": measures.seconds(),
-        "cost": measures.cost(reference),
-    }
-
-
-def _counts(measures: Measures) -> dict[str, Ints]:
-    rows, imputed = measures.matrix.rows, measures.imputed
-    count = range(len(rows))
-    return {
-        "runs": np.array([np.unique(rows[i][rows[i] >= 0]).size for i in count]),
-        "imputed_runs": np.array([np.unique(rows[i][imputed[i]]).size for i in count]),
-        "imputed_cells": imputed.any(axis=2).sum(axis=1),
-        "stands_in": np.array([len(rows[i]) - len(np.unique(rows[i], axis=0)) for i in count]),
-    }
+    baselines = baselines_of(measures, of_baselines, **how)
+    constants = {float(value) for one in baselines if one.name == CONSTANT for value in one.answers}
+    rows = table_of_baselines(baselines, of_board, table)
+    return Board(track, part, table[list(COLUMNS)], rows, tuple(sorted(constants)), shares, apart)

@@ -31,6 +31,9 @@ from scipy.special import stdtr
 from mibench.analysis.metrics import Floats
 from mibench.ranking.statistics import ROUNDING, Bools, Ints, mean_and_error, mean_over_seeds
 
+DECIMALS = 12
+"""Mean errors are rounded to so many before they are ranked."""
+
 
 def paired_p_values(errors: Floats) -> Floats:
     """Test all pairs of methods by the differences of their family means: Student's paired t, two-sided.
@@ -171,11 +174,16 @@ def ranks(errors: Floats, different: Bools) -> Ranks:
 
     Source: Mogstad, Romano, Shaikh and Wilhelm (2024, "Inference for ranks").
     """
-    rounded = np.round(errors, 12)
-    rank = 1 + np.searchsorted(np.sort(rounded), rounded)
+    rank = places(errors)
     better = different & (errors[:, None] > errors[None])  # the column is better than the row
     worse = different & (errors[:, None] < errors[None])
     return Ranks(rank, 1 + better.sum(axis=1), len(errors) - worse.sum(axis=1))
+
+
+def places(errors: Floats) -> Ints:
+    """Ranks (K,) of mean errors, 1 the least; those that are equal up to rounding share the smaller rank."""
+    rounded = np.round(errors, DECIMALS)
+    return np.asarray(1 + np.searchsorted(np.sort(rounded), rounded), dtype=np.int64)
 
 
 def win_shares(errors: Floats) -> Floats:

@@ -57,6 +57,35 @@ class Inference(NamedTuple):
     different: Bools
 
 
+def is_over_families(families: Ints) -> bool:
+    """Whether a board, by the family of each of its tasks (T,), has enough families to speak of others."""
+    return bool(families.max() + 1 >= FEWEST_FAMILIES)
+
+
+def interval_of(
+    errors: Floats,
+    tasks: Ints,
+    families: Ints,
+    generator: np.random.Generator,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 1999,
+    limits: tuple[float, float] = (0.0, 1.0),
+) -> Intervals:
+    """Give each method's mean error an interval, over families where there are enough, else over seeds.
+
+    Parameters
+    ----------
+    errors, tasks, families, generator, confidence, resamples, limits
+        As in `infer`.
+    """
+    if is_over_families(families):
+        return bootstrap_interval(
+            errors, tasks, families, generator, confidence=confidence, resamples=resamples, limits=limits
+        )
+    return seed_interval(by_task_and_seed(errors, tasks), families, confidence=confidence, limits=limits)
+
+
 def infer(
     errors: Floats,
     tasks: Ints,
@@ -84,15 +113,13 @@ def infer(
     resamples, limits
         As in `mibench.ranking.statistics.bootstrap_interval`.
     """
-    if families.max() + 1 >= FEWEST_FAMILIES:
+    interval = interval_of(
+        errors, tasks, families, generator, confidence=confidence, resamples=resamples, limits=limits
+    )
+    if is_over_families(families):
         over = OVER_FAMILIES
-        interval = bootstrap_interval(
-            errors, tasks, families, generator, confidence=confidence, resamples=resamples, limits=limits
-        )
         p = paired_p_values(by_unit(by_unit(finite_mean(errors, axis=2), tasks), families))
     else:
         over = OVER_SEEDS
-        by_seed = by_task_and_seed(errors, tasks)
-        interval = seed_interval(by_seed, families, confidence=confidence, limits=limits)
-        p = paired_p_values_over_seeds(by_seed, families)
+        p = paired_p_values_over_seeds(by_task_and_seed(errors, tasks), families)
     return Inference(over, interval, holm(p) <= 1 - confidence + ROUNDING)

@@ -57,7 +57,9 @@ def leaderboard(
     DataFrame
         The leaderboard's columns, nats and seconds; a row per track, part and method, the best first.
         ``attrs["left_out"]`` lists the methods that lack runs and are therefore not on it, as records of ``track``,
-        ``method`` and ``lacking``; ``attrs["note"]`` says of which plug-ins rows by former code were left out.
+        ``method`` and ``lacking``, and ``attrs["coincident"]`` those that are another one under another name, as
+        records of ``track``, ``part``, ``method`` and ``twin``; ``attrs["note"]`` says of which plug-ins rows by former
+        code were left out.
 
     Raises
     ------
@@ -83,6 +85,7 @@ def leaderboard(
     ranking = rank_methods(runs, options, generator)
     board = ranking.table()
     board.attrs["left_out"] = ranking.left_out.to_dict("records")
+    board.attrs["coincident"] = ranking.coincident[["track", "part", "method", "twin"]].to_dict("records")
     board.attrs["note"] = ranking.note
     return board
 

@@ -44,6 +44,9 @@ _SAMPLER = ["negatives", "negatives_version", "negatives_params"]
 LENGTHS = ["batch", "steps", "window", "every", "patience"]
 _KEY = [*TASK, "samples", *CRITIC, *TRAINED, "precision", *_SAMPLER, *LENGTHS, "protocol", "stair"]
 
+COMPARED = [*_CRITIC, *_TRAINED, "precision", *_SAMPLER]
+"""What two methods in one cell may yet differ in, where one brings its own or takes its default."""
+
 _LEVEL = ("task_params", "schedule", "stair")
 """Columns of a key that hold the true MI: without them a setting is left, in which levels are compared."""
 
@@ -93,6 +96,10 @@ class Matrix:
         """Return a column of numbers as (K, C, S); NaN where it is null or there is no run."""
         values = np.append(self.runs[column].to_numpy(np.float64, na_value=math.nan), math.nan)
         return values[self.rows]
+
+    def known(self, column: str) -> Bools:
+        """Mark the runs whose column is not null, (K, C, S)."""
+        return np.append(self.runs[column].notna().to_numpy(bool), False)[self.rows]
 
     def matches(self, column: str, *wanted: str) -> Bools:
         """Mark the runs whose column has one of the values, (K, C, S)."""

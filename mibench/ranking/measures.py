@@ -35,6 +35,8 @@ from mibench.ranking.statistics import (
     by_unit,
     equal_mean,
     finite_mean,
+    largest_log_error,
+    log_error,
     monotonicity,
     normalised_error,
 )
@@ -68,7 +70,7 @@ class Measures:
     regime
         ``"stream"``, ``"dataset"`` or ``"tuned"``.
     cap
-        The largest error of a run, and that of a run without an answer.
+        The largest normalised error of a run, and that of a run without an answer.
     """
 
     matrix: Matrix
@@ -138,9 +140,26 @@ class Measures:
     @functools.cached_property
     def errors(self) -> Floats:
         """Normalised errors of all runs; NaN where a cell has fewer seeds than others: (K, C, S)."""
-        answers = np.where(self.answered, self.values, math.nan)
-        errors = normalised_error(answers, self.truth[:, None], cap=self.cap)
-        return np.where(self.matrix.rows >= 0, errors, math.nan)
+        return self._of_runs(normalised_error(self._answers, self.truth[:, None], cap=self.cap))
+
+    @functools.cached_property
+    def log_errors(self) -> Floats:
+        """Errors of the logarithm of all runs, as of `mibench.ranking.statistics.log_error`: (K, C, S)."""
+        return self._of_runs(log_error(self._answers, self.truth[:, None]))
+
+    @property
+    def log_limits(self) -> tuple[float, float]:
+        """What no mean of `log_errors` can pass."""
+        return 0.0, float(largest_log_error(self.truth).max())
+
+    @property
+    def _answers(self) -> Floats:
+        """What is ranked, NaN for runs without an answer: (K, C, S)."""
+        return np.where(self.answered, self.values, math.nan)
+
+    def _of_runs(self, values: Floats) -> Floats:
+        """NaN where a cell has fewer seeds than others."""
+        return np.where(self.matrix.rows >= 0, values, math.nan)
 
     @functools.cached_property
     def cell_errors(self) -> Floats:
@@ -216,6 +235,11 @@ class Measures:
         """Share of the runs that crashed or ran out of time."""
         return self.share(self.matrix.matches("status", *FAILURE_STATUSES))
 
+    def warned(self) -> Floats:
+        """Share of the runs with a warning, of those that may have one; NaN for methods that have none such."""
+        known = self.matrix.known("warnings")
+        return self._mean(np.where(known, ~self.matrix.matches("warnings", "[]"), math.nan))
+
     def monotonicity(self) -> Floats:
         """Kendall's tau between true MI and mean estimate; see `mibench.ranking.statistics.monotonicity`."""
         families, settings = (self.matrix.cells[name].to_numpy(np.int64) for name in ("family", "setting"))
@@ -246,7 +270,7 @@ class Measures:
 
     def share(self, marked: Bools) -> Floats:
         """Share of marked runs."""
-        return self._mean(np.where(self.matrix.rows >= 0, marked, math.nan))
+        return self._mean(self._of_runs(np.where(marked, 1.0, 0.0)))
 
     def _mean(self, values: Floats) -> Floats:
         return self._over_cells(finite_mean(values, axis=2))

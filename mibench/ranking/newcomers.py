@@ -241,10 +241,17 @@ def _label(ranking: Ranking, spec: RunSpec) -> str:
     Raises
     ------
     UsageError
-        Where it is on none: the published rows hold cells that the suite did not run.
+        Where it is on none: the published rows hold cells that the suite did not run, or it is another estimator
+        that is on the board already, under another name.
     """
     table = ranking.table()
     mine = _is_method(table, spec)
+    same = ranking.coincident[_is_method(ranking.coincident, spec)]
+    if not mine.any() and len(same):
+        raise UsageError(
+            f"estimator '{_name(spec)}' is '{same['twin'].iloc[0]}' under another name, which is on the board already: "
+            "loss and estimate are the same"
+        )
     if not mine.any():
         raise UsageError(
             f"estimator '{_name(spec)}' has not all runs that the others have; give the same command again"

@@ -23,7 +23,7 @@ from scipy.stats import friedmanchisquare, rankdata
 
 from mibench.core.errors import UsageError
 from mibench.ranking.boards import Board, Ranking
-from mibench.ranking.groups import letters
+from mibench.ranking.groups import DECIMALS, letters
 
 LEVEL = 0.05
 """Pairs whose p-value is not above it are told apart."""
@@ -32,7 +32,6 @@ FEWEST_METHODS, FEWEST_TASKS = 3, 2
 """What Friedman's test needs."""
 
 _LIBRARY = "scikit_posthocs"
-_DECIMALS = 12  # as boards round errors before they rank them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +109,7 @@ def task_errors(board: Board, cells: pd.DataFrame) -> pd.DataFrame:
     """
     of_track = cells[cells["track"] == board.track]
     means = of_track.groupby(["family", "mi_true", "method"], sort=True)["error"].mean()
-    return means.unstack("method")[list(board.table["method"])].round(_DECIMALS)
+    return means.unstack("method")[list(board.table["method"])].round(DECIMALS)
 
 
 def _opinion(board: Board, errors: pd.DataFrame, posthocs: Any) -> SecondOpinion:

@@ -61,6 +61,30 @@ def normalised_error(estimate: Floats, truth: Floats, *, cap: float = 1.0) -> Fl
     return np.where(np.isfinite(error), np.minimum(error, cap), cap)
 
 
+def log_error(estimate: Floats, truth: Floats) -> Floats:
+    """Return ``|log((1 + max(estimate, 0)) / (1 + truth))|``, at most what answering 0 scores or log 2.
+
+    0 is the truth. Up to a nat it is about the error in nats, beyond that its ratio: 3 of 7 nats and 7 of 15 score
+    log 2. Over-estimates go on counting beyond twice the truth, where `normalised_error` is at its cap.
+
+    An estimate below 0 counts as 0: information is not below it, so that whoever reads such a value knows that 0 is
+    nearer, and it scores what answering 0 does, never less. The largest error is ``log(1 + truth)``, what answering 0
+    scores, for the reasons that `normalised_error` has its cap for; it is reached from above at
+    ``(1 + truth)² - 1``. At a truth below a nat it is log 2: answering 0 where there is nothing is right, and no reason
+    for everything to be. What is not finite counts as the largest error, never less than answering 0.
+    """
+    most = largest_log_error(truth)
+    with np.errstate(invalid="ignore"):
+        error = np.abs(np.log1p(np.maximum(estimate, 0.0)) - np.log1p(truth))
+    return np.where(np.isfinite(estimate), np.minimum(error, most), most)
+
+
+def largest_log_error(truth: Floats) -> Floats:
+    """Return the cap of `log_error`: ``log(1 + max(truth, 1 nat))``."""
+    most: Floats = np.log1p(np.maximum(truth, 1.0))
+    return most
+
+
 def equal_mean(values: Floats, units: Ints) -> Floats:
     """Average over the last axis, each unit equally whatever its number of members.
 

@@ -12,6 +12,7 @@ from mibench.analysis.labels import plural
 from mibench.core.registry import ESTIMATORS
 from mibench.figures import style
 from mibench.figures.registry import Drawing
+from mibench.ranking.baselines import CONSTANT
 from mibench.ranking.columns import REFERENCE, TRACKS
 from mibench.ranking.newcomers import Comparison, Standing
 from mibench.report.files import short_table, write_files
@@ -44,6 +45,12 @@ class _Commands(Source):
 def sentences(comparison: Comparison) -> list[str]:
     """Say where a newcomer stands, a sentence or two a track."""
     said = [standing_sentence(comparison, standing) for standing in comparison.standings]
+    said += [
+        f"Track {row['track']}: {row['method']} has no place of its own, since {row['twin']} is the same loss and "
+        "estimate."
+        for row in comparison.ranking.coincident.to_dict("records")
+        if row["method"] == comparison.method
+    ]
     if comparison.failed:
         said.append(f"{plural(comparison.failed, 'run')} of {comparison.method} crashed or ran out of time.")
     return said
@@ -125,12 +132,24 @@ def standing_sentence(comparison: Comparison, standing: Standing) -> str:
         interval = f" [{row['error_low']:.3f}, {row['error_high']:.3f}, 95 % over {row['over']}]"
     parts = [
         f"Track {standing.board.track}: {comparison.method} has {rank}, group {row['group']}, "
-        f"with an error of {row['error']:.3f}{interval}",
+        f"with an error of {row['error']:.3f}{interval} and a log error of {row['log_error']:.3f}, by which it has "
+        f"rank {row['log_rank']}",
         f"it is ahead of the others' median in {standing.ahead} of {plural(len(standing.cells), 'cell')}",
     ]
+    parts += [
+        f"it is {_than(row['error'], baseline['error'])} {baseline['method']}, whose error is {baseline['error']:.3f}"
+        for _, baseline in standing.board.baselines.iterrows()
+        if baseline["method"] == CONSTANT
+    ]
+    if row["given"]:
+        parts.append(f"it is told, or takes for granted, what others have to learn: {row['given']}")
     if row["imputed_runs"]:
         parts.append(f"{row['imputed_runs']} of its {row['runs']} runs have no finite value and count as 1")
     if pd.notna(row["cost"]):
         reference = ESTIMATORS.entry(REFERENCE).name
         parts.append(f"a run takes {row['cost']:.2g} times as long as one of {reference} on this machine")
     return "; ".join(parts) + "."
+
+
+def _than(error: float, other: float) -> str:
+    return "better than" if error < other else "no better than"

@@ -166,7 +166,8 @@ class _Rows:
 
 def _compared(run: str, old: _Rows, new: _Rows) -> Recomputed:
     before, after = old.of_run(run), new.of_run(run)
-    names = [column.name for column in RUNS if column.name not in _OF_THE_INVOCATION | set(_OF_THE_MACHINE)]
+    aside = {*_OF_THE_INVOCATION, *_OF_THE_MACHINE, *_younger_than(before)}
+    names = [column.name for column in RUNS if column.name not in aside]
     differing = [name for name in names if not _same(before[name], after[name])]
     points = old.curve(run)  # of a published run some are left out
     again = new.curve(run).reindex(points.index)
@@ -183,6 +184,11 @@ def _compared(run: str, old: _Rows, new: _Rows) -> Recomputed:
         float(after.iloc[-1][estimate]) if len(after) else math.nan,
         tolerance(last),
     )
+
+
+def _younger_than(rows: pd.DataFrame) -> set[str]:
+    """Columns since schema 3 that rows do not have: they may be of an earlier one, which knew nothing of them."""
+    return {column.name for column in RUNS if column.since > 2 and rows[column.name].isna().all()}
 
 
 def _same(one: pd.Series, other: pd.Series) -> bool:

@@ -209,6 +209,13 @@ RUNS: tuple[Column, ...] = (
     Column("session_id", "string", "invocation that made the row; see the sessions table"),
     Column("finished_at", "timestamp", "when the row was made, UTC"),
     Column("error", "string", "traceback, signal or limit of a failed run; null otherwise"),
+    Column(
+        "warnings",
+        "string",
+        "of estimators that take a sample, what a reader of the value has to know, such as that numbers are equal: a "
+        "JSON list of sentences on the fixed sample, or on a fresh batch; null for other estimators",
+        since=3,
+    ),
     Column("spec", "string", "canonical JSON of the specification, from which run_id is made"),
     Column(
         "code",
@@ -253,23 +260,16 @@ SESSIONS: tuple[Column, ...] = (
 _COMPONENTS = ("task", "estimator", "critic", "negatives")
 
 LISTED: tuple[str, ...] = (
-    *("run_id", "stair", "status", "finished_at", "code", "batch"),
+    *("run_id", "stair", "status", "finished_at", "code", "batch", "warnings"),
     *(f"{name}{part}" for name in _COMPONENTS for part in ("", "_version")),
 )
 """Columns of runs that a plan compares and a listing counts."""
 
 RANKED: tuple[str, ...] = (
     *("run_id", "stair", "seed", "status", "session_id", "regime", "mi_true", "mi_se", "kind", "ceiling", "seconds"),
-    *("own_critic", "own_negatives", "capped_by_sampler", "predicted_ceiling", "estimate_test", "estimate_train"),
-    *(
-        "estimate_train_median",
-        "estimate_train_sd",
-        "estimate_fresh_sd",
-        "schedule",
-        "samples",
-        "precision",
-        "protocol",
-    ),
+    *("own_critic", "own_negatives", "n_negatives", "capped_by_sampler", "predicted_ceiling", "estimate_test"),
+    *("estimate_train", "estimate_train_median", "estimate_train_sd", "estimate_fresh_sd"),
+    *("schedule", "samples", "precision", "protocol", "warnings"),
     *(f"{name}{part}" for name in _COMPONENTS for part in ("", "_version", "_params")),
     *("hidden", "activation", "dropout", "lr", "weight_decay", "optimiser"),
     *("batch", "steps", "window", "every", "patience", "validation_loss"),

@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
-from mibench.core.estimator import SampleEstimator
+from mibench.core.estimator import SampleEstimator, as_arrays
 from mibench.core.task import Task
 from mibench.experiments.specs import RunSpec, params_json
 from mibench.store.columns import empty_row
+from mibench.training.dataset import fixed_sample
 from mibench.training.evaluation import SAMPLE_POOL, Pool, choose_pool, evaluate_pairs, evaluate_pool, predicted_optimum
 from mibench.training.pack import Pack
 from mibench.training.precision import matmul_mode
@@ -79,6 +80,7 @@ def result_row(
         **_pool_columns(pack, r, task, stair, fresh),
         **own,
         **_outcome_columns(pack, r, task, stair),
+        **_warning_columns(pack, r, task, stair),
         status="diverged" if divergence else "ok",
         estimate_train=window.mean,
         estimate_train_median=window.median,
@@ -115,6 +117,16 @@ def _outcome_columns(pack: Pack, r: int, task: Task, stair: int) -> dict[str, An
     """What the task measures beside information, and the codes that it has the run keep."""
     run, generator = pack.runs[r], pack.stream(pack.runs[r], "labelled", stair)
     return representation_columns(task, run.estimator, run.spec.batch, pack.scorer, r, generator)
+
+
+def _warning_columns(pack: Pack, r: int, task: Task, stair: int) -> dict[str, Any]:
+    """What an estimator that takes a sample says of the fixed one, or of a fresh batch; nothing of others."""
+    run = pack.runs[r]
+    if not isinstance(run.estimator, SampleEstimator):
+        return {}
+    batch = run.spec.samples is None
+    pairs = task.sample(run.spec.batch, pack.stream(run, "pool", stair)) if batch else fixed_sample(run)
+    return {"warnings": json.dumps(list(run.estimator.warnings(*as_arrays(*pairs))), ensure_ascii=False)}
 
 
 def _pool_columns(pack: Pack, r: int, task: Task, stair: int, fresh: Series) -> dict[str, Any]:

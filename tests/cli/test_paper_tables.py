@@ -29,14 +29,17 @@ def cells(text: str) -> list[list[str]]:
 
 def test_a_row_holds_what_the_board_holds_and_the_newcomer_is_bold() -> None:
     found = ranking()
-    header, first, _, last = cells(latex_tables(found, newcomer="dv"))
+    header, first, _, constant, last, zero = cells(latex_tables(found, newcomer="dv"))
     best = found.boards[0].table.iloc[0]
-    assert header == ["rank", "could be", "method", "error", r"95 \% interval", "bias", "variance", "group"]
+    assert header[:5] == ["rank", "could be", "method", "error", r"95 \% interval"]
+    assert header[5:] == ["log error", "by log", "bias", "variance", "group"]
     assert first[:4] == ["1", "1", "nwj", f"{best['error']:.3f}"]
     assert first[4] == f"{best['error_low']:.3f} to {best['error_high']:.3f}"
-    assert first[5] == f"$-${-best['bias']:.2f}"
+    assert first[5:7] == [f"{best['log_error']:.3f}", "1"]
+    assert first[7] == f"$-${-best['bias']:.2f}"
     assert all(cell.startswith(r"\textbf{") for cell in last)
     assert last[2] == r"\textbf{dv}"
+    assert [row[:3] for row in (constant, zero)] == [["", "", "(constant)"], ["", "", "(zero)"]]
 
 
 def test_the_caption_is_what_the_terminal_says(capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,8 +63,8 @@ def test_special_signs_of_latex_are_escaped() -> None:
 def test_markdown_has_pipes_escaped_and_as_many_cells_in_every_row() -> None:
     text = markdown_tables(ranking(), newcomer="dv")
     table = [line for line in text.splitlines() if line.startswith("|")]
-    assert {len(re.findall(r"(?<!\\)\|", line.replace(r"\\", ""))) for line in table} == {9}
-    assert "| **dv** |" in table[-1]
+    assert {len(re.findall(r"(?<!\\)\|", line.replace(r"\\", ""))) for line in table} == {11}
+    assert "| **dv** |" in table[-2]
     assert r"\|estimate - truth\|" in text
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import mibench
 from mibench.analysis.cells import rows_of_suite
@@ -29,7 +30,7 @@ from mibench.training.rows import spec_columns
 from tests.support.boards import rows, run
 
 NAN = math.nan
-MOVED = ["rank", "best_rank", "worst_rank", "group", "win_rate"]
+MOVED = ["rank", "best_rank", "worst_rank", "group", "win_rate", "log_rank"]
 """Columns that depend on which other methods there are."""
 
 SUITE = """# Three tasks, two samplers.
@@ -55,12 +56,18 @@ negatives = "derangement-v1"
 """
 
 
+def methods_of(runs: pd.DataFrame, **options: Any) -> pd.DataFrame:
+    """The leaderboard without its baselines, which are tested by themselves."""
+    table = mibench.leaderboard(runs, **options)
+    return table[table["role"] == "estimator"].reset_index(drop=True)
+
+
 def board(runs: pd.DataFrame, **options: Any) -> pd.DataFrame:
-    return mibench.leaderboard(runs, **options).set_index("method")
+    return methods_of(runs, **options).set_index("method")
 
 
 def left_out(runs: pd.DataFrame) -> dict[str, str]:
-    return {row["method"]: row["lacking"] for row in mibench.leaderboard(runs).attrs["left_out"]}
+    return {row["method"]: row["lacking"] for row in methods_of(runs).attrs["left_out"]}
 
 
 THREE = {"nwj": 0.1, "dv": 0.2, "infonce": 0.4}
@@ -84,11 +91,46 @@ class TestNumbers:
         assert nwj["win_rate"] == 0
         assert board(runs).loc["dv", ["error", "cost", "rank"]].tolist() == [0, 2, 1]
 
+    def test_the_log_error_by_hand_and_the_ranks_by_it(self) -> None:
+        # At 3 and 15 nats: NWJ answers 1 and 15, a third and 0 of the truth off; DV 6 and 30, off by it, capped at 1.
+        values = {"nwj": (1.0, 15.0), "dv": (6.0, 30.0), "infonce": (2.4, 7.5), "mine": (1.0, math.nan)}
+        made = [
+            run(name, truth, value, seed)
+            for name, both in values.items() for truth, value in zip((3.0, 15.0), both, strict=True)
+            for seed in range(2)
+        ]  # fmt: skip
+        table = board(pd.DataFrame(made))
+        log = math.log
+        assert table["error"].to_dict() == pytest.approx({"nwj": 1 / 3, "infonce": 0.35, "mine": 5 / 6, "dv": 1})
+        assert table["log_error"].to_dict() == pytest.approx({
+            "nwj": log(2) / 2, "infonce": (log(4 / 3.4) + log(16 / 8.5)) / 2,
+            "mine": (log(2) + log(16)) / 2, "dv": (log(7 / 4) + log(31 / 16)) / 2,
+        })  # fmt: skip
+        assert table["rank"].to_dict() == {"nwj": 1, "infonce": 2, "mine": 3, "dv": 4}
+        assert table["log_rank"].to_dict() == {"nwj": 1, "infonce": 2, "dv": 3, "mine": 4}
+
+    def test_the_log_errors_interval_is_over_what_that_of_the_error_is(self) -> None:
+        few, enough = (
+            board(rows({"nwj": 0.2, "dv": 0.4}, tasks=tuple(f"family-{i}" for i in range(count)), noise=0.1))
+            for count in (2, 8)
+        )
+        for table in (few, enough):
+            assert (table["log_error_low"] < table["log_error"]).all()
+            assert (table["log_error_high"] > table["log_error"]).all()
+        by_task = few.loc["nwj"]
+        runs = rows({"nwj": 0.2, "dv": 0.4}, noise=0.1)
+        own = runs[runs["estimator"] == "nwj"]
+        errors = np.abs(np.log((1 + own["estimate_train_median"]) / (1 + own["mi_true"]))).to_numpy().reshape(6, 2)
+        spread = errors.var(axis=1, ddof=1) / 2 / 36  # six tasks of weight 1/6, two seeds each
+        half = stats.t.ppf(0.975, spread.sum() ** 2 / (spread**2).sum()) * math.sqrt(spread.sum())
+        assert by_task["log_error"] == pytest.approx(errors.mean())
+        assert by_task["log_error_high"] - by_task["log_error"] == pytest.approx(half)
+
     def test_the_columns_are_those_that_are_documented(self) -> None:
         assert list(mibench.leaderboard(rows(THREE)).columns) == list(COLUMNS)
 
     def test_the_best_is_first_and_told_apart_from_the_others(self) -> None:
-        table = mibench.leaderboard(rows(THREE))
+        table = methods_of(rows(THREE))
         assert table["method"].tolist() == ["nwj", "dv", "infonce"]
         assert table["rank"].tolist() == [1, 2, 3]
         assert table["group"].tolist() == ["a", "b", "c"]
@@ -270,7 +312,7 @@ class TestDenseMatrix:
 
     def test_a_board_without_any_complete_method_is_empty_and_names_them(self) -> None:
         runs = rows({"nwj": 0.1, "dv": 0.2}).drop(index=[0, 13])
-        assert mibench.leaderboard(runs).empty
+        assert methods_of(runs).empty
         assert list(mibench.leaderboard(runs).columns) == list(COLUMNS)
         assert set(left_out(runs)) == {"nwj", "dv"}
 
@@ -278,7 +320,7 @@ class TestDenseMatrix:
         runs = pd.concat([
             rows({"smile": 0.1}, estimator_params='{"tau":1.0}'), rows({"smile": 0.3}, estimator_params='{"tau":5.0}'),
         ])  # fmt: skip
-        assert mibench.leaderboard(runs)["method"].tolist() == ["smile:tau=1", "smile:tau=5"]
+        assert methods_of(runs)["method"].tolist() == ["smile:tau=1", "smile:tau=5"]
 
     def test_a_run_that_is_stored_twice_counts_once(self) -> None:
         runs = rows(THREE)
@@ -361,7 +403,7 @@ class TestTracks:
         return pd.concat([*stream, fixed], ignore_index=True)
 
     def test_tracks_are_by_kind_and_regime(self) -> None:
-        table = mibench.leaderboard(self.everything())
+        table = methods_of(self.everything())
         assert table.groupby("track", sort=False)["method"].agg(list).to_dict() == {
             "lower": ["nwj", "dv", "infonce"],
             "plug-in": ["smile", "js"],
@@ -370,25 +412,25 @@ class TestTracks:
         }
 
     def test_one_track_is_what_it_is_among_all(self) -> None:
-        table = mibench.leaderboard(self.everything())
-        alone = mibench.leaderboard(self.everything(), track="dataset")
+        table = methods_of(self.everything())
+        alone = methods_of(self.everything(), track="dataset")
         expected = table[table["track"] == "dataset"].reset_index(drop=True)
         pd.testing.assert_frame_equal(alone, expected, check_exact=True)
 
     def test_what_is_no_bound_in_some_cells_is_a_plug_in(self) -> None:
         runs = rows({"vince": 0.1, "nwj": 0.2})
         runs.loc[0, "kind"] = "plug-in"
-        assert mibench.leaderboard(runs).set_index("method")["track"].to_dict() == {"nwj": "lower", "vince": "plug-in"}
+        assert methods_of(runs).set_index("method")["track"].to_dict() == {"nwj": "lower", "vince": "plug-in"}
 
     def test_what_does_not_exist_is_refused(self) -> None:
         with pytest.raises(UnknownNameError, match="unknown track 'lowr'; did you mean 'lower'"):
-            mibench.leaderboard(rows(THREE), track="lowr")
+            methods_of(rows(THREE), track="lowr")
         with pytest.raises(UsageError, match="by family, regime or sampler, not by 'task'"):
-            mibench.leaderboard(rows(THREE), by="task")  # type: ignore[arg-type]
+            methods_of(rows(THREE), by="task")  # type: ignore[arg-type]
         with pytest.raises(UsageError, match="no runs to rank in track 'upper'"):
-            mibench.leaderboard(rows(THREE), track="upper")
+            methods_of(rows(THREE), track="upper")
         with pytest.raises(UsageError, match="no runs to rank;"):
-            mibench.leaderboard(rows(THREE).iloc[:0])
+            methods_of(rows(THREE).iloc[:0])
 
 
 class TestParts:
@@ -396,27 +438,25 @@ class TestParts:
         runs = pd.concat([
             rows({"nwj": 0.2, "dv": 0.3}, negatives="shuffle"), rows({"nwj": 0.4, "dv": 0.1}, negatives="derangement"),
         ])  # fmt: skip
-        boards = mibench.leaderboard(runs, by="sampler")
+        boards = methods_of(runs, by="sampler")
         best = boards[boards["rank"] == 1].set_index("part")["method"]
         assert best.to_dict() == {"derangement": "dv", "shuffle": "nwj"}
-        assert (boards["cells"] * 2 == mibench.leaderboard(runs)["cells"].iloc[0]).all()
+        assert (boards["cells"] * 2 == methods_of(runs)["cells"].iloc[0]).all()
 
     def test_boards_by_family_hold_their_levels_and_speak_of_seeds(self) -> None:
-        table = mibench.leaderboard(rows(THREE), by="family")
+        table = methods_of(rows(THREE), by="family")
         assert table["part"].unique().tolist() == ["gaussian20d-v1", "student-t-v1"]
         assert (table["tasks"] == 3).all()
         assert (table["families"] == 1).all()
         assert (table["over"] == "seeds").all()
 
     def test_boards_of_few_families_speak_of_seeds_and_those_of_eight_of_families(self) -> None:
-        few, enough = (
-            mibench.leaderboard(rows(THREE, tasks=tuple(f"family-{i}" for i in range(count)))) for count in (7, 8)
-        )
+        few, enough = (methods_of(rows(THREE, tasks=tuple(f"family-{i}" for i in range(count)))) for count in (7, 8))
         assert few[["families", "tasks", "over"]].drop_duplicates().to_numpy().tolist() == [[7, 21, "seeds"]]
         assert enough[["families", "tasks", "over"]].drop_duplicates().to_numpy().tolist() == [[8, 24, "families"]]
 
     def test_levels_are_no_families_however_many(self) -> None:
-        table = mibench.leaderboard(rows(THREE, tasks=("gaussian20d",), levels=tuple(range(2, 14))))
+        table = methods_of(rows(THREE, tasks=("gaussian20d",), levels=tuple(range(2, 14))))
         assert table[["families", "tasks", "over"]].drop_duplicates().to_numpy().tolist() == [[1, 12, "seeds"]]
 
     def test_families_count_equally_however_many_levels_they_have(self) -> None:
@@ -434,18 +474,18 @@ class TestParts:
             run("nwj", mi, mi, seed, task="transformed", task_params=json.dumps({"base": base.format(mi), "y": y}))
             for mi in (2.0, 5.0) for y in ("spiral", "cube") for seed in range(2)
         ]  # fmt: skip
-        parts = mibench.leaderboard(pd.DataFrame(made), by="family")["part"].tolist()
+        parts = methods_of(pd.DataFrame(made), by="family")["part"].tolist()
         assert parts == [f"transformed-v1:base=normal-pairs-v1:dim_x=5:pairs=5,y={y}" for y in ("cube", "spiral")]
 
     def test_boards_by_regime_lie_below_and_above_log_n(self) -> None:
         # log 64 = 4.2 and log 256 = 5.5: of 5 nats one cell is above and one below.
         runs = pd.concat([rows(THREE), rows(THREE, batch=256)])
-        table = mibench.leaderboard(runs, by="regime").set_index(["part", "method"])
+        table = methods_of(runs, by="regime").set_index(["part", "method"])
         assert table.loc[("below log N", "nwj"), ["tasks", "cells"]].tolist() == [4, 6]
         assert table.loc[("above log N", "nwj"), ["tasks", "cells"]].tolist() == [4, 6]
 
     def test_a_board_of_one_task_has_an_interval_over_seeds(self) -> None:
-        table = mibench.leaderboard(rows(THREE, tasks=("gaussian20d",), levels=(5.0,), seeds=4))
+        table = methods_of(rows(THREE, tasks=("gaussian20d",), levels=(5.0,), seeds=4))
         assert (table["over"] == "seeds").all()
         assert (table["error_high"] > table["error_low"]).all()
 
@@ -490,18 +530,18 @@ class TestReproducibility:
         first, again, other = (board(runs, generator=np.random.default_rng(seed)) for seed in (5, 5, 6))
         pd.testing.assert_frame_equal(first, again, check_exact=True)
         assert (first["error_low"] != other["error_low"]).any()
-        ends = ["error_low", "error_high"]
+        ends = ["error_low", "error_high", "log_error_low", "log_error_high"]
         pd.testing.assert_frame_equal(first.drop(columns=ends), other.drop(columns=ends), check_exact=True)
 
     def test_the_rows_are_not_changed(self) -> None:
         runs = rows(THREE)
         before = runs.copy()
-        mibench.leaderboard(runs)
+        methods_of(runs)
         pd.testing.assert_frame_equal(runs, before)
 
     def test_a_frame_with_few_columns_will_do(self) -> None:
         few = ["estimator", "task", "mi_true", "seed", "kind", "status", "estimate_train_median"]
-        table, full = mibench.leaderboard(rows(THREE)[few]), mibench.leaderboard(rows(THREE))
+        table, full = methods_of(rows(THREE)[few]), methods_of(rows(THREE))
         for name in ("method", "rank", "error", "error_low", "group", "bias", "tasks"):
             assert table[name].tolist() == full[name].tolist(), name
 
@@ -574,6 +614,8 @@ class TestSuites:
         assert main(["leaderboard", "--results", "results", "--suite", "small", "--json"]) == 0
         answer = json.loads(capfd.readouterr().out)
         assert [method["method"] for method in answer["boards"][0]["methods"]] == ["js", "nwj"]
+        assert [one["method"] for one in answer["boards"][0]["baselines"]] == ["(zero)", "(constant)"]
+        assert answer["boards"][0]["constants"] == [2]
         assert answer["boards"][0]["wins"]["js"] == {"js": None, "nwj": 0.5}
         assert [one["method"] for one in answer["left_out"]] == ["dv"]
         assert len(answer["cells"]) == 12

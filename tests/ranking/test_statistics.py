@@ -20,6 +20,7 @@ from mibench.ranking.statistics import (
     by_unit,
     equal_mean,
     finite_mean,
+    log_error,
     mean_over_seeds,
     monotonicity,
     normalised_error,
@@ -46,6 +47,33 @@ class TestErrors:
     @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e300])
     def test_what_is_no_estimate_counts_at_the_cap(self, value: float) -> None:
         assert normalised_error(np.array([value]), np.array([2.0]), cap=0.7) == [0.7]
+
+    def test_log_error_by_hand(self) -> None:
+        truth = np.array([7.0, 3, 7, 0, 0, 10])
+        estimate = np.array([3.0, 7, 0, 0.5, 0, 10])
+        log = math.log
+        assert log_error(estimate, truth) == pytest.approx([log(2), log(2), log(8), log(1.5), 0, 0])
+
+    def test_log_error_of_an_estimate_below_zero_is_that_of_zero(self) -> None:
+        truth = np.array([0.0, 0.5, 5.0, 30.0])
+        for value in (-1e-9, -0.5, -1.0, -40.0):
+            assert log_error(np.full(4, value), truth).tolist() == log_error(np.zeros(4), truth).tolist()
+
+    def test_log_error_goes_on_counting_beyond_twice_the_truth_up_to_what_zero_scores(self) -> None:
+        truth = np.full(4, 5.0)
+        found = log_error(np.array([10.0, 20.0, 35.0, 1e9]), truth)  # 1 + 35 is the square of 1 + 5
+        assert found == pytest.approx([math.log(11 / 6), math.log(21 / 6), math.log(6), math.log(6)])
+        assert normalised_error(np.array([10.0, 20.0, 35.0, 1e9]), truth).tolist() == [1, 1, 1, 1]
+
+    @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+    @pytest.mark.parametrize("truth", [0.0, 0.3, 1.0, 2.0, 30.0])
+    def test_log_error_of_what_is_no_estimate_is_the_largest_and_no_better_than_zero(
+        self, value: float, truth: float
+    ) -> None:
+        at = np.array([truth])
+        found = log_error(np.array([value]), at)[0]
+        assert found == pytest.approx(math.log(1 + max(truth, 1)))
+        assert found == max(log_error(np.array([other]), at)[0] for other in (-9.0, 0.0, truth, 1e12))
 
     def test_units_count_equally_whatever_their_size(self) -> None:
         # Unit 0 has the mean 2 of three members, unit 1 the mean 10 of one: (2 + 10) / 2 = 6.

@@ -334,6 +334,13 @@ UNPLANNED: dict[str, WrongPlugin] = {
     "an offset of text": WrongPlugin(
         "estimator", "oracle_offset = '1'", "declared", "oracle_offset is '1'; it must be a finite number of nats"
     ),
+    "something given that is no text": WrongPlugin(
+        "estimator", "given = ['entropy of x']",
+        "declared", "given is ['entropy of x']; it must be text, '' where nothing is given",
+    ),
+    "a coincidence outside a tuple": WrongPlugin(
+        "estimator", "coincides = 'js-v1'", "declared", "coincides is 'js-v1'; it must be a tuple of text, () where"
+    ),
     "sight of something": WrongPlugin(
         "estimator", "critic_sees = ['all']",
         "declared", "critic_sees is ['all']; it must be 'all' or 'first half of y'",

@@ -14,6 +14,14 @@ from mibench.analysis.labels import plural
 from mibench.cli.terminal.console import say, show_table
 from mibench.cli.terminal.numbers import span_text
 from mibench.cli.terminal.opinions import opinion_records
+from mibench.ranking.columns import ESTIMATOR
+from mibench.ranking.sentences import (
+    baselines_sentence,
+    coincident_sentence,
+    constant_sentence,
+    given_sentence,
+    marked_name,
+)
 from mibench.report.files import csv_text
 
 if TYPE_CHECKING:
@@ -53,8 +61,9 @@ def show_ranking(ranking: Ranking, *, wins: bool = False, note: str = "") -> Non
             _show_wins(board)
     if ranking.boards:
         _explain(ranking)
-    for sentence in left_out_sentences(ranking):
-        say(sentence)
+    for sentence in (*left_out_sentences(ranking), coincident_sentence(ranking)):
+        if sentence:
+            say(sentence)
     if not ranking.boards:
         say(NO_BOARD)
     for sentence in filter(None, (ranking.note, note)):
@@ -68,12 +77,18 @@ def ranking_json(ranking: Ranking, *, note: str = "", opinions: Sequence[SecondO
             "track": b.track,
             "part": b.part,
             "methods": _records(b.table),
+            "baselines": _records(b.baselines),
+            "constants": b.constants,
             "wins": json.loads(b.wins.to_json(orient="index")),
         }
         for b in ranking.boards
     ]
     said = " ".join(filter(None, (ranking.note, note)))
-    parts = {"boards": boards, "left_out": _records(ranking.left_out), "cells": _records(ranking.cells), "note": said}
+    parts = {
+        "boards": boards,
+        **{name: _records(getattr(ranking, name)) for name in ("left_out", "coincident", "cells")},
+        "note": said,
+    }
     if opinions is not None:
         parts["second_opinions"] = opinion_records(opinions)
     return json.dumps(parts, indent=2)
@@ -89,7 +104,7 @@ def _records(table: pd.DataFrame) -> Any:
 
 
 def heading(board: Board) -> str:
-    """Say what a board ranks, and how many methods, tasks and cells it has."""
+    """Say what a board ranks, how many methods, tasks and cells it has, and how many are worse than a constant."""
     from mibench.ranking.columns import TRACKS
 
     size = board.table.iloc[0]
@@ -98,13 +113,13 @@ def heading(board: Board) -> str:
     families = plural(int(size["families"]), "family", "families")
     return (
         f"{TRACKS[board.track]}{part} (track {board.track}): {plural(len(board.table), 'method')}, {tasks} of "
-        f"{families}, {cells}"
+        f"{families}, {cells}; {constant_sentence(board)}"
     )
 
 
 def lines_of(board: Board) -> list[dict[str, str]]:
-    """Write the cells of a board's rows as text by column, the best method first."""
-    return [_line(row) for row in board.table.to_dict("records")]
+    """Write the cells of a board's rows as text by column, the best first, baselines in their place."""
+    return [_line(row) for row in board.whole().to_dict("records")]
 
 
 def filled(lines: Sequence[Mapping[str, str]]) -> list[str]:
@@ -113,19 +128,23 @@ def filled(lines: Sequence[Mapping[str, str]]) -> list[str]:
 
 
 def _line(row: Mapping[Hashable, Any]) -> dict[str, str]:
+    ranked = row["role"] == ESTIMATOR
     return {
-        "rank": str(row["rank"]),
-        "could be": span_text(row["best_rank"], row["worst_rank"]),
+        "rank": str(row["rank"]) if ranked else "",
+        "could be": span_text(row["best_rank"], row["worst_rank"]) if ranked else "",
         "group": row["group"],
-        "method": row["method"],
+        "method": marked_name(row),
         "error": f"{row['error']:.3f}{_IMPUTED if row['imputed_runs'] else ''}",
         "95 % interval": "" if math.isnan(row["error_low"]) else f"{row['error_low']:.3f} to {row['error_high']:.3f}",
+        "log error": f"{row['log_error']:.3f}",
+        "by log": str(row["log_rank"]) if ranked else "",
         "bias": _number(row["bias"], "+.2f"),
         "variance": _number(row["variance"], ".2g"),
         "saturation": _number(row["saturation"], ".0%"),
         "violations": _number(row["violations"], ".0%"),
         "diverged": _number(row["diverged"], ".0%") if row["diverged"] else "",
         "failed": _number(row["failed"], ".0%") if row["failed"] else "",
+        "warned": _number(row["warned"], ".0%") if row["warned"] else "",
         "tau": _number(row["monotonicity"], ".2f"),
         "cost": _number(row["cost"], ".2g"),
         "wins": _number(row["win_rate"], ".0%"),
@@ -150,12 +169,13 @@ def _show_wins(board: Board) -> None:
 
 
 def error_sentences(boards: Sequence[Board]) -> str:
-    """Say what an error is, over what intervals and tests speak, and what letters mean."""
+    """Say what the errors are, over what intervals and tests speak, and what letters mean."""
     over = "; ".join(_OVER[name] for name in dict.fromkeys(board.table["over"].iloc[0] for board in boards))
     return (
         "error: |estimate - truth| / max(truth, 1 nat), each run at most 1, which is what answering 0 scores; families "
-        f"count equally. Intervals and tests are over {over}. Methods that share a letter cannot be told apart at 5 % "
-        "(paired t tests, Holm's correction); 'could be' are the ranks that this leaves open."
+        "count equally. log error: |log((1 + estimate) / (1 + truth))|, averaged alike; 'by log' is the rank by it, "
+        f"and tests are of the first. Intervals and tests are over {over}. Methods that share a letter cannot be told "
+        "apart at 5 % (paired t tests, Holm's correction); 'could be' are the ranks that this leaves open."
     )
 
 
@@ -195,13 +215,15 @@ NO_BOARD = "no method has all runs, so that there is nothing to rank; --suite ke
 def _explain(ranking: Ranking) -> None:
     """Say how the tables are read."""
     say(f"\n{error_sentences(ranking.boards)}")
+    say(baselines_sentence(ranking.boards))
     say(
         f"{UNITS}; saturation: estimate over the least of true MI and "
         "ceilings; violations: runs on the wrong side of the truth; tau: Kendall's, between true MI and estimate; "
         "cost: seconds of a run, relative; wins: tasks won against the others."
     )
-    for sentence in filter(None, (imputed_sentence(ranking.boards), diverged_sentence(ranking.boards))):
-        say(sentence)
+    for said in (given_sentence, imputed_sentence, diverged_sentence):
+        if sentence := said(ranking.boards):
+            say(sentence)
     if any((board.table["stands_in"] > 0).any() for board in ranking.boards):
         names = {name for board in ranking.boards for name in board.table.loc[board.table["stands_in"] > 0, "method"]}
         say(f"with a critic or sampler of their own, and one run for all of a grid's: {', '.join(sorted(names))}")

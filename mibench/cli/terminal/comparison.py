@@ -13,6 +13,7 @@ from mibench.analysis.labels import listing
 from mibench.cli.terminal.console import say, show_table
 from mibench.cli.terminal.paper_tables import latex_tables, markdown_tables
 from mibench.ranking.newcomers import Comparison, Standing
+from mibench.ranking.sentences import marked_name
 from mibench.report.comparison import sentences, standing_sentence
 
 _EXTREMES = 3
@@ -33,8 +34,8 @@ def show_comparison(comparison: Comparison) -> None:
         for what, some in (("most ahead", ahead.head(_EXTREMES)), ("most behind", behind.tail(_EXTREMES)[::-1])):
             if len(some):
                 say(f"{what}: {'; '.join(_cell(row) for _, row in some.iterrows())}")
-    if comparison.failed:
-        say(sentences(comparison)[-1])
+    for sentence in sentences(comparison)[len(comparison.standings) :]:
+        say(sentence)
 
 
 def comparison_json(comparison: Comparison) -> str:
@@ -42,6 +43,7 @@ def comparison_json(comparison: Comparison) -> str:
     standings = [
         {
             **json.loads(standing.row.to_json()),
+            "baselines": json.loads(standing.board.baselines.to_json(orient="records")),
             "better": standing.better,
             "worse": standing.worse,
             "not_told_apart": standing.alike,
@@ -70,23 +72,24 @@ def _in_paper(comparison: Comparison) -> dict[str, Any]:
 
 def _show_neighbours(standing: Standing) -> None:
     """Print the board's rows around the newcomer."""
-    table = standing.board.table
+    table = standing.board.whole()
     place = int((table["method"] == standing.row["method"]).to_numpy().argmax())
     shown = table.iloc[max(place - _NEIGHBOURS, 0) : place + _NEIGHBOURS + 1]
     rows: list[Sequence[str]] = [
         [
             ">" if row["method"] == standing.row["method"] else "",
-            str(row["rank"]),
+            "" if pd.isna(row["rank"]) else str(row["rank"]),
             row["group"],
-            row["method"],
+            marked_name(row),
             f"{row['error']:.3f}",
             "" if math.isnan(row["error_low"]) else f"{row['error_low']:.3f} to {row['error_high']:.3f}",
+            f"{row['log_error']:.3f}",
             f"{row['bias']:+.2f}" if pd.notna(row["bias"]) else "",
         ]
         for _, row in shown.iterrows()
     ]
-    columns = ("", "rank", "group", "method", "error", "95 % interval", "bias")
-    show_table(columns, rows, numbers=("rank", "error", "95 % interval", "bias"))
+    columns = ("", "rank", "group", "method", "error", "95 % interval", "log error", "bias")
+    show_table(columns, rows, numbers=("rank", "error", "95 % interval", "log error", "bias"))
 
 
 def _cell(row: pd.Series) -> str:

@@ -72,6 +72,9 @@ def _show_ceilings(estimator: Estimator) -> None:
     """Print what the estimate can reach at common batch sizes."""
     from mibench.core.estimator import SampleEstimator
 
+    for what, said in (("given", estimator.given), ("coincides with", "; ".join(estimator.coincides))):
+        if said:
+            print(f"{what}: {said}")
     print(f"default negatives: {estimator.default_negatives}; parameters: {dict(estimator.params()) or 'none'}")
     sizes = (64, 128, 256, 512, 1024)
     layouts: dict[str, Callable[[int], int]] = {"one negative a row": lambda n: 2, "all pairs": lambda n: n}

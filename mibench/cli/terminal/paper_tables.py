@@ -8,7 +8,7 @@ beside it stands in comments.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mibench.cli.terminal.boards import (
@@ -23,6 +23,7 @@ from mibench.cli.terminal.boards import (
     lines_of,
 )
 from mibench.core.errors import UsageError
+from mibench.ranking.sentences import GIVEN, baselines_sentence, coincident_sentence, given_sentence
 from mibench.report.files import markdown_lines
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from mibench.ranking.boards import Board, Ranking
 
-_COLUMNS = ("rank", "could be", "method", "error", "95 % interval", "bias", "variance", "group")
+_COLUMNS = ("rank", "could be", "method", "error", "95 % interval", "log error", "by log", "bias", "variance", "group")
 _TEXT = ("method", "group")
 """Columns that are aligned to the left."""
 
@@ -41,11 +42,12 @@ _LATEX = {
     "^": r"\textasciicircum{}",
     "`": r"\textasciigrave{}",
     **{sign: f"${sign}$" for sign in "|<>"},  # which the usual encoding prints as other signs
+    "†": r"\textdagger{}",
     "²": r"\textsuperscript{2}",
     "\N{MINUS SIGN}": "$-$",
 }
-_NARROW = "\\centering\n\\footnotesize\n\\setlength{\\tabcolsep}{3pt}"
-"""So that eight columns fit the text of a page."""
+_NARROW = "\\centering\n\\scriptsize\n\\setlength{\\tabcolsep}{2.5pt}"
+"""So that ten columns fit the text of a page."""
 
 _SIGNED = re.compile(r"([+-])(?=\d)")
 _POWER = re.compile(r"([+-]?[\d.]+)e([+-])0*(\d+)")
@@ -94,7 +96,7 @@ def markdown_tables(
     for board in chosen:
         columns, lines = _cells(board)
         rows = [
-            [f"**{markdown_text(line[c])}**" if line["method"] == newcomer else markdown_text(line[c]) for c in columns]
+            [f"**{markdown_text(line[c])}**" if _is_of(line, newcomer) else markdown_text(line[c]) for c in columns]
             for line in lines
         ]
         right = [name not in _TEXT for name in columns]
@@ -127,13 +129,18 @@ def _cells(board: Board) -> tuple[list[str], list[dict[str, str]]]:
     return [name for name in _COLUMNS if name in there], lines
 
 
+def _is_of(line: Mapping[str, str], method: str) -> bool:
+    """Whether a row of cells as text is a method's."""
+    return line["method"].removesuffix(f" {GIVEN}") == method
+
+
 def _explained(boards: Sequence[Board]) -> list[str]:
-    sentences = (error_sentences(boards), UNITS, imputed_sentence(boards), diverged_sentence(boards))
-    return list(filter(None, sentences))
+    sentences = (error_sentences(boards), baselines_sentence(boards), UNITS)
+    return list(filter(None, (*sentences, given_sentence(boards), imputed_sentence(boards), diverged_sentence(boards))))
 
 
 def _notes(ranking: Ranking) -> list[str]:
-    return [*left_out_sentences(ranking), ranking.note]
+    return [*left_out_sentences(ranking), coincident_sentence(ranking), ranking.note]
 
 
 def _sentence(text: str) -> str:
@@ -147,7 +154,7 @@ def _latex_table(board: Board, newcomer: str) -> str:
     columns, lines = _cells(board)
     write = {name: latex_text if name in _TEXT else _latex_number for name in columns}
     frame = pd.DataFrame([{latex_text(name): write[name](line[name]) for name in columns} for line in lines])
-    bold = [line["method"] == newcomer for line in lines]
+    bold = [_is_of(line, newcomer) for line in lines]
     styler = frame.style.hide(axis="index").apply(_in_bold, axis="columns", subset=(bold, list(frame.columns)))
     caption = " ".join(_sentence(text) for text in (heading(board), *_explained([board])))
     part = "" if board.part == "all" else "-" + re.sub(r"\W+", "-", board.part)

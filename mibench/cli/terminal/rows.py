@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,8 @@ _MOST_LINES = 60
 
 _MOST_REASONS = 5
 """Reasons of failed runs that are said after a run; the command named beside them lists all."""
+
+_NUMBER = re.compile(r"\d+")
 
 _AVERAGED = ("estimate_test", "estimate_train_median", "estimate_train", "estimate_train_sd", "estimate_fresh", "bias")
 _SETTINGS = ("task", "true MI", "kind", "N", "n", "critic", "negatives", "setup", "seeds")
@@ -49,6 +53,7 @@ def show_results(rows: pd.DataFrame) -> None:
     show_table(columns, ([line[c] for c in columns] for line in lines[:_MOST_LINES]), numbers=numbers)
     if len(lines) > _MOST_LINES:
         console().print(f"and {len(lines) - _MOST_LINES} more configurations")
+    _say_warnings(labelled)
     for option in ("critic", "negatives"):
         names = rows.assign(**{name: shown_names(rows, name) for name in ("estimator", option)})
         own = names[rows[f"own_{option}"] == 1].groupby("estimator")[option].first()
@@ -57,9 +62,23 @@ def show_results(rows: pd.DataFrame) -> None:
             console().print(f"in place of the grid's {option}, estimators brought their own: {brought}")
 
 
+def _say_warnings(labelled: pd.DataFrame) -> None:
+    """Print what estimators that take a sample say of it, each kind of sentence once, by its first run."""
+    from mibench.analysis.sample_warnings import warnings_of
+
+    said: dict[tuple[str, str], str] = {}
+    for estimator, group in labelled.groupby("estimator_label", sort=False):
+        for sentence in chain.from_iterable(warnings_of(group)):
+            said.setdefault((str(estimator), _NUMBER.sub("", sentence)), sentence)
+    for (estimator, _), sentence in said.items():
+        say(f"{estimator} warns: {sentence}")
+
+
 def _configuration(group: pd.DataFrame) -> dict[str, str]:
     """Cells of one line: values of several seeds are the mean over seeds, spreads the mean of the runs' own."""
-    first = group.iloc[0]
+    from mibench.analysis.sample_warnings import warnings_of
+
+    first, warned = group.iloc[0], len(warnings_of(group))
     means = {name: _mean(group, name) for name in _AVERAGED}
     statuses = group["status"].value_counts()
     return {
@@ -80,6 +99,7 @@ def _configuration(group: pd.DataFrame) -> dict[str, str]:
         "bias": number_text(means["bias"], "+.2f"),
         "ceiling": number_text(first["ceiling"]),
         "cap": number_text(first["predicted_ceiling"]) if _sampler_caps(first) else "",
+        "warned": str(warned or ""),
         "status": ", ".join(f"{count} {status}" for status, count in statuses.items()),
     }
 
@@ -107,9 +127,10 @@ def show_contents(rows: pd.DataFrame) -> None:
     Parameters
     ----------
     rows
-        Rows of the runs table: their ids, statuses, batch sizes, and the components' names and versions.
+        Rows of the runs table: their ids, statuses, warnings, batch sizes, and the components' names and versions.
     """
     from mibench.analysis.labels import COMPONENTS, shown_names
+    from mibench.analysis.sample_warnings import warnings_of
 
     runs = rows.drop_duplicates("run_id", keep="last")
     runs, by = runs.assign(**{name: shown_names(runs, name) for name in COMPONENTS}), list(COMPONENTS)
@@ -117,9 +138,10 @@ def show_contents(rows: pd.DataFrame) -> None:
     for names, group in runs.groupby(by):
         statuses = group["status"].value_counts()
         counts = [str(statuses.get(status, 0)) for status in ("ok", "diverged", "timeout", "crashed")]
+        counts.append(str(len(warnings_of(group))))
         batches = span_text(int(group["batch"].min()), int(group["batch"].max()))
         lines.append([*map(str, names), batches, str(len(group)), *counts])
-    columns = (*by, "N", "runs", "ok", "diverged", "timeout", "crashed")
+    columns = (*by, "N", "runs", "ok", "diverged", "timeout", "crashed", "warned")
     show_table(columns, lines, numbers=columns[4:])
 
 

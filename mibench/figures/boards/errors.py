@@ -9,8 +9,10 @@ from mibench.analysis.labels import caption
 from mibench.figures import style
 from mibench.figures.boards.panels import ESTIMATE, SHORT, BoardSheet, kinds, notes, ranked
 from mibench.figures.registry import Drawing, register_figure
+from mibench.ranking.baselines import CONSTANT, ZERO
 from mibench.ranking.boards import Board
 from mibench.ranking.columns import OVER_FAMILIES, OVER_SEEDS
+from mibench.ranking.sentences import baselines_sentence, marked_name
 
 _WHAT = (
     "Mean normalised error |estimate - truth| / max(truth, 1 nat), each run at most 1, which is what answering 0 "
@@ -20,6 +22,9 @@ _LETTERS = (
     "Letters: methods that share one cannot be told apart at 5 % (paired t tests over the same, Holm's correction). *: "
     "runs without a finite value are among them and count as 1."
 )
+_BASELINES = {CONSTANT: style.DASHED, ZERO: style.DOTTED}
+"""Dashes of the lines at the errors of answers that need no estimator."""
+
 _BARS = {
     OVER_FAMILIES: "95 % intervals over families, as a sample of those that one might meet (studentised bootstrap)",
     OVER_SEEDS: "95 % intervals over seeds (Student's t): these tasks are what they are, and nothing is said of others",
@@ -28,7 +33,7 @@ _BARS = {
 
 @register_figure("leaderboard")
 def leaderboard_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
-    """Draw every method's error with its interval and group, a panel a track.
+    """Draw every method's error with its interval and group, a panel a track, and lines at what needs no estimator.
 
     Raises
     ------
@@ -38,7 +43,8 @@ def leaderboard_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     ranking = ranked(runs)
     over = dict.fromkeys(board.table["over"].iloc[0] for board in ranking.boards)
     bars = f"Bars: {'; or '.join(_BARS[name] for name in over)}."
-    text = caption(runs, _WHAT, bars, _LETTERS, *notes(ranking), estimate=ESTIMATE)
+    lines = f"Lines: {baselines_sentence(ranking.boards)}."
+    text = caption(runs, _WHAT, bars, _LETTERS, lines, *notes(ranking), estimate=ESTIMATE)
     with style.theme():
         sheet = BoardSheet(
             ranking.boards,
@@ -47,7 +53,10 @@ def leaderboard_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
             caption=text,
             gutter=0.9,
             gap=0.95,
-            legend={"mean normalised error, 95 % interval": style.handle(marker="o", markersize=5)},
+            legend={
+                "mean normalised error, 95 % interval": style.handle(marker="o", markersize=5),
+                **{name: style.handle(style.MUTED, dash, 1.0) for name, dash in _BASELINES.items()},
+            },
         )
         for ax, board in sheet.places():
             _draw_errors(ax, board)
@@ -66,6 +75,9 @@ def _draw_errors(ax: Axes, board: Board) -> None:
             letters, (1.03, -place), xycoords=("axes fraction", "data"), va="center", fontsize=7,
             color=style.MUTED, annotation_clip=False,
         )  # fmt: skip
+    for _, row in board.baselines.iterrows():
+        dash = _BASELINES[str(row["method"])]
+        ax.axvline(row["error"], color=style.MUTED, linewidth=1.0, linestyle=dash, zorder=2)
     _name_methods(ax, board)
     ax.set_xlim(-0.02, 1.02)
     ax.grid(axis="x", color="#E9E9E9", linewidth=0.8)
@@ -73,7 +85,7 @@ def _draw_errors(ax: Axes, board: Board) -> None:
 
 
 def _name_methods(ax: Axes, board: Board) -> None:
-    names = [f"{row['method']}  {row['rank']}" for _, row in board.table.iterrows()]
+    names = [f"{marked_name(row)}  {row['rank']}" for _, row in board.table.iterrows()]
     ax.set_yticks([-i for i in range(len(names))], names, fontsize=7.5)
     ax.set_ylim(0.5 - len(names), 0.5)
     ax.tick_params(axis="y", length=0)

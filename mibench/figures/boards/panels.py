@@ -18,6 +18,7 @@ from mibench.figures import style
 from mibench.figures.shared import once
 from mibench.ranking.boards import Board, Ranking, rank_methods
 from mibench.ranking.columns import TRACKS
+from mibench.ranking.sentences import coincident_sentence, constant_sentence, given_sentence
 
 ROW = 0.215
 """Inches that a method takes."""
@@ -28,8 +29,9 @@ LEFT = 1.35
 _TWO = 5.5
 """Inches of a page, from which on two boards stand side by side."""
 
-SHORT = ["track", "rank", "group", "method", "error", "error_low", "error_high", "bias", "variance", "saturation"]
-SHORT += ["violations", "diverged", "failed", "monotonicity", "cost"]
+SHORT = ["track", "role", "rank", "group", "method", "given", "error", "error_low", "error_high", "log_error"]
+SHORT += ["log_error_low", "log_error_high", "log_rank", "bias", "variance", "saturation", "violations", "diverged"]
+SHORT += ["failed", "monotonicity", "cost"]
 """Columns of a board that are read first."""
 
 ESTIMATE = (
@@ -56,17 +58,17 @@ def ranked(runs: pd.DataFrame) -> Ranking:
 
 
 def notes(ranking: Ranking) -> list[str]:
-    """Say how large the boards are and who is left out."""
+    """Say how large the boards are, how many methods are worse than a constant, who is marked, and who left out."""
     sizes = [
         f"{board.track}: {plural(len(board.table), 'method')}, {plural(int(board.table['tasks'].iloc[0]), 'task')} of "
         f"{plural(int(board.table['families'].iloc[0]), 'family', 'families')}, "
-        f"{plural(int(board.table['cells'].iloc[0]), 'cell')}"
+        f"{plural(int(board.table['cells'].iloc[0]), 'cell')}, {constant_sentence(board)}"
         for board in ranking.boards
     ]
     said = [f"Tracks: {'; '.join(sizes)}."]
     if len(ranking.left_out):
         said.append(f"Left out, since runs are lacking: {listing(dict.fromkeys(ranking.left_out['method']))}.")
-    return said
+    return [*said, *filter(None, (given_sentence(ranking.boards), coincident_sentence(ranking)))]
 
 
 class BoardSheet(style.Sheet):

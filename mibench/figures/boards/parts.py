@@ -25,7 +25,8 @@ from mibench.ranking.boards import Options, rank_methods
 
 _WHAT = (
     "Mean normalised error on parts of the board: all cells; true MI up to log N and above it; families of tasks; and "
-    "negative samplers. 0 is the truth, 1 what answering 0 scores. Methods in the order of the whole board."
+    "negative samplers. 0 is the truth, 1 what answering 0 scores; =: the same as another "
+    "method there, under another name. Methods in the order of the whole board."
 )
 _DARK = 0.45
 """Error from which on a cell's number is white."""
@@ -67,4 +68,4 @@ def _draw_parts(ax: Axes, errors: pd.DataFrame, track: str, widest: int) -> None
     values = errors.to_numpy(np.float64)
     ax.imshow(values, cmap="magma_r", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     frame_map(ax, [unversioned(part) for part in errors.columns], list(errors.index), kinds(track), widest)
-    write_cells(ax, values, "{:.2f}".format, values > _DARK)
+    write_cells(ax, values, lambda value: "=" if np.isnan(value) else f"{value:.2f}", values > _DARK)

@@ -35,13 +35,18 @@ def draw(name: str, runs: pd.DataFrame) -> Drawing:
 def test_the_table_is_the_leaderboard(runs: pd.DataFrame) -> None:
     drawing = draw("leaderboard", runs)
     pd.testing.assert_frame_equal(drawing.table, mibench.leaderboard(runs), check_flags=False)
+    table = drawing.table
+    for ax, track in zip(drawing.figure.axes, ("lower", "plug-in"), strict=False):
+        at = table.loc[(table["track"] == track) & (table["role"] == "baseline"), "error"]
+        across = [line.get_xdata()[0] for line in ax.lines if list(line.get_ydata()) == [0, 1]]
+        assert sorted(across) == pytest.approx(sorted(at))
     labels = [tick.get_text() for ax in drawing.figure.axes for tick in ax.get_yticklabels()]
     assert labels == ["nwj  1", "dv  2", "infonce  3", "smile  1", "js  2"]
 
 
 def test_stars_mark_runs_without_a_value(runs: pd.DataFrame) -> None:
     drawing = draw("leaderboard", runs)
-    table = drawing.table.set_index("method")
+    table = drawing.table[drawing.table["role"] == "estimator"].set_index("method")
     texts = [text.get_text() for ax in drawing.figure.axes for text in ax.texts]
     assert [text.endswith("*") for text in texts] == [bool(n) for n in table["imputed_runs"]]
 
@@ -76,8 +81,8 @@ def test_parts_are_the_boards_of_parts(runs: pd.DataFrame) -> None:
     table = draw("leaderboard-parts", runs).table
     regimes = mibench.leaderboard(runs, by="regime")
     for part in regimes["part"].unique():
-        ours = table[table["part"] == part].set_index("method")["error"]
-        theirs = regimes[regimes["part"] == part].set_index("method")["error"]
+        ours = table[table["part"] == part].set_index(["track", "method"])["error"]
+        theirs = regimes[regimes["part"] == part].set_index(["track", "method"])["error"]
         assert ours.loc[theirs.index].to_numpy() == pytest.approx(theirs.to_numpy())
 
 

@@ -30,4 +30,4 @@ def ls_command(
     if failed:
         show_failed(read_runs(results, {"run_id", "seed", "batch", "status", "error", *LABELLED}))
     else:
-        show_contents(read_runs(results, {"run_id", "batch", "status", *COMPONENTS, *VERSIONS}))
+        show_contents(read_runs(results, {"run_id", "batch", "status", "warnings", *COMPONENTS, *VERSIONS}))
