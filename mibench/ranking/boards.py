@@ -28,6 +28,7 @@ from mibench.analysis.labels import versioned
 from mibench.analysis.metrics import Floats
 from mibench.core.errors import UnknownNameError, UsageError
 from mibench.ranking.columns import COLUMNS, REFERENCE, TRACKS
+from mibench.ranking.explained import Explained, explain, set_apart
 from mibench.ranking.groups import letters, ranks, win_shares
 from mibench.ranking.inference import infer
 from mibench.ranking.matrix import METHOD, Matrix, build_matrix, canonical_rows
@@ -74,6 +75,8 @@ class Ranking:
         Methods that lack runs: ``track``, ``method`` and ``lacking``, which says what.
     cells
         As from `mibench.ranking.measures.table_of_cells`.
+    explained
+        What the errors are made of; see `mibench.ranking.explained`.
     note
         A sentence on rows by other code than was used last, which are not ranked; empty where there are none.
     """
@@ -81,6 +84,7 @@ class Ranking:
     boards: tuple[Board, ...]
     left_out: pd.DataFrame
     cells: pd.DataFrame
+    explained: Explained
     note: str = ""
 
     def table(self) -> pd.DataFrame:
@@ -158,8 +162,8 @@ def rank_methods(
         _check_reference(str(options.reference), runs)
     runs, note = of_current_code(runs)
     root = int((generator or np.random.default_rng(0)).integers(2**62))
-    boards, left_out, cells, seen = [], [], [], set()
-    for regime, matrix in _matrices(runs, options):
+    boards, left_out, cells, explanations, seen = [], [], [], [], set()
+    for regime, matrix, exact in _matrices(runs, options):
         tracks = matrix.methods["kind"] if regime == "stream" else pd.Series("dataset", index=matrix.methods.index)
         complete = (matrix.methods["lacking"] == "").to_numpy(bool)
         reference = _reference_seconds(matrix, options.reference)
@@ -171,16 +175,22 @@ def rank_methods(
             if not (chosen & complete).any():
                 continue
             ranked = matrix.select(methods=chosen & complete)
-            cells.append(table_of_cells(Measures(ranked, regime, options.cap), track))
+            whole = Measures(ranked, regime, options.cap)
+            cells.append(table_of_cells(whole, track))
+            explanations.append((track, explain(whole, exact)))
             for part, members in _parts(matrix.cells, options.by):
                 measures = Measures(ranked.select(cells=members), regime, options.cap)
                 draws = np.random.default_rng([root, zlib.crc32(f"{track}/{part}".encode())])
                 seconds = {session: values[members] for session, values in reference.items()}
-                boards.append(_board(track, part, measures, seconds, options, draws))
+                boards.append(_board(track, part, measures, explain(measures, exact).columns, seconds, options, draws))
     if not seen:
         where = f" in track '{options.track}'" if options.track else ""
         raise UsageError(f"there are no runs to rank{where}; make some with 'mibench run --suite NAME' first")
-    return Ranking(tuple(boards), pd.concat(left_out, ignore_index=True), _joined(cells), note)
+    explained = Explained(
+        _joined([one.cells_table(track) for track, one in explanations]),
+        _joined([one.methods_table(track) for track, one in explanations]),
+    )
+    return Ranking(tuple(boards), pd.concat(left_out, ignore_index=True), _joined(cells), explained, note)
 
 
 def _check_reference(name: str, runs: pd.DataFrame) -> None:
@@ -194,16 +204,16 @@ def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
-def _matrices(runs: pd.DataFrame, options: Options) -> Iterator[tuple[str, Matrix]]:
-    """Yield each regime's matrix, where it has cells."""
-    rows = canonical_rows(runs)
+def _matrices(runs: pd.DataFrame, options: Options) -> Iterator[tuple[str, Matrix, pd.DataFrame]]:
+    """Yield each regime's matrix, where it has cells, with the rows of the exact critic that explain it."""
+    rows, exact = set_apart(canonical_rows(runs))
     if options.seeds is not None:
         rows = rows[rows["seed"].isin(list(options.seeds))]
     for regime in ("stream", "dataset"):
         if (rows["regime"] == regime).any():
             matrix = build_matrix(rows[rows["regime"] == regime], options.seeds)
             if len(matrix.cells):
-                yield regime, matrix
+                yield regime, matrix, exact
 
 
 def _parts(cells: pd.DataFrame, by: str | None) -> Iterator[tuple[str, Bools]]:
@@ -237,6 +247,7 @@ def _board(
     track: str,
     part: str,
     measures: Measures,
+    explained: Mapping[str, np.ndarray],
     reference: Mapping[str, Floats],
     options: Options,
     generator: np.random.Generator,
@@ -259,6 +270,7 @@ def _board(
         **{name: methods[name].to_numpy() for name in ("method", *METHOD)},
         **{"error": interval.mean, "error_low": interval.low, "error_high": interval.high},
         **_described(measures, reference),
+        **explained,
         **_counts(measures),
         "win_rate": finite_mean(wins, axis=1),
     }

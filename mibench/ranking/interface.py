@@ -57,7 +57,8 @@ def leaderboard(
     DataFrame
         The leaderboard's columns, nats and seconds; a row per track, part and method, the best first.
         ``attrs["left_out"]`` lists the methods that lack runs and are therefore not on it, as records of ``track``,
-        ``method`` and ``lacking``; ``attrs["note"]`` says of which plug-ins rows by former code were left out.
+        ``method`` and ``lacking``; ``attrs["note"]`` says of which plug-ins rows by former code were left out;
+        ``attrs["explained"]`` says what stops each method, as records with a ``sentence``.
 
     Raises
     ------
@@ -84,6 +85,7 @@ def leaderboard(
     board = ranking.table()
     board.attrs["left_out"] = ranking.left_out.to_dict("records")
     board.attrs["note"] = ranking.note
+    board.attrs["explained"] = ranking.explained.methods.to_dict("records")
     return board
 
 

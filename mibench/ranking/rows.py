@@ -11,6 +11,7 @@ import pandas as pd
 from mibench.analysis.cells import rows_of_suite
 from mibench.core.errors import UsageError
 from mibench.experiments.suite import get_suite
+from mibench.ranking.explained import EXACT
 from mibench.store.columns import RANKED
 from mibench.store.copies import CHOICE
 from mibench.store.folders import read_runs
@@ -30,7 +31,7 @@ class RankingRows:
     Parameters
     ----------
     runs
-        Rows of the runs table, in the columns that a board is made of.
+        Rows of the runs table, in the columns that a board is made of; all those of the exact critic with them.
     seeds
         The seeds that every cell must have; None leaves them to the rows.
     note
@@ -76,4 +77,5 @@ def read_ranking_rows(results: Path | None = None, suite: str | None = None) -> 
     if found.runs.empty:
         folder = PUBLISHED if results is None else results
         raise UsageError(f"'{folder}' holds no rows of suite '{suite}'; make some with 'mibench run --suite {suite}'")
-    return RankingRows(found.runs, wanted.options.seeds, found.note())
+    beside = runs[(runs["critic"] == EXACT) & ~runs["run_id"].isin(found.runs["run_id"])]
+    return RankingRows(pd.concat([found.runs, beside]), wanted.options.seeds, found.note())
