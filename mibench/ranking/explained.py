@@ -94,7 +94,8 @@ class Explained:
         (signed, of the mean) in nats, NaN where not known; ``stopped_by``, one of `CAUSES`.
     methods
         A row per track and method: ``track``, ``method``, means ``estimator_part`` and ``critic_gap`` (families equal,
-        of the cells where both are known, ``explained`` of ``cells``), ``stopped_by`` and the ``sentence``.
+        NaN where any cell lacks rows of the exact critic), ``stopped_by`` with its ``share`` of the method's error,
+        ``explained`` of ``cells``, in which both parts are known, and the ``sentence``.
     """
 
     cells: pd.DataFrame
@@ -267,6 +268,7 @@ class Explanation:
                 "track": track,
                 "method": self.measures.matrix.methods["method"].to_numpy(object),
                 **self.columns,
+                "share": [ordered[0][1] for ordered in self._ordered],
                 "explained": known.sum(axis=1),
                 "cells": known.shape[1],
                 "sentence": [self._sentence(method) for method in range(len(known))],
@@ -339,6 +341,30 @@ class Explanation:
     def _first(self, column: str) -> Floats:
         """A column of each cell's first run: all of them have the same."""
         return self.measures.matrix.numbers(column)[:, :, 0]
+
+
+def relative_means(cells: pd.DataFrame) -> pd.DataFrame:
+    """Average the parts of errors as shares of max(truth, 1 nat) over the cells where they are known, families equal.
+
+    Parameters
+    ----------
+    cells
+        `Explained.cells`.
+
+    Returns
+    -------
+    DataFrame
+        A row per track and method: ``track``, ``method``, ``estimator_part_of_truth``, ``critic_gap_of_truth`` and
+        their sum ``error_of_truth``; NaN where no cell is known.
+    """
+    unit = np.maximum(cells["mi_true"], 1.0)
+    parts = ["estimator_part", "critic_gap"]
+    shares = cells.assign(**{name: cells[name] / unit for name in parts})
+    names = ["track", "method", "family", "mi_true"]
+    for count in (4, 3, 2):
+        shares = shares.groupby(names[:count], sort=False)[parts].mean().reset_index()
+    shares["error"] = shares["estimator_part"] + shares["critic_gap"]
+    return shares.rename(columns={name: f"{name}_of_truth" for name in (*parts, "error")})
 
 
 def signed(value: float) -> str:
