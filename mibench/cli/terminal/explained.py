@@ -36,9 +36,9 @@ def show_explained(ranking: Ranking) -> None:
             )
     if ranking.boards:
         say(
-            "\nestimator's part: what the exact critic reads (under a sampler that leaves positives among the negatives "
-            "of NWJ or DV, what the best one would read) - truth; critic's gap: estimate - that; nats, of the runs "
-            "that held, families equal. A cause is named with its share of the error, a second one from "
+            "\nestimator's part: what the exact critic reads (under a sampler that leaves positives among the "
+            "negatives of NWJ or DV, what the best one would read) - truth; critic's gap: estimate - that; nats, of "
+            "the runs that held, families equal. A cause is named with its share of the error, a second one from "
             f"{SECOND:.0%} on."
         )
         said = dict.fromkeys(word for word in methods["stopped_by"] if word)
