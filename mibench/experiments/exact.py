@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mibench.core.errors import MismatchError, UsageError
 from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS
 from mibench.experiments.matching import check_components
-from mibench.experiments.options import PRODUCT_PRECISIONS
+from mibench.experiments.options import DEFAULTS, PRODUCT_PRECISIONS
 from mibench.experiments.specs import RunSpec
 
 if TYPE_CHECKING:
@@ -53,8 +53,10 @@ def exact_counterparts(specs: Sequence[RunSpec]) -> Counterparts:
     reasons: dict[str, None] = {}
     components: dict[tuple[object, ...], str] = {}
     for spec in specs:
-        key = (spec.task, spec.task_params, spec.schedule, spec.estimator, spec.estimator_params, spec.critic)
-        key += (spec.critic_params, spec.negatives, spec.negatives_params)
+        key = (
+            *(spec.task, spec.task_params, spec.schedule, spec.estimator, spec.estimator_params),
+            *(spec.critic, spec.critic_params, spec.negatives, spec.negatives_params),
+        )
         if key not in components:
             components[key] = _reason(spec)
         if components[key]:
@@ -90,14 +92,17 @@ def _built(registry: Registry[Any], name: str, params: Params | Iterable[tuple[s
 
 
 def _counterpart(spec: RunSpec) -> RunSpec:
-    unused = dict.fromkeys(("hidden", "activation", "dropout", "lr", "weight_decay"))
     return dataclasses.replace(
         spec,
         critic=EXACT_CRITIC,
         critic_params=(),
+        hidden=None,
+        activation=None,
+        dropout=None,
+        lr=None,
+        weight_decay=None,
+        optimiser=DEFAULTS["optimiser"],
         steps=spec.window * spec.stairs,
         every=min(spec.every, spec.window),
-        optimiser="adam",
         precision="float32" if spec.precision in PRODUCT_PRECISIONS else spec.precision,
-        **unused,
     )

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -21,7 +20,7 @@ from mibench.ranking.explained import CAUSES, SECOND, relative_means
 from mibench.report import reports
 from tests.support.boards import rows, run
 
-EXACT = {
+EXACT: dict[str, Any] = {
     "critic": "oracle", "hidden": None, "activation": None, "dropout": None, "lr": None, "weight_decay": None,
     "steps": 500, "window": 500,
 }  # fmt: skip
@@ -170,8 +169,8 @@ def test_the_figure_draws_the_parts_of_the_table(folder: Path, tmp_path: Path) -
 
 # --- causes by rule -----------------------------------------------------------------------------------------------
 
-DENSITY = {"critic": "conditional-gaussian", "own_critic": 1}
-WHOLE = {"critic": "none", "own_critic": 1, "own_negatives": 1, "negatives": "none"}
+DENSITY: dict[str, Any] = {"critic": "conditional-gaussian", "own_critic": 1}
+WHOLE: dict[str, Any] = {"critic": "none", "own_critic": 1, "own_negatives": 1, "negatives": "none"}
 
 
 @pytest.mark.parametrize(
@@ -212,7 +211,7 @@ def test_what_stops_a_method_follows_from_the_numbers(cause: str, made: list[dic
 
 
 def test_every_cause_has_a_rule_that_is_tried() -> None:
-    (marks,) = test_what_stops_a_method_follows_from_the_numbers.pytestmark  # type: ignore[attr-defined]
+    (marks,) = test_what_stops_a_method_follows_from_the_numbers.pytestmark
     assert {cause for cause, _ in marks.args[1]} == set(CAUSES)
 
 
