@@ -16,9 +16,10 @@ from mibench.cli.app import main
 from mibench.core.errors import UsageError
 from mibench.figures.registry import FIGURES, Drawing
 from mibench.ranking.boards import Ranking, rank_methods
-from mibench.ranking.explained import CAUSES, SECOND, relative_means
+from mibench.ranking.explained import CAUSES, NEAR, SECOND, WIDE, relative_means
 from mibench.report import reports
 from tests.support.boards import rows, run
+from tests.support.paths import ROOT
 
 EXACT: dict[str, Any] = {
     "critic": "oracle", "hidden": None, "activation": None, "dropout": None, "lr": None, "weight_decay": None,
@@ -294,3 +295,11 @@ def test_an_estimator_that_was_run_with_the_exact_critic_alone_is_not_on_the_boa
     ranking = rank_methods(made)
     assert ranking.table()["method"].tolist() == ["nwj"]
     assert ranking.left_out.empty
+
+
+def test_the_page_names_every_cause_in_the_order_of_the_rules() -> None:
+    page = (ROOT / "docs" / "reading-the-board.md").read_text(encoding="utf-8")
+    table = page.partition("| cause | when |\n|---|---|\n")[2].partition("\n\n")[0]
+    assert [line.split(" | ")[0].strip("| ") for line in table.splitlines()] == list(CAUSES)
+    assert f"the normalised error is at most {NEAR:g} |" in table
+    assert f"varies between batches by {WIDE:g} nat or more" in table
