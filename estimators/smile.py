@@ -17,7 +17,8 @@ class Smile(Estimator):
     """SMILE: mean p - log mean exp(clip(q, -tau, tau)), trained by the Jensen-Shannon objective.
 
     Only the negatives are clipped. The value is no bound: with the exact critic and tau = 1 it returns 1.63 where the
-    truth is 1.39. ``tau = inf`` is the Donsker-Varadhan value of the same critic.
+    truth is 1.39 (10 Gaussian pairs), and 0.52 where it is 0.69 (a fair bit). ``tau = inf`` is the Donsker-Varadhan
+    value of the same critic.
 
     Parameters
     ----------

@@ -33,6 +33,7 @@ from mibench.analysis.metrics import Floats
 from mibench.core.errors import UnknownNameError, UsageError
 from mibench.ranking.baselines import CONSTANT, baselines_of
 from mibench.ranking.columns import COLUMNS, ESTIMATOR, FIXED_SAMPLES, REFERENCE, TRACKS
+from mibench.ranking.explained import Explained, explain, set_apart
 from mibench.ranking.groups import DECIMALS, letters, places, ranks, win_shares
 from mibench.ranking.inference import infer, interval_of
 from mibench.ranking.matrix import METHOD, Matrix, build_matrix, canonical_rows
@@ -107,6 +108,8 @@ class Ranking:
         the columns that make a method. They are on no board of that part; see `mibench.ranking.statements`.
     cells
         As from `mibench.ranking.measures.table_of_cells`.
+    explained
+        What the errors are made of; see `mibench.ranking.explained`.
     note
         A sentence on rows by other code than was used last, which are not ranked; empty where there are none.
     """
@@ -115,6 +118,7 @@ class Ranking:
     left_out: pd.DataFrame
     coincident: pd.DataFrame
     cells: pd.DataFrame
+    explained: Explained
     note: str = ""
 
     def table(self) -> pd.DataFrame:
@@ -192,8 +196,8 @@ def rank_methods(
         _check_reference(str(options.reference), runs)
     runs, note = of_current_code(runs)
     root = int((generator or np.random.default_rng(0)).integers(2**62))
-    boards, left_out, coincident, cells, seen = [], [], [], [], set()
-    for regime, matrix in _matrices(runs, options):
+    boards, left_out, coincident, cells, explanations, seen = [], [], [], [], [], set()
+    for regime, matrix, exact in _matrices(runs, options):
         kinds = matrix.methods["kind"]
         tracks = pd.Series(regime, index=kinds.index) if regime in FIXED_SAMPLES else kinds
         complete = (matrix.methods["lacking"] == "").to_numpy(bool)
@@ -206,19 +210,26 @@ def rank_methods(
             if not (chosen & complete).any():
                 continue
             ranked = matrix.select(methods=chosen & complete)
-            cells.append(table_of_cells(Measures(_listed_once(ranked)[0], regime, options.cap), track))
+            whole = Measures(_listed_once(ranked)[0], regime, options.cap)
+            cells.append(table_of_cells(whole, track))
+            explanations.append((track, explain(whole, exact)))
             for part, members in _parts(matrix.cells, options.by):
                 listed, twins = _listed_once(ranked.select(cells=members))
                 coincident.append(twins.assign(track=track, part=part))
                 measures = Measures(listed, regime, options.cap)
                 draws = np.random.default_rng([root, zlib.crc32(f"{track}/{part}".encode())])
                 seconds = {session: values[members] for session, values in reference.items()}
-                boards.append(_board(track, part, measures, seconds, options, draws))
+                boards.append(_board(track, part, measures, explain(measures, exact).columns, seconds, options, draws))
     if not seen:
         where = f" in track '{options.track}'" if options.track else ""
         raise UsageError(f"there are no runs to rank{where}; make some with 'mibench run --suite NAME' first")
     left, same = (_joined(tables) for tables in (left_out, coincident))
-    return Ranking(tuple(boards), left, same.reindex(columns=[*_COINCIDENT, *METHOD]), _joined(cells), note)
+    explained = Explained(
+        _joined([one.cells_table(track) for track, one in explanations]),
+        _joined([one.methods_table(track) for track, one in explanations]),
+    )
+    same = same.reindex(columns=[*_COINCIDENT, *METHOD])
+    return Ranking(tuple(boards), left, same, _joined(cells), explained, note)
 
 
 def _listed_once(matrix: Matrix) -> tuple[Matrix, pd.DataFrame]:
@@ -240,16 +251,16 @@ def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
-def _matrices(runs: pd.DataFrame, options: Options) -> Iterator[tuple[str, Matrix]]:
-    """Yield each regime's matrix, where it has cells."""
-    rows = canonical_rows(runs)
+def _matrices(runs: pd.DataFrame, options: Options) -> Iterator[tuple[str, Matrix, pd.DataFrame]]:
+    """Yield each regime's matrix, where it has cells, with the rows of the exact critic that explain it."""
+    rows, exact = set_apart(canonical_rows(runs))
     if options.seeds is not None:
         rows = rows[rows["seed"].isin(list(options.seeds))]
     for regime in ("stream", *FIXED_SAMPLES):
         if (rows["regime"] == regime).any():
             matrix = build_matrix(rows[rows["regime"] == regime], options.seeds)
             if len(matrix.cells):
-                yield regime, matrix
+                yield regime, matrix, exact
 
 
 def _parts(cells: pd.DataFrame, by: str | None) -> Iterator[tuple[str, Bools]]:
@@ -283,6 +294,7 @@ def _board(
     track: str,
     part: str,
     measures: Measures,
+    explained: Mapping[str, np.ndarray],
     reference: Mapping[str, Floats],
     options: Options,
     generator: np.random.Generator,
@@ -304,6 +316,7 @@ def _board(
         **ends("log_error", log_errors),
         "log_rank": places(log_errors.mean),
         **described(measures, reference),
+        **explained,
         **counts(measures),
         "win_rate": finite_mean(wins, axis=1),
     }

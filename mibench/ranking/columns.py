@@ -67,6 +67,10 @@ COLUMNS: Mapping[str, str] = {
     "monotonicity": "Kendall's tau between true MI and mean estimate, mean over families",
     "seconds": "seconds of a run; in track tuned of all settings that were tried",
     "cost": "seconds of a run over those of the reference in the same cells and invocation, geometric mean",
+    "estimator_part": "mean of what the exact critic reads - truth, nats; under a sampler that caps, of the best one's "
+    "value; empty where rows of the exact critic are lacking",
+    "critic_gap": "mean of estimate - what that critic reads, nats; estimator_part and this are the bias",
+    "stopped_by": "cause of most of the error, found by rule; `mibench leaderboard --explain` says more",
     "win_rate": "share of tasks won against another method, mean over the others; ties count half",
     "families": "families of tasks on the board: tasks that differ in true MI alone are one",
     "tasks": "tasks on the board",

@@ -59,7 +59,7 @@ def leaderboard(
         ``attrs["left_out"]`` lists the methods that lack runs and are therefore not on it, as records of ``track``,
         ``method`` and ``lacking``, and ``attrs["coincident"]`` those that are another one under another name, as
         records of ``track``, ``part``, ``method`` and ``twin``; ``attrs["note"]`` says of which plug-ins rows by former
-        code were left out.
+        code were left out; ``attrs["explained"]`` says what stops each method, as records with a ``sentence``.
 
     Raises
     ------
@@ -87,6 +87,7 @@ def leaderboard(
     board.attrs["left_out"] = ranking.left_out.to_dict("records")
     board.attrs["coincident"] = ranking.coincident[["track", "part", "method", "twin"]].to_dict("records")
     board.attrs["note"] = ranking.note
+    board.attrs["explained"] = ranking.explained.methods.to_dict("records")
     return board
 
 

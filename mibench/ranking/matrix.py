@@ -44,7 +44,7 @@ _SAMPLER = ["negatives", "negatives_version", "negatives_params"]
 LENGTHS = ["batch", "steps", "window", "every", "patience"]
 _KEY = [*TASK, "samples", *CRITIC, *TRAINED, "precision", *_SAMPLER, *LENGTHS, "protocol", "stair"]
 
-COMPARED = [*_CRITIC, *_TRAINED, "precision", *_SAMPLER]
+COMPARED = [*CRITIC, *TRAINED, "precision", *_SAMPLER]
 """What two methods in one cell may yet differ in, where one brings its own or takes its default."""
 
 _LEVEL = ("task_params", "schedule", "stair")

@@ -48,7 +48,7 @@ VALUES: Mapping[str, str] = {"stream": FINAL, **dict.fromkeys(FIXED_SAMPLES, "es
 _MEANS: Mapping[str, str] = {"stream": "estimate_train", **dict.fromkeys(FIXED_SAMPLES, "estimate_test")}
 """The mean over batches, which is what a bound bounds."""
 
-_SPREADS: Mapping[str, str] = {"stream": "estimate_train_sd", **dict.fromkeys(FIXED_SAMPLES, "estimate_fresh_sd")}
+SPREADS: Mapping[str, str] = {"stream": "estimate_train_sd", **dict.fromkeys(FIXED_SAMPLES, "estimate_fresh_sd")}
 """Standard deviation between batches: those of the window, or fresh ones where the window's are trained on again."""
 
 RUN_AWAY = 100.0
@@ -124,8 +124,7 @@ class Measures:
         the truth is their bias, which for CLUB at 30 nats is hundreds of nats by its formula.
         """
         upper = (self.matrix.methods["kind"] == "upper").to_numpy(bool)[:, None, None]
-        above = (self.values > self.truth[:, None] + RUN_AWAY) & ~upper
-        return self.finished & (~np.isfinite(self.values) | (self.values < -RUN_AWAY) | above)
+        return self.finished & ran_away(self.values, self.truth[:, None], upper)
 
     @functools.cached_property
     def held(self) -> Bools:
@@ -190,7 +189,7 @@ class Measures:
     def batch_variance(self) -> Floats:
         """Variance of the estimate between the batches of a run that held, nats²."""
         with np.errstate(over="ignore"):
-            squares = np.where(self.held, self.matrix.numbers(_SPREADS[self.regime]), math.nan) ** 2
+            squares = np.where(self.held, self.matrix.numbers(SPREADS[self.regime]), math.nan) ** 2
         return self._mean(squares)
 
     def saturation(self) -> Floats:
@@ -212,7 +211,7 @@ class Measures:
         diverged count like others.
         """
         side = self.matrix.methods["kind"].map({"lower": 1.0, "upper": -1.0}).to_numpy(np.float64)[:, None, None]
-        per_batch = np.nan_to_num(self.matrix.numbers(_SPREADS[self.regime])) ** 2 / self._batches()
+        per_batch = np.nan_to_num(self.matrix.numbers(SPREADS[self.regime])) ** 2 / self._batches()
         truth_error = np.nan_to_num(self.matrix.numbers("mi_se"))
         slack = _SLACK * np.sqrt(per_batch + truth_error**2)
         excess = side * (self.matrix.numbers(_MEANS[self.regime]) - self.truth[:, None])
@@ -278,6 +277,20 @@ class Measures:
     def _over_cells(self, values: Floats) -> Floats:
         """Average over the cells of tasks, the tasks of families, and families: (K, C) to (K,); NaN are left out."""
         return equal_mean(by_unit(values, self.tasks), self.families)
+
+
+def ran_away(values: Floats, truth: Floats, upper: Bools) -> Bools:
+    """Mark values that ran away, see `Measures.ran_away`; shapes must broadcast.
+
+    Parameters
+    ----------
+    values, truth
+        Nats.
+    upper
+        Which are of upper bounds.
+    """
+    above = (values > truth + RUN_AWAY) & ~upper
+    return ~np.isfinite(values) | (values < -RUN_AWAY) | above
 
 
 def seconds_by_session(matrix: Matrix) -> dict[str, Floats]:

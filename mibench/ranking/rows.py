@@ -11,6 +11,7 @@ import pandas as pd
 from mibench.analysis.cells import rows_of_suite
 from mibench.core.errors import UsageError
 from mibench.experiments.suite import Suite, get_suite
+from mibench.ranking.explained import EXACT
 from mibench.ranking.tuning import choose_settings
 from mibench.store.columns import RANKED
 from mibench.store.copies import CHOICE
@@ -31,7 +32,7 @@ class RankingRows:
     Parameters
     ----------
     runs
-        Rows of the runs table, in the columns that a board is made of.
+        Rows of the runs table, in the columns that a board is made of; all those of the exact critic with them.
     seeds
         The seeds that every cell must have; None leaves them to the rows.
     note
@@ -98,11 +99,12 @@ def rows_of(suite: str, runs: pd.DataFrame, folder: Path) -> RankingRows:
     found = rows_of_suite(runs, wanted.grid)
     if found.runs.empty:
         raise UsageError(f"'{folder}' holds no rows of suite '{suite}'; make some with 'mibench run --suite {suite}'")
+    exact = runs[(runs["critic"] == EXACT) & ~runs["run_id"].isin(found.runs["run_id"])]
     ranked = as_ranked(found.runs, wanted)
     beside = rows_of_suite(runs, get_suite(wanted.beside).grid).runs if wanted.beside else ranked[:0]
     if beside.empty:
-        return RankingRows(ranked, wanted.options.seeds, found.note())
-    both = pd.concat([ranked, as_ranked(beside, get_suite(wanted.beside))], ignore_index=True)
+        return RankingRows(pd.concat([ranked, exact]), wanted.options.seeds, found.note())
+    both = pd.concat([ranked, as_ranked(beside, get_suite(wanted.beside)), exact], ignore_index=True)
     return RankingRows(both, None, found.note())  # the two may have other seeds
 
 

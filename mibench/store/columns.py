@@ -267,7 +267,8 @@ LISTED: tuple[str, ...] = (
 
 RANKED: tuple[str, ...] = (
     *("run_id", "stair", "seed", "status", "session_id", "regime", "mi_true", "mi_se", "kind", "ceiling", "seconds"),
-    *("own_critic", "own_negatives", "n_negatives", "capped_by_sampler", "predicted_ceiling", "estimate_test"),
+    *("own_critic", "own_negatives", "n_negatives", "capped_by_sampler", "predicted_ceiling"),
+    *("predicted_optimum", "estimate_test"),
     *("estimate_train", "estimate_train_median", "estimate_train_sd", "estimate_fresh_sd"),
     *("schedule", "samples", "precision", "protocol", "warnings"),
     *(f"{name}{part}" for name in _COMPONENTS for part in ("", "_version", "_params")),

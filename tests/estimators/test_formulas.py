@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from mibench.core.errors import UsageError
 from mibench.core.estimator import Estimator, SampleEstimator
 from mibench.core.lookup import get_estimator, get_task, list_estimators
 from mibench.core.scores import Scores
+from tests.support.paths import ROOT
 from tests.support.references import REFERENCES
 
 
@@ -120,6 +122,28 @@ def test_values_with_the_exact_critic(name: str, expected: float) -> None:
     values = estimator.estimate(scores)
     error = 2 * float(values.std()) / math.sqrt(len(values)) + 0.005  # figures are quoted to two decimals
     assert float(values.mean()) == pytest.approx(expected, abs=error)
+
+
+def test_smile_passes_the_truth_or_stays_below_it_as_the_page_on_theory_says() -> None:
+    section = (ROOT / "docs" / "theory.md").read_text(encoding="utf-8").partition("### SMILE")[2].partition("###")[0]
+    said = " ".join(section.split())
+    smile = get_estimator("smile", tau=1)
+    for symbols, words in ((2, "a fair bit and its copy give"), (3, "three equal symbols and theirs")):
+        ratios = torch.eye(symbols, dtype=torch.float64).log() + math.log(symbols)
+        exact = float(smile.estimate(Scores.from_pairs(ratios.diagonal(), ratios)))  # each pair of symbols once
+        assert exact < math.log(symbols)
+        assert f"{words} {exact:.3f} of {math.log(symbols):.3f}" in said
+    task, generator = get_task("gaussian20d", dim=10, mi=2 * math.log(2)), torch.Generator().manual_seed(5)
+    x, y = task.sample(2**18, generator)
+    clipped = task.log_ratio(x, y.roll(1, 0)).double().clamp(-1, 1).exp()
+    value = task.mi - math.log(float(clipped.mean()))
+    error = 3 * float(clipped.std()) / math.sqrt(len(x)) / float(clipped.mean())
+    assert value - error > task.mi
+    quoted = re.search(r"tau = 1, ([\d.]+) where ([\d.]+) is true of 10 Gaussian pairs", said)
+    assert quoted is not None
+    above, true = quoted.groups()
+    assert float(above) == pytest.approx(value, abs=error + 0.005)  # written with two decimals
+    assert float(true) == pytest.approx(task.mi, abs=0.005)
 
 
 def test_donsker_varadhan_over_estimates_on_a_small_batch_with_the_exact_critic() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 import mibench
 from mibench.experiments.specs import PROTOCOL
+from mibench.ranking.boards import Options, rank_methods
 from mibench.ranking.publication import CURVE_POINTS
 from mibench.ranking.rows import PUBLISHED, read_ranking_rows
 from mibench.report.files import csv_text
@@ -68,6 +69,21 @@ def test_without_rows_the_leaderboard_is_the_published_one() -> None:
     pd.testing.assert_frame_equal(written, committed, rtol=1e-6, atol=1e-9)
     lower = mibench.leaderboard(track="lower")
     pd.testing.assert_frame_equal(lower, board[board["track"] == "lower"].reset_index(drop=True))
+
+
+def test_what_the_page_on_theory_says_of_assumptions_that_fit_or_do_not_is_on_the_board() -> None:
+    page = " ".join((ROOT / "docs" / "theory.md").read_text(encoding="utf-8").split())
+    boards = mibench.leaderboard(by="family", track="dataset")
+    families = boards[boards["method"] == "cca"].set_index("part")["error"]
+    plain, sparse, bent, cubed = (
+        families[part] for part in ("gaussian20d-v1", "normal-pairs-v1", "transformed-v1", "gaussian20d-cubic-v1")
+    )
+    said = f"CCA's error is {plain:.3f} on 20 Gaussian pairs and {sparse:.3f} on sparse ones, {bent:.2f} on the spiral"
+    assert f"{said}, {cubed:.2f} on cubed ones" in page
+    published = read_ranking_rows()
+    cells = rank_methods(published.runs, Options(track="plug-in", seeds=published.seeds)).cells
+    found = cells.query("method == 'v-information' and family == 'gaussian20d-cubic-v1' and mi_true == 2")
+    assert f"V-information says {found['estimate'].item():.2f} there" in page
 
 
 def test_three_runs_drawn_at_random_come_out_again(runs: pd.DataFrame) -> None:

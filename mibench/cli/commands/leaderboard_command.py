@@ -31,6 +31,9 @@ def leaderboard_command(
     second_opinion: Annotated[
         bool, typer.Option("--second-opinion", help="Print Friedman's and Nemenyi's tests of the same errors as well.")
     ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Print what errors are made of and what stops each method as well.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, every cell included.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the boards as CSV.")] = False,
     as_latex: Latex = False,
@@ -41,14 +44,18 @@ def leaderboard_command(
     from mibench.store.paths import existing_results
 
     refuse_several({"--json": as_json, "--csv": as_csv, "--latex": as_latex, "--markdown": as_markdown})
+    tables = {"--csv": as_csv, "--latex": as_latex, "--markdown": as_markdown}
+    if explain:
+        _check_addition("--explain", by, tables)
     if second_opinion:
-        _check_opinion(by, {"--csv": as_csv, "--latex": as_latex, "--markdown": as_markdown})
+        _check_opinion(by, tables)
     if results is not None:
         existing_results(results)
     if suite is not None:
         get_suite(suite)
 
     from mibench.cli.terminal.boards import ranking_csv, ranking_json, show_ranking
+    from mibench.cli.terminal.explained import show_explained
     from mibench.cli.terminal.opinions import show_opinions
     from mibench.cli.terminal.paper_tables import latex_tables, markdown_tables
     from mibench.ranking.boards import Options, rank_methods
@@ -60,7 +67,8 @@ def leaderboard_command(
     ranking = rank_methods(rows.runs, dataclasses.replace(options, seeds=rows.seeds))
     opinions = second_opinions(ranking) if second_opinion else []
     if as_json:
-        print(ranking_json(ranking, note=rows.note, opinions=opinions if second_opinion else None))
+        given = opinions if second_opinion else None
+        print(ranking_json(ranking, note=rows.note, opinions=given, explain=explain))
     elif as_csv:
         print(ranking_csv(ranking), end="")
     elif as_latex:
@@ -69,6 +77,8 @@ def leaderboard_command(
         print(markdown_tables(ranking, notes=[rows.note]))
     else:
         show_ranking(ranking, wins=wins, note=rows.note)
+        if explain:
+            show_explained(ranking)
         if second_opinion:
             show_opinions(opinions, ranking)
 
@@ -77,8 +87,13 @@ def _check_opinion(by: str | None, tables: Mapping[str, bool]) -> None:
     """Refuse, by `UsageError`, a second opinion where there is no place for it, or no library to ask."""
     from mibench.ranking.second_opinion import check_library
 
-    for name in [name for name, chosen in tables.items() if chosen]:
-        raise UsageError(f"--second-opinion goes with the plain tables or --json, not with {name}; leave one out")
-    if by is not None:
-        raise UsageError("--second-opinion is on whole boards; leave --by out")
+    _check_addition("--second-opinion", by, tables)
     check_library()
+
+
+def _check_addition(option: str, by: str | None, tables: Mapping[str, bool]) -> None:
+    """Refuse, by `UsageError`, what is printed beside whole boards where there is no place for it."""
+    for name in [name for name, chosen in tables.items() if chosen]:
+        raise UsageError(f"{option} goes with the plain tables or --json, not with {name}; leave one out")
+    if by is not None:
+        raise UsageError(f"{option} is on whole boards; leave --by out")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +15,7 @@ from mibench.cli.registration import command
 from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS
 
 if TYPE_CHECKING:
+    from mibench.experiments.specs import RunSpec
     from mibench.running.plan import Plan
 
 
@@ -67,6 +68,10 @@ def run_command(
     every: Annotated[Many, _option("--every", "Steps between two points of a curve.")] = None,
     patience: Annotated[Many, _option("--patience", "Points without gain that stop a run on a fixed sample.")] = None,
     budget: Annotated[Many, _option("--budget", "quick, standard or paper: steps and seeds.")] = None,
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="The runs with the exact critic in place of a trained one, where there is one."),
+    ] = False,
     plugin: Plugins = None,
     results: Results = Path("results"),
     jobs: Jobs = None,
@@ -100,6 +105,8 @@ def run_command(
     load_tried_plugins(plugin, strict=True)
     part = None if shard is None else read_shard(shard)
     specs = requested_runs(grid, suite, given)
+    if exact:
+        specs = _with_exact_critic(specs)
     with progress_bar() as progress:
 
         def begin(plan: Plan) -> None:
@@ -131,3 +138,14 @@ def run_command(
     say_next(rows, results)
     if rows["status"].isin(FAILURE_STATUSES).any():
         raise typer.Exit(1)
+
+
+def _with_exact_critic(specs: Sequence[RunSpec]) -> list[RunSpec]:
+    """Return the exact-critic counterparts of runs, and say in a line who has none."""
+    from mibench.cli.terminal.console import say
+    from mibench.experiments.exact import exact_counterparts
+
+    counterparts = exact_counterparts(specs)
+    if counterparts.left_out:
+        say(f"left out: {'; '.join(counterparts.left_out)}")
+    return list(counterparts.specs)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mibench.analysis.labels import plural
 from mibench.cli.terminal.console import say, show_table
+from mibench.cli.terminal.explained import explained_records
 from mibench.cli.terminal.numbers import span_text
 from mibench.cli.terminal.opinions import opinion_records
 from mibench.ranking.columns import ESTIMATOR
@@ -70,8 +71,13 @@ def show_ranking(ranking: Ranking, *, wins: bool = False, note: str = "") -> Non
         say(sentence)
 
 
-def ranking_json(ranking: Ranking, *, note: str = "", opinions: Sequence[SecondOpinion] | None = None) -> str:
-    """Write everything as JSON: boards with their wins, who is left out, every method's cells, opinions if asked."""
+def ranking_json(
+    ranking: Ranking, *, note: str = "", opinions: Sequence[SecondOpinion] | None = None, explain: bool = False
+) -> str:
+    """Write everything as JSON: boards with their wins, who is left out, every method's cells.
+
+    Opinions and what errors are made of are added where they are asked for.
+    """
     boards = [
         {
             "track": b.track,
@@ -91,6 +97,8 @@ def ranking_json(ranking: Ranking, *, note: str = "", opinions: Sequence[SecondO
     }
     if opinions is not None:
         parts["second_opinions"] = opinion_records(opinions)
+    if explain:
+        parts["explained"] = explained_records(ranking)
     return json.dumps(parts, indent=2)
 
 

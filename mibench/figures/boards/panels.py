@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from mibench.analysis.labels import listing, plural
 from mibench.core.errors import UsageError
@@ -91,7 +92,7 @@ class BoardSheet(style.Sheet):
         *,
         title: str,
         caption: str,
-        legend: Mapping[str, Line2D],
+        legend: Mapping[str, Line2D | Patch],
         gutter: float = 0.2,
         gap: float = 0.62,
         title_lines: int = 1,
