@@ -140,6 +140,24 @@ def rows_of_suite(runs: pd.DataFrame, grid: Mapping[str, Any]) -> GridRows:
     return GridRows(runs[chosen], "standard", len(by_cell), len(by_cell) - len(missing), missing)
 
 
+def exact_rows_of_suite(runs: pd.DataFrame, grid: Mapping[str, Any], exact: str) -> pd.DataFrame:
+    """Find the rows of the exact critic that stand beside those of a suite, of any length: nothing is trained.
+
+    Parameters
+    ----------
+    runs, grid
+        As in `rows_of_suite`.
+    exact
+        Id of the exact critic.
+    """
+    unsized = override(grid, {"critic": exact, "steps": 1})  # other steps take window and spacing with them
+    tables = [unsized, *unsized.get("include", ())]
+    for table in tables:
+        table.pop("steps", None)
+    rows = runs[(versioned(runs, "critic") == exact) & (runs["own_critic"] != 1)] if len(runs) else runs
+    return rows_of_suite(rows, unsized).runs
+
+
 def _match(columns: _Columns, grid: GridOptions, budget: str) -> GridRows:
     cells = _cells(grid)
     chosen = np.zeros(len(columns.runs), dtype=bool)

@@ -14,13 +14,11 @@ from mibench.core.errors import MismatchError, UsageError
 from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS
 from mibench.experiments.matching import check_components
 from mibench.experiments.options import DEFAULTS, PRODUCT_PRECISIONS
-from mibench.experiments.specs import RunSpec
+from mibench.experiments.specs import EXACT_CRITIC, RunSpec
 
 if TYPE_CHECKING:
     from mibench.core.parameters import Params
     from mibench.core.registry import Registry
-
-EXACT_CRITIC = "oracle-v1"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,9 +13,10 @@ from pathlib import Path, PurePath
 import numpy as np
 import pandas as pd
 
-from mibench.analysis.cells import rows_of_suite
+from mibench.analysis.cells import exact_rows_of_suite, rows_of_suite
 from mibench.core.errors import UsageError
 from mibench.core.files import check_output
+from mibench.experiments.specs import EXACT_CRITIC
 from mibench.experiments.suite import get_suite
 from mibench.store.folders import load_curves, load_runs, load_sessions, read_runs
 from mibench.store.maintenance import content_stem
@@ -47,7 +48,7 @@ class Published:
 
 
 def publish(source: str | Path, target: str | Path, suite: str = "standard") -> Published:
-    """Copy the rows of a suite into a results folder that is to be published.
+    """Copy the rows of a suite, and those of the exact critic beside them, into a results folder to be published.
 
     Curves are thinned as by `thinned`. Of the sessions neither the name of the machine nor the command are kept, of
     plug-ins the file name and the hash, and of a traceback the last line: paths say nothing to a reader. Runs that the
@@ -73,10 +74,12 @@ def publish(source: str | Path, target: str | Path, suite: str = "standard") -> 
     """
     existing_results(source, " to publish from")
     check_output(target, "folder to publish to", "target")
-    found = rows_of_suite(load_runs(source), get_suite(suite).grid)
-    runs = found.runs[~found.runs["run_id"].isin(read_runs(target)["run_id"])]
+    stored, grid = load_runs(source), get_suite(suite).grid
+    found = rows_of_suite(stored, grid)
+    chosen = pd.concat([found.runs, exact_rows_of_suite(stored, grid, EXACT_CRITIC)])
+    runs = chosen[~chosen["run_id"].isin(read_runs(target)["run_id"])]
     if runs.empty:
-        where = f"that '{target}' lacks " if len(found.runs) else ""
+        where = f"that '{target}' lacks " if len(chosen) else ""
         raise UsageError(f"'{source}' holds no rows of suite '{suite}' {where}to publish")
     curves = thinned(load_curves(source, runs["run_id"]))
     sessions = load_sessions(source)

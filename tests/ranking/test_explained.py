@@ -17,6 +17,8 @@ from mibench.core.errors import UsageError
 from mibench.figures.registry import FIGURES, Drawing
 from mibench.ranking.boards import Ranking, rank_methods
 from mibench.ranking.explained import CAUSES, NEAR, SECOND, WIDE, relative_means
+from mibench.ranking.publication import publish
+from mibench.ranking.rows import read_ranking_rows
 from mibench.report import reports
 from tests.support.boards import rows, run
 from tests.support.paths import ROOT
@@ -142,6 +144,14 @@ def test_the_command_prints_a_sentence_for_every_method(folder: Path, capsys: py
     explained = json.loads(capsys.readouterr().out)["explained"]
     check_identity(pd.DataFrame(explained["cells"]))
     assert [one["sentence"] for one in explained["methods"]] == list(table["sentence"])
+
+
+def test_rows_of_the_exact_critic_are_published_with_the_suite(folder: Path, tmp_path: Path) -> None:
+    done = publish(folder / "results", tmp_path / "published", str(folder / "tiny.toml"))
+    stored = mibench.load_runs(folder / "results")
+    assert (done.runs, done.missing) == (stored["run_id"].nunique(), "")
+    published = rank_methods(read_ranking_rows(tmp_path / "published", str(folder / "tiny.toml")).runs).explained
+    pd.testing.assert_frame_equal(published.cells, rank_methods(stored).explained.cells)
 
 
 @pytest.mark.parametrize("option", [["--csv"], ["--latex"], ["--markdown"], ["--by", "family"]])
