@@ -41,7 +41,8 @@ class Tuned:
     ----------
     runs
         A row per estimator, task and seed: that of the chosen setting, with regime `TUNED`, the columns `SETTING`
-        emptied, so that estimators with different choices meet in one cell, and the seconds of all settings.
+        emptied, so that estimators with different choices meet in one cell, and the seconds of all settings. Further
+        columns say what was chosen: ``family`` and ``setting`` in words, empty where there was nothing to choose.
     choices
         A row per estimator and family: ``estimator``, ``estimator_version``, ``estimator_params``, ``family``,
         ``setting`` (in words), ``settings`` (how many were tried), ``validation_loss`` (mean of the chosen one),
@@ -79,7 +80,7 @@ def choose_settings(runs: pd.DataFrame) -> Tuned:
     if trained.any() and lost[trained].all():
         raise UsageError("these rows have no validation loss to choose settings by; train them with this version")
     rows = rows.assign(family=family_ids(rows), setting=_settings(rows))
-    kept, choices = [rows[~trained]], []
+    kept, choices = [rows[~trained].assign(setting="")], []
     for (*method, family), tried in rows[trained].groupby([*METHOD, "family"], dropna=False, sort=True):
         losses = _losses(tried)
         best = losses.index[0]
@@ -92,8 +93,7 @@ def choose_settings(runs: pd.DataFrame) -> Tuned:
                 "seconds": tried["seconds"].sum(),
             }
         )
-    chosen = pd.concat(kept).drop(columns=["family", "setting"])
-    return Tuned(_without_settings(chosen), pd.DataFrame(choices))
+    return Tuned(_without_settings(pd.concat(kept)), pd.DataFrame(choices))
 
 
 def _settings(rows: pd.DataFrame) -> pd.Series:
@@ -124,6 +124,7 @@ def _with_all_seconds(chosen: pd.DataFrame, tried: pd.DataFrame) -> pd.DataFrame
 def _without_settings(rows: pd.DataFrame) -> pd.DataFrame:
     """Empty the columns of the setting, so that all rows of a task and a sampler are one cell's."""
     trained = rows["critic"] != "none"
-    emptied = {name: rows[name].where(~trained, None) for name in SETTING}
+    stands_in = {"critic": TUNED, "critic_version": 1, "critic_params": "{}"}  # what has a critic bears a name
+    emptied = {name: rows[name].where(~trained, stands_in.get(name)) for name in SETTING}
     own = rows["own_critic"].where(~trained, 0)
     return rows.assign(**emptied, own_critic=own, regime=TUNED)
