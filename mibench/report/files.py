@@ -44,7 +44,8 @@ USUAL_PICTURES = ("png", "svg")
 LARGEST_CSV = 200_000
 """Bytes of a table, beyond which it is compressed."""
 
-_MAX_TABLE_ROWS = 60
+_WHOLE, _MAX_TABLE_ROWS = 80, 60
+"""Rows up to which a table is shown whole, as the published board is, and how many are shown of a longer one."""
 
 
 class ShortTable(NamedTuple):
@@ -58,12 +59,12 @@ class ShortTable(NamedTuple):
 def short_table(drawing: Drawing) -> ShortTable:
     """Return the whole table of a drawing where it is short, else the first rows of what sums it up."""
     table = drawing.table
-    if len(table) <= _MAX_TABLE_ROWS:
+    if len(table) <= _WHOLE:
         return ShortTable(table, "")
     if drawing.summary is None:
         return ShortTable(table.head(_MAX_TABLE_ROWS), f"The first {_MAX_TABLE_ROWS} of {plural(len(table), 'row')}.")
     summary = drawing.summary
-    if len(summary) <= _MAX_TABLE_ROWS:
+    if len(summary) <= _WHOLE:
         return ShortTable(summary, f"Summary of {plural(len(table), 'row')}.")
     first = f"The first {_MAX_TABLE_ROWS} of {plural(len(summary), 'row')}"
     return ShortTable(summary.head(_MAX_TABLE_ROWS), f"{first} that sum up {plural(len(table), 'row')}.")

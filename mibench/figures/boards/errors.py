@@ -16,7 +16,8 @@ from mibench.ranking.sentences import baselines_sentence, marked_name
 
 _WHAT = (
     "Mean normalised error |estimate - truth| / max(truth, 1 nat), each run at most 1, which is what answering 0 "
-    "scores; families count equally, in a family its tasks, in a task its cells, in a cell its seeds."
+    "scores; families count equally, in a family its tasks, in a task its cells, in a cell its seeds. "
+    "In the table, log_error: |log((1 + estimate) / (1 + truth))|, averaged alike, and the rank by it."
 )
 _LETTERS = (
     "Letters: methods that share one cannot be told apart at 5 % (paired t tests over the same, Holm's correction). *: "

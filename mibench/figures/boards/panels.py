@@ -69,7 +69,8 @@ def notes(ranking: Ranking) -> list[str]:
     said = [f"Tracks: {'; '.join(sizes)}."]
     if len(ranking.left_out):
         said.append(f"Left out, since runs are lacking: {listing(dict.fromkeys(ranking.left_out['method']))}.")
-    return [*said, *filter(None, (given_sentence(ranking.boards), coincident_sentence(ranking)))]
+    marks = filter(None, (given_sentence(ranking.boards), coincident_sentence(ranking)))
+    return [*said, *(f"{text[:1].upper()}{text[1:]}." for text in marks)]
 
 
 class BoardSheet(style.Sheet):
