@@ -369,8 +369,8 @@ def relative_means(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def signed(value: float) -> str:
-    """Write nats with a sign, and large ones short."""
-    return f"{value:+.2f}" if abs(value) < 100 else f"{value:+.3g}"
+    """Write nats with a sign, and large ones without decimals."""
+    return f"{round(value, 2) + 0.0:+.2f}" if abs(value) < 100 else f"{value:+,.0f}"  # no negative zero
 
 
 def size(value: float) -> str:
