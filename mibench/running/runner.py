@@ -20,6 +20,7 @@ from mibench.core.numbers import as_float, as_integer
 from mibench.core.outside import PLUGIN_PREFIX, is_edited
 from mibench.core.plugins import load_plugins, loaded_plugins, refresh_plugins
 from mibench.experiments.code import entries_of
+from mibench.experiments.exact import exact_counterparts
 from mibench.experiments.specs import RunSpec
 from mibench.experiments.suite import requested_runs
 from mibench.running import supervision
@@ -63,6 +64,7 @@ def run(
     grid: str | Path | None = None,
     *,
     suite: str | None = None,
+    exact: bool = False,
     results: str | Path = "results",
     jobs: int = 1,
     device: str = "auto",
@@ -88,6 +90,8 @@ def run(
     suite
         The name of a suite, in place of a grid. With ``estimator`` beside it, that one runs on the suite; other options
         beside it replace the suite's too, and what runs is then no longer the suite.
+    exact
+        The runs with the exact critic in place of a trained one, where there is one, which explain errors.
     results
         The results folder; made if it does not exist.
     jobs
@@ -133,6 +137,8 @@ def run(
     refresh_plugins()
     load_plugins([plugins] if isinstance(plugins, str | Path) else plugins, strict=True)
     specs = requested_runs(grid, suite, options)
+    if exact:
+        specs = list(exact_counterparts(specs).specs)
     outcome = execute(
         specs,
         results=results,

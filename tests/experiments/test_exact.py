@@ -83,3 +83,10 @@ def test_the_command_says_who_is_left_out(tmp_path: Path, capsys: pytest.Capture
     said = capsys.readouterr()
     assert "left out: estimator 'cca-v1' has no critic" in said.out
     assert "1 run" in said.out + said.err
+
+
+@pytest.mark.usefixtures("small_pools")
+def test_python_runs_them_as_well(tmp_path: Path) -> None:
+    options = {"task": "gaussian20d", "mi": 2, "estimator": "nwj", "steps": 4, "seeds": 1, "results": tmp_path}
+    rows = mibench.run(**options, exact=True)
+    assert rows["critic"].tolist() == ["oracle"]
