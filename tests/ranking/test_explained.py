@@ -16,6 +16,7 @@ from mibench.cli.app import main
 from mibench.core.errors import UsageError
 from mibench.figures.registry import FIGURES, Drawing
 from mibench.ranking.boards import Ranking, rank_methods
+from mibench.ranking.columns import ESTIMATOR
 from mibench.ranking.explained import CAUSES, NEAR, SECOND, WIDE, relative_means
 from mibench.ranking.publication import publish
 from mibench.ranking.rows import read_ranking_rows
@@ -43,6 +44,12 @@ def pair(estimator: str, truth: float, trained: float, exact: float, **columns: 
 def cell(*made: dict[str, Any]) -> pd.Series:
     (found,) = ranked(*made).explained.cells.to_dict("records")
     return pd.Series(found)
+
+
+def methods_of(ranking: Ranking) -> pd.DataFrame:
+    """Rows of a ranking's table without those of baselines, which have no parts."""
+    table = ranking.table()
+    return table[table["role"] == ESTIMATOR]
 
 
 def check_identity(cells: pd.DataFrame) -> None:
@@ -214,7 +221,7 @@ def test_what_stops_a_method_follows_from_the_numbers(cause: str, made: list[dic
     (found,) = ranking.explained.cells["stopped_by"]
     assert found == cause
     check_identity(ranking.explained.cells)
-    (word,) = ranking.table()["stopped_by"]
+    (word,) = methods_of(ranking)["stopped_by"]
     assert word == ("" if cause == "not known" else cause)
     (sentence,) = ranking.explained.methods["sentence"]
     assert sentence.startswith(cause)
@@ -251,7 +258,7 @@ def test_families_count_equally_in_the_columns_which_are_the_bias() -> None:
     made = [
         *pair("nwj", 2.0, 1.0, 2.2), *pair("nwj", 10.0, 6.0, 10.4), *pair("nwj", 5.0, 4.0, 3.0, task="student-t"),
     ]  # fmt: skip
-    row = ranked(*made).table().iloc[0]
+    row = methods_of(ranked(*made)).iloc[0]
     assert row["estimator_part"] == pytest.approx(((0.2 + 0.4) / 2 - 2.0) / 2)
     assert row["critic_gap"] == pytest.approx(((-1.2 - 4.4) / 2 + 1.0) / 2)
     assert row["estimator_part"] + row["critic_gap"] == pytest.approx(row["bias"])
@@ -260,7 +267,7 @@ def test_families_count_equally_in_the_columns_which_are_the_bias() -> None:
 def test_a_cell_without_runs_of_the_exact_critic_leaves_the_columns_empty() -> None:
     made = [*pair("nwj", 2.0, 1.0, 2.2), *pair("nwj", 10.0, 6.0, 10.4)[:2]]
     ranking = ranked(*made)
-    assert ranking.table()[["estimator_part", "critic_gap"]].isna().all(axis=None)
+    assert methods_of(ranking)[["estimator_part", "critic_gap"]].isna().all(axis=None)
     assert ranking.explained.cells["critic_gap"].notna().tolist() == [True, False]
     assert ranking.explained.methods[["explained", "cells"]].to_numpy().tolist() == [[1, 2]]
 
@@ -295,7 +302,7 @@ def test_a_fixed_sample_is_explained_by_its_test_value() -> None:
 
 
 def test_exact_critics_alone_make_a_board_of_their_own() -> None:
-    table = rank_methods(rows({"nwj": 0.1, "dv": 0.2}, **EXACT)).table()
+    table = methods_of(rank_methods(rows({"nwj": 0.1, "dv": 0.2}, **EXACT)))
     assert table["method"].tolist() == ["nwj", "dv"]
     assert table["estimator_part"].to_numpy() == pytest.approx(table["bias"].to_numpy())
 
@@ -303,7 +310,7 @@ def test_exact_critics_alone_make_a_board_of_their_own() -> None:
 def test_an_estimator_that_was_run_with_the_exact_critic_alone_is_not_on_the_board() -> None:
     made = pd.concat([rows({"nwj": 0.1}), rows({"nwj": 0.0, "dv": 0.0}, **EXACT)])
     ranking = rank_methods(made)
-    assert ranking.table()["method"].tolist() == ["nwj"]
+    assert methods_of(ranking)["method"].tolist() == ["nwj"]
     assert ranking.left_out.empty
 
 
