@@ -65,7 +65,7 @@ def test_names_stand_in_legends_and_on_axes_and_not_in_tables(tmp_path: Path) ->
         figure.draw_without_rendering()
         ticks = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert ticks == [r"$I_\mathrm{NCE}$  1", "infonce-anchor  2"]
-    assert list(table["method"]) == ["infonce", "infonce-anchor"]
+    assert list(table["method"])[:2] == ["infonce", "infonce-anchor"]  # then come the baselines
     assert "infonce-v1" in caption
 
 
