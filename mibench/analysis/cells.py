@@ -129,8 +129,9 @@ def rows_of_suite(runs: pd.DataFrame, grid: Mapping[str, Any]) -> GridRows:
             chosen |= by_cell[key][1] & (owners == owner.text)
     chosen &= columns.any_of("seed", wanted.seeds)
     for name in ("window", "every"):
-        if values := [value for product in wanted.products for value in getattr(product, name)]:
-            chosen &= columns.any_of(name, values) | columns.takes_sample
+        given = [getattr(product, name) for product in wanted.products]
+        if all(given):  # a table that leaves it open has what follows from its steps
+            chosen &= columns.any_of(name, [value for values in given for value in values]) | columns.takes_sample
     differing = [name for name in _NAMED if len({str(cell.get(name)) for cell, _ in by_cell.values()}) > 1]
     missing = tuple(
         ", ".join(_named(name, cell[name]) for name in differing if name in cell) or "all"

@@ -583,6 +583,14 @@ class TestSuites:
         assert set(found.runs["run_id"]) == set(own["run_id"])
         assert (found.expected, found.found, found.note()) == (6, 6, "")
 
+    def test_a_table_with_other_steps_has_the_window_that_follows_from_them(self, suite: Path) -> None:
+        longer = '\n[[include]]\ntask = "gaussian20d-v1"\nmi = 5\nsteps = 200\n'
+        suite.write_text(SUITE + longer, encoding="utf-8")
+        grid = read_suite(suite).grid
+        own = self.of(grid)
+        assert own["window"].nunique() == 2
+        assert set(rows_of_suite(own, grid).runs["run_id"]) == set(own["run_id"])
+
     def test_a_newcomer_is_found_that_no_registry_knows(self, suite: Path) -> None:
         grid = read_suite(suite).grid
         newcomer = self.of(grid, estimator="js").assign(estimator="my-bound")
