@@ -1,13 +1,14 @@
 """Rows named by what they hold: a 64-bit key a row, from which folds are made without regard to the order of rows.
 
-Notable: the keys are those of the sample as a set of pairs, not of how it was written down. They move with the rows when
-rows are permuted, and stay when x and y change sides, when columns of a side change places, when a column goes through
-an increasing or decreasing map, and when labels are renamed. Ranks take care of increasing maps. For the rest:
+Notable: the keys are those of the sample as a set of pairs, not of how it was written down. They move with the rows
+when rows are permuted, and stay when x and y change sides, when columns of a side change places, when a column goes
+through an increasing or decreasing map, and when labels are renamed. Ranks take care of increasing maps. For the rest:
 
 - A first key of each row is made of the sizes of its centred ranks, and of how many rows have its label, which none of
   those changes alter.
-- A column's sum of ``rank * first key`` turns its sign when the column is turned over: it gives each column a direction,
-  and a weight of its own in whatever place. A label's sum of first keys tells it from others in whatever name.
+- A column's sum of ``rank * first key`` turns its sign when the column is turned over: it gives each column a
+  direction, and a weight of its own in whatever place. A label's sum of first keys tells it from others in whatever
+  name.
 - Which side comes first is told by a sum too.
 
 Sums are modulo 2^64, hence exact in any order. Where a sum cannot tell, as of a column that can be turned over without

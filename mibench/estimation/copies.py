@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mibench.estimation.contents import Contents
 
 LARGEST_SHARE = 0.05
-"""Part of all rows beyond which equal ones are no copies but a value that occurs often: a quarter of one fold of five."""
+"""Part of all rows beyond which equal ones are no copies but a value that occurs often: a quarter of a fold of five."""
 
 
 def copy_groups(contents: Contents) -> NDArray[np.int64]:

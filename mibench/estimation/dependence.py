@@ -71,8 +71,8 @@ def serial_dependence(x: Side, y: Side) -> SerialDependence:
 def lag_one(scores: NDArray[np.float64]) -> tuple[float, float]:
     """Lag-1 correlation of scores of mean 0, (n,), in standard deviations from its mean over all orders, and itself.
 
-    With ``S = sum_t a_t a_{t+1}`` and ``A_k = sum_t a_t^k``: ``E S = -A_2 / n``, and the variance follows from the means
-    of products of two, three and four of the scores.
+    With ``S = sum_t a_t a_{t+1}`` and ``A_k = sum_t a_t^k``: ``E S = -A_2 / n``, and the variance follows from the
+    means of products of two, three and four of the scores.
 
     Source: Wald and Wolfowitz (1943), for a series that is not closed to a circle.
     """
@@ -80,9 +80,9 @@ def lag_one(scores: NDArray[np.float64]) -> tuple[float, float]:
     scores = scores - scores.mean()
     second, fourth = float((scores**2).sum()), float((scores**4).sum())
     observed = float(scores[1:] @ scores[:-1])
-    squares = (n - 1) * (second**2 - fourth) / _falling(n, 2)
-    neighbours = 2 * (n - 2) * (2 * fourth - second**2) / _falling(n, 3)
-    apart = (n - 2) * (n - 3) * (3 * second**2 - 6 * fourth) / _falling(n, 4)
+    squares = (n - 1) * (second**2 - fourth) / math.perm(n, 2)
+    neighbours = 2 * (n - 2) * (2 * fourth - second**2) / math.perm(n, 3)
+    apart = (n - 2) * (n - 3) * (3 * second**2 - 6 * fourth) / math.perm(n, 4)
     mean = -second / n
     return _standardised(observed, mean, squares + neighbours + apart - mean**2), observed / second
 
@@ -95,9 +95,9 @@ def alike_followers(codes: NDArray[np.int64]) -> tuple[float, float]:
     n = len(codes)
     counts = np.bincount(codes).astype(float)
     two, three, four = (_falling(counts, order) for order in (2, 3, 4))
-    alike = float(two.sum()) / _falling(n, 2)
-    thrice = float(three.sum()) / _falling(n, 3)
-    apart = float(four.sum() + two.sum() ** 2 - (two**2).sum()) / _falling(n, 4)
+    alike = float(two.sum()) / math.perm(n, 2)
+    thrice = float(three.sum()) / math.perm(n, 3)
+    apart = float(four.sum() + two.sum() ** 2 - (two**2).sum()) / math.perm(n, 4)
     observed = float((codes[1:] == codes[:-1]).sum())
     mean = (n - 1) * alike
     square = mean + 2 * (n - 2) * thrice + (n - 2) * (n - 3) * apart
@@ -106,9 +106,9 @@ def alike_followers(codes: NDArray[np.int64]) -> tuple[float, float]:
     return _standardised(observed, mean, square - mean**2), share
 
 
-def _falling(n: float | NDArray[np.float64], order: int) -> float | NDArray[np.float64]:
-    """``n (n - 1) ... (n - order + 1)``."""
-    return math.prod((n - at for at in range(1, order)), start=n)
+def _falling(counts: NDArray[np.float64], order: int) -> NDArray[np.float64]:
+    """``c (c - 1) ... (c - order + 1)`` of each count."""
+    return np.asarray(math.prod((counts - at for at in range(1, order)), start=counts))
 
 
 def _standardised(observed: float, mean: float, variance: float) -> float:

@@ -2,9 +2,9 @@
 
 Notable:
 
-- The folds are those of the sample as a set of pairs (see `contents`): permuting the rows, exchanging x and y, rescaling
-  columns and renaming labels leave every pair in its fold. They follow from the sample and a seed; no generator is drawn
-  from.
+- The folds are those of the sample as a set of pairs (see `contents`): permuting the rows, exchanging x and y,
+  rescaling columns and renaming labels leave every pair in its fold. They follow from the sample and a seed; no
+  generator is drawn from.
 - Copies of a row lie in one fold: a critic that was trained on one of them knows the others.
 - Each label has its share in every fold, to within one row where there are no copies.
 - Where rows are given in blocks or groups, these stay whole, and copies in two of them are parted.

@@ -203,7 +203,7 @@ def _as_array(value: Any, label: str) -> NDArray[Any]:
 
 
 def _series(column: NDArray[Any]) -> pd.Series[Any]:
-    """Return a column of an array for pandas, in this machine's order of bytes; fields of several numbers as objects."""
+    """Return a column of an array for pandas, in this machine's order of bytes."""
     import pandas as pd
 
     if column.ndim > 1:

@@ -56,6 +56,8 @@ class Side:
         The names of the columns: d of them where the side is continuous, those that were joined where it is a label.
     labels
         The label of each code, sorted; empty where the side is continuous.
+    indicators
+        Which of the d columns are indicators of a label.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Side:
     values: NDArray[Any]
     columns: tuple[str, ...]
     labels: tuple[str, ...] = ()
+    indicators: tuple[int, ...] = ()
 
     @property
     def is_label(self) -> bool:
@@ -164,6 +167,7 @@ def _continuous(name: str, columns: Sequence[Column]) -> tuple[Side, list[str]]:
         )
     parts: list[NDArray[np.float64]] = []
     names: list[str] = []
+    indicators: list[int] = []
     for column in columns:
         if column.labels is None or column.truths:
             parts.append(column.values.astype(np.float64, copy=False))
@@ -176,10 +180,11 @@ def _continuous(name: str, columns: Sequence[Column]) -> tuple[Side, list[str]]:
                     f"{_MOST_INDICATORS} that can stand beside numbers; leave it out, or give coarser labels"
                 )
             first = 1 if len(labels) == 2 else 0  # the other of two would say the same
+            indicators += range(len(parts), len(parts) + len(labels) - first)
             parts += [(column.values == code).astype(np.float64) for code in range(first, len(labels))]
             names += [f"{column.name}={label}" for label in labels[first:]]
     values = parts[0][:, None] if len(parts) == 1 else np.stack(parts, 1)
-    side = Side(name, "continuous", values, tuple(names))
+    side = Side(name, "continuous", values, tuple(names), indicators=tuple(indicators))
     return side, [_indicator_warning(name, texts)] if texts else []
 
 
