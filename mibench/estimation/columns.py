@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LARGEST_EXACT = 2**53  # up to which every whole number is a float of its own
 _DATE = re.compile(r"\d{4}-\d\d?-\d\d?([T ].*)?|\d\d?[./]\d\d?[./]\d{2,4}")
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 _DATES = ("datetime", "datetime64", "date", "time", "timedelta", "timedelta64", "period")
 _NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal", "empty")
 
@@ -103,7 +104,7 @@ def read_column(raw: Raw, where: str) -> Column:
     label = f"column '{shown(name)}' of {where}"
     types = pd.api.types
     if isinstance(values.dtype, pd.SparseDtype):
-        values = values.sparse.to_dense()
+        values = values.astype(values.dtype.subtype)
     dtype = values.dtype
     if types.is_complex_dtype(dtype):
         raise UsageError(f"{label} holds complex numbers; give their real and imaginary parts as two columns")
@@ -165,7 +166,7 @@ def _labelled(name: str, values: pd.Series[Any]) -> Column:
 
 
 def _refuse_odd_text(values: pd.Series[Any], label: str) -> None:
-    """Refuse texts of which half or more are numbers, and dates."""
+    """Refuse texts of which half or more are numbers, numbers with a decimal comma, and dates."""
     import pandas as pd
 
     texts = values.dropna().astype(object)
@@ -176,8 +177,11 @@ def _refuse_odd_text(values: pd.Series[Any], label: str) -> None:
             f"{label} holds text ('{shown(odd)}') where {int(numeric.sum()):,} of {len(texts):,} values are numbers; "
             "correct it, or leave the cell empty"
         )
-    if len(texts) and _DATE.fullmatch(str(texts.iloc[0]).strip()):
+    first = str(texts.iloc[0]).strip() if len(texts) else ""
+    if _DATE.fullmatch(first):
         raise _date_error(label)
+    if _DECIMAL_COMMA.fullmatch(first):
+        raise UsageError(f"{label} holds numbers with a decimal comma ('{shown(first)}'); write them with a point")
 
 
 def _date_error(label: str) -> UsageError:

@@ -109,7 +109,7 @@ def _first_keys(side: Side, ranks: Ranks | None) -> Keys:
 def _side_keys(side: Side, ranks: Ranks | None, keys: Keys) -> Keys:
     """Keys of a side's rows, given keys of the pairs that no turn, exchange or renaming alters."""
     if ranks is None:
-        return mixed(sums(keys, side.values, len(side.labels)))[side.values]
+        return np.asarray(mixed(sums(keys, side.values, len(side.labels)))[side.values])
     total = np.zeros(len(keys), np.uint64)
     for column in ranks.T:
         places = column.astype(np.int64).view(np.uint64)

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from mibench.estimation.sources import Raw, Source
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_T = TypeVar("_T")
 
 _LARGEST_BLOCK = 2**31 - 1  # bytes of which pyarrow infers a column's type at once
 _TRUTHS = ("true", "false")
@@ -49,7 +51,7 @@ def open_file(path: Path, header: bool | None = None) -> Source:
     try:
         kind = kind_of(path)
     except OSError as error:
-        raise UsageError(f"{label} cannot be looked up ({error.strerror}); name another") from error
+        raise UsageError(f"file '{shown(path)}' cannot be looked up ({error.strerror}); name another") from error
     if not kind:
         raise UsageError(f"there is no {label}; name one that is there")
     if kind != FILE:
@@ -64,7 +66,7 @@ def open_file(path: Path, header: bool | None = None) -> Source:
     return _guarded(label, partial(reader, path, label, header))
 
 
-def _guarded(label: str, read: Callable[[], Any]) -> Any:
+def _guarded(label: str, read: Callable[[], _T]) -> _T:
     """Read, and turn what the libraries raise at a damaged file into one sentence."""
     import pyarrow as pa
 
@@ -84,19 +86,24 @@ def _cut(reason: str) -> str:
 
 
 def _npy(path: Path, label: str, header: bool | None) -> Source:
+    with path.open("rb") as file:
+        if not file.read(6).startswith(b"\x93NUMPY"):
+            raise UsageError(f"{label} is no .npy file, whatever its suffix; save it again by numpy.save")
     return of_array(np.load(path, mmap_mode="r", allow_pickle=False), label)
 
 
 def _npz(path: Path, label: str, header: bool | None) -> Source:
     def load(positions: Sequence[int]) -> list[list[Raw]]:
-        return _guarded(label, lambda: [_columns(names[at]) for at in positions])  # type: ignore[no-any-return]
+        return _guarded(label, lambda: [_columns(names[at]) for at in positions])
 
     def _columns(key: str) -> list[Raw]:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             source = of_array(arrays[key], f"array '{shown(key)}' of {label}", key)
         return [raw for found in source.load(range(len(source.names))) for raw in found]
 
-    with np.load(path, allow_pickle=False) as archive:
+    if not zipfile.is_zipfile(path):
+        raise UsageError(f"{label} is no whole .npz file; save it again by numpy.savez")
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         names = tuple(archive.files)
     if not names:
         raise UsageError(f"{label} holds no array; name another")
@@ -141,6 +148,8 @@ def _of_schema(columns: Sequence[str], label: str, read: Callable[[Sequence[str]
 
 
 def _text(path: Path, label: str, header: bool | None) -> Source:
+    import pyarrow as pa
+
     delimiter = _DELIMITERS[path.suffix.lower()] or _delimiter(path)
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter)
@@ -154,6 +163,8 @@ def _text(path: Path, label: str, header: bool | None) -> Source:
     def load(positions: Sequence[int]) -> list[list[Raw]]:
         skipped = lines if has_names else 0
         table = _guarded(label, lambda: _read_text(path, delimiter, skipped, len(names), positions))
+        if any(pa.types.is_binary(field.type) for field in table.schema):  # what pyarrow makes of other encodings
+            raise UsageError(f"{label} is not in UTF-8; save it in that encoding")
         return [[Raw(names[at], arrow_series(table.column(str(at))))] for at in positions]
 
     return Source(label, names, load, named=has_names)

@@ -69,10 +69,7 @@ def of_array(array: NDArray[Any], label: str, name: str = "") -> Source:
     count = table.shape[1]
     if not count:
         raise UsageError(f"{label} has no columns, shape {array.shape}; {_GIVE}")
-    if count == 1:
-        names = (name or "0",)
-    else:
-        names = tuple(f"{name}[{number}]" if name else str(number) for number in range(count))
+    names = tuple(f"{name}[{number}]" if name and count > 1 else name or str(number) for number in range(count))
     return Source(
         label,
         names,
@@ -194,7 +191,7 @@ def _as_array(value: Any, label: str) -> NDArray[Any]:
     if isinstance(value, np.ma.MaskedArray):
         if not np.issubdtype(value.dtype, np.number):
             raise UsageError(f"{label} is a masked array of {value.dtype}; give a pandas column with missing values")
-        return np.asarray(value.astype(float).filled(np.nan))
+        return np.asarray(np.ma.filled(value.astype(float), np.nan))
     if hasattr(value, "toarray"):
         raise UsageError(f"{label} is a sparse matrix; give its toarray()")
     if not hasattr(value, "__array__"):

@@ -174,6 +174,7 @@ def _continuous(name: str, columns: Sequence[Column]) -> tuple[Side, list[str]]:
             names.append(column.name)
         else:
             labels = column.labels
+            _refuse_rare(name, [column], len(labels), len(column.values))
             if len(labels) > _MOST_INDICATORS:
                 raise UsageError(
                     f"column '{shown(column.name)}' of {name} has {len(labels):,} labels, more than the "
