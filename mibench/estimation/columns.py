@@ -123,7 +123,7 @@ def _of_objects(name: str, values: pd.Series[Any], label: str) -> Column:
     """Read a column of texts, or of Python objects."""
     import pandas as pd
 
-    content = pd.api.types.infer_dtype(values, skipna=True)
+    content = pd.api.types.infer_dtype(values.dropna(), skipna=False)
     if content in _NUMBERS:
         return Column(name, _numbers(values, label))
     if content == "boolean":

@@ -75,7 +75,7 @@ def _guarded(label: str, read: Callable[[], _T]) -> _T:
     except UnicodeDecodeError as error:
         raise UsageError(f"{label} is not in UTF-8; save it in that encoding") from error
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, csv.Error, pa.ArrowException) as error:
-        if "pickle" in str(error).lower():
+        if any(word in str(error) for word in ("pickle", "Python objects")):
             raise UsageError(f"{label} holds Python objects, which are not read; save numbers or text") from error
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0] or "it ends too early"
         raise UsageError(f"{label} cannot be read ({_cut(reason)}); save it again") from error
