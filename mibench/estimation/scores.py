@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 from scipy.stats import rankdata
-
-from mibench.estimators.columns import shared_normal_scores
 
 
 def normal_scores(columns: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -25,9 +24,12 @@ def normal_scores(columns: NDArray[np.float64]) -> NDArray[np.float64]:
     NDArray[np.float64]
         Shape (n, d).
     """
+    n = len(columns)
     scores = np.empty(columns.shape)
     for at in range(columns.shape[1]):
-        scores[:, at] = shared_normal_scores(columns[:, at, None])[:, 0]
+        ranks = centred_ranks(columns[:, at, None])[:, 0].astype(np.int64)
+        # Both places are rounded alike, so that a rank and its mirror image differ in sign to the last bit.
+        scores[:, at] = (ndtri((n + ranks) / (2 * n)) - ndtri((n - ranks) / (2 * n))) / 2
     return scores
 
 

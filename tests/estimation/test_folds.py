@@ -148,14 +148,14 @@ def test_copies_lie_in_one_fold() -> None:
 
 def test_every_label_has_its_share_of_every_fold() -> None:
     fold = folds(*SAMPLES["label"])
-    shares = np.array([np.bincount(fold[GROUPS == group], minlength=5) for group in range(4)])
+    shares = np.array([np.bincount(fold[group == GROUPS], minlength=5) for group in range(4)])
     assert (np.ptp(shares, axis=1) <= 1).all()
 
 
 def test_every_combination_of_two_labels_has_its_share_of_every_fold() -> None:
     fold = folds(*SAMPLES["labels"])
     for cell in np.unique(GROUPS * 3 + LEVELS):
-        assert np.ptp(np.bincount(fold[GROUPS * 3 + LEVELS == cell], minlength=5)) <= 1
+        assert np.ptp(np.bincount(fold[cell == GROUPS * 3 + LEVELS], minlength=5)) <= 1
 
 
 def test_a_value_that_occurs_often_is_dealt_out() -> None:
