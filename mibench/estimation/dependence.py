@@ -2,6 +2,10 @@
 
 Notable: both tests are against all orders of the rows at hand, whose mean and variance are exact; only that the
 statistic is normal is asymptotic. Hence ties and heavy tails need no assumption.
+
+Random orders with p < 0.001, measured on 20,000 of them: of scores 0.0003, 0.0009 and 0.0010 at n = 20, 100 and 1,000;
+of three labels 0.0015, 0.0007 and 0.0009. A rare label is warned of more often: one on a tenth of the rows by 0.010 and
+0.006 at n = 20 and 100, since few of its rows follow one another.
 """
 
 from __future__ import annotations
