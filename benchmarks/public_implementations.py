@@ -2,11 +2,11 @@
 
 python benchmarks/public_implementations.py [--mixed mixed.py] [--jidt infodynamics.jar]
 
-Packages that are not installed are skipped. Those of the published table, in an environment of their own beside mibench,
-since some ask for older packages than mibench would get: pip install infomeasure==0.6.3 npeet-plus==0.2.0
-entropy-estimators==0.0.2 infopy-estimators==0.1.3 libksg==0.0.4 ennemi==1.5.0 benchmark-mi==0.1.3 jax==0.4.31
-jaxlib==0.4.31 jpype1==1.7.1. The files are the code of the authors of mixed KSG, https://github.com/wgao9/mixed_KSG
-(commit ab38e2e), and the library of https://github.com/jlizier/jidt (commit d773508, 1.6.1), for which Java is needed.
+Packages that are not installed are skipped. Those of the published table, beside mibench in an environment of their own,
+since some ask for older packages: pip install infomeasure==0.6.3 npeet-plus==0.2.0 entropy-estimators==0.0.2
+infopy-estimators==0.1.3 libksg==0.0.4 ennemi==1.5.0 benchmark-mi==0.1.3 jax==0.4.31 jaxlib==0.4.31 jpype1==1.7.1. The
+files are the code of the authors of mixed KSG, https://github.com/wgao9/mixed_KSG (commit ab38e2e), and the library of
+https://github.com/jlizier/jidt (commit d773508, 1.6.1), for which Java is needed.
 
 Notable: the packages get columns that are already of the scale that mibench's estimator takes, brought to it here by
 scipy, so that what is compared is the estimator. Where a value is known to differ, the rule that makes it so is applied
@@ -148,6 +148,15 @@ def with_the_edge_less_one_in_k(x: Array, y: Array) -> float:
     return with_the_edge(x, y) - 1 / K
 
 
+def with_k_neighbours(x: Array, y: Array) -> float:
+    """Variant 2 with k neighbours, of those that are equally far the first ones."""
+    sides = distances(x), distances(y)
+    neighbours = np.maximum(*sides).argsort(1, kind="stable")[:, : K + 1]
+    reaches = (np.take_along_axis(d, neighbours, 1).max(1, keepdims=True) for d in sides)
+    counts = ((d <= reach).sum(1) - 1 for d, reach in zip(sides, reaches, strict=True))
+    return float(digamma(len(x)) + digamma(K) - 1 / K - sum(np.mean(digamma(count)) for count in counts))
+
+
 def noise_of_scikit_learn(columns: Array, random: np.random.RandomState) -> Array:
     columns = columns / columns.std(0)
     size = 1e-10 * np.maximum(1, np.abs(columns).mean(0))
@@ -251,6 +260,7 @@ NO_SECOND = Difference(
 )
 EUCLIDEAN = Difference("the k-th neighbour is the Euclidean one; counts at the upper end", of_euclidean_neighbours)
 FEW = Difference("a label of k points or fewer has all points near, and one alone stays in", of_rare_labels)
+K_OF_EQUAL = Difference("of neighbours that are equally far as many as make k, here all of them", with_k_neighbours)
 EUCLIDEAN_NUMBERS = Difference("Euclidean distances of several columns, largest differences here", of_euclidean_labels)
 
 
@@ -368,10 +378,9 @@ def ennemi() -> Iterator[Implementation]:
     def labels(x: Array, y: Array) -> float:
         return float(ennemi.estimate_mi(x[:, 0], y[:, 0], k=K, discrete_y=True, max_threads=1)[0, 0])
 
+    parted = {HEAVY: Difference(PARTED_SHORT, with_noise_and_short)}
     known = {RARE: FEW, ROUNDED: Difference(TIES_SHORT, of_labels_with_noise_and_short)}
-    yield Implementation(
-        "ksg", "ennemi", "estimate_mi", numbers, 1, {HEAVY: Difference(PARTED_SHORT, with_noise_and_short)}
-    )
+    yield Implementation("ksg", "ennemi", "estimate_mi", numbers, 1, parted)
     yield Implementation("ksg-label", "ennemi", "estimate_mi", labels, 1, known)
 
 
@@ -416,7 +425,7 @@ def jidt(path: Path) -> Iterator[Implementation]:
         return estimate
 
     yield Implementation("ksg", "JIDT", "Kraskov1", variant(1))
-    yield Implementation("ksg:variant=2", "JIDT", "Kraskov2", variant(2))
+    yield Implementation("ksg:variant=2", "JIDT", "Kraskov2", variant(2), differences={HEAVY: K_OF_EQUAL})
 
 
 PACKAGES = {
@@ -451,7 +460,7 @@ def row(implementation: Implementation, sample: Sample, versions: dict[str, str]
     left, reason = "", ""
     if abs(difference) > EQUAL:
         reason = known.reason if known else "unknown"
-        left = f"{theirs - known.rule(x, y):.0e}" if known and known.rule else "by chance"
+        left = f"{theirs - known.rule(x, y):.0e}" if known and known.rule else "not repeated"
     package = f"{implementation.package} {versions[implementation.package]}, {implementation.call}"
     return f"| {name} | {package} | {sample.name} | {mine:.6f} | {theirs:.6f} | {difference:+.0e} | {left} | {reason} |"
 
