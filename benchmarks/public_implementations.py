@@ -2,8 +2,8 @@
 
 python benchmarks/public_implementations.py [--mixed mixed.py] [--jidt infodynamics.jar]
 
-Packages that are not installed are skipped. Those of the published table, beside mibench in an environment of their own,
-since some ask for older packages: pip install infomeasure==0.6.3 npeet-plus==0.2.0 entropy-estimators==0.0.2
+Packages that are not installed are skipped. Those of the published table, beside mibench in an environment of their
+own, since some ask for older packages: pip install infomeasure==0.6.3 npeet-plus==0.2.0 entropy-estimators==0.0.2
 infopy-estimators==0.1.3 libksg==0.0.4 ennemi==1.5.0 benchmark-mi==0.1.3 jax==0.4.31 jaxlib==0.4.31 jpype1==1.7.1. The
 files are the code of the authors of mixed KSG, https://github.com/wgao9/mixed_KSG (commit ab38e2e), and the library of
 https://github.com/jlizier/jidt (commit d773508, 1.6.1), for which Java is needed.

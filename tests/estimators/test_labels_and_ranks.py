@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import digamma
 from scipy.stats import norm
-from sklearn.feature_selection import mutual_info_classif
+from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 from sklearn.metrics import mutual_info_score
 
 from mibench.core.errors import UsageError
@@ -95,10 +95,23 @@ def test_ksg_label_is_its_formula(data: str, k: int) -> None:
 
 
 @pytest.mark.parametrize("k", [1, 3, 10])
+def test_ksg_mixed_is_that_of_scikit_learn_on_numbers_that_do_not_repeat(k: int) -> None:
+    """Without coinciding points it is variant 1 of KSG, but for its ``log n`` in place of ``psi(n)``."""
+    g = np.random.default_rng(2)
+    x = g.normal(size=(N, 1))
+    y = x**2 + x + g.normal(size=(N, 1))
+    (theirs,) = mutual_info_regression(x, y[:, 0], n_neighbors=k, random_state=0)
+    expected = theirs + math.log(N) - float(digamma(N))
+    assert value(f"ksg-mixed:scale=standard,k={k}", x, y) == pytest.approx(expected, abs=1e-9)
+    assert value(f"ksg-mixed:scale=standard,k={k}", x, 1e6 * y) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("k", [1, 3, 10])
 def test_ksg_label_is_that_of_scikit_learn_on_numbers_that_do_not_repeat(k: int) -> None:
     label, numbers = DATA["a label"]
     label = label.copy()
     label[0] = 9.0  # alone
+    label[1:3] = 8.0  # a pair, whose points have one neighbour of their label
     (theirs,) = mutual_info_classif(numbers, label[:, 0].astype(int), n_neighbors=k, random_state=0)
     assert value(f"ksg-label:scale=standard,k={k}", label, numbers) == pytest.approx(theirs, abs=1e-6)
 
