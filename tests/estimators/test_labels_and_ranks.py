@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import digamma
 from scipy.stats import norm
-from sklearn.feature_selection import mutual_info_classif
+from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 from sklearn.metrics import mutual_info_score
 
 from mibench.core.errors import UsageError
@@ -92,6 +92,18 @@ def test_ksg_label_is_its_formula(data: str, k: int) -> None:
     labels = [float(rows.index(row)) for row in rows]
     assert value(f"ksg-label:scale=none,k={k}", x, y) == pytest.approx(label_in_loops(labels, numbers, k), abs=1e-10)
     assert value(f"ksg-label:k={k}", y, x) == value(f"ksg-label:k={k}", x, y)
+
+
+@pytest.mark.parametrize("k", [1, 3, 10])
+def test_ksg_mixed_is_that_of_scikit_learn_on_numbers_that_do_not_repeat(k: int) -> None:
+    """Without coinciding points it is variant 1 of KSG, but for its ``log n`` in place of ``psi(n)``."""
+    g = np.random.default_rng(2)
+    x = g.normal(size=(N, 1))
+    y = x**2 + x + g.normal(size=(N, 1))
+    (theirs,) = mutual_info_regression(x, y[:, 0], n_neighbors=k, random_state=0)
+    expected = theirs + math.log(N) - float(digamma(N))
+    assert value(f"ksg-mixed:scale=standard,k={k}", x, y) == pytest.approx(expected, abs=1e-9)
+    assert value(f"ksg-mixed:scale=standard,k={k}", x, 1e6 * y) == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("k", [1, 3, 10])
