@@ -152,3 +152,45 @@ class TestStory:
         assert 0.4 < (flat["status"] == "diverged").mean() < 0.6
         heavy = first[(first["task"] == "student-t") & (first["status"] == "diverged") & (first["regime"] == "stream")]
         assert {"nwj", "tuba", "mine", "flo", "js-nwj", "hd-dime"} <= set(heavy["estimator"])
+
+
+def test_what_the_page_says_of_the_second_version_holds() -> None:
+    page = " ".join((ROOT / "docs" / "reading-the-board.md").read_text(encoding="utf-8").split())
+    published = read_ranking_rows(suite="standard-v2")
+    ranking = rank_methods(published.runs, Options(seeds=published.seeds))
+    error = ranking.table().set_index(["track", "method"])["error"]
+    plug_ins = [error["plug-in", name] for name in ("alpha-cpc", "js", "smile")]
+    assert error["plug-in"].drop(["(zero)", "(constant)"]).nsmallest(3).tolist() == plug_ins
+    said = "alpha-CPC with alpha = 0.1 ({:.2f}), the Jensen-Shannon plug-in ({:.2f}) and SMILE ({:.2f})"
+    assert said.format(*plug_ins) in page
+    assert error["lower"].idxmin() == "infonce"
+    assert f"InfoNCE leads them ({error['lower', 'infonce']:.2f})" in page
+    cells = ranking.cells
+
+    def read(track: str, method: str, family: str, mi: float) -> float:
+        found = cells[(cells["track"] == track) & (cells["method"] == method) & (cells["mi_true"] == mi)]
+        return float(found.loc[found["family"].str.contains(family), "estimate"].item())
+
+    for text, number in (
+        ("at 10 nats it reads {:.2f}, its ceiling", read("lower", "infonce", "gaussian20d", 10)),
+        ("on Student's t at 1 nat NWJ reads {:.1f}", read("lower", "nwj", "student", 1)),
+        ("{:.2f} and", read("dataset", "gaussian-copula", "gaussian20d", 10)),
+        ("{:.2f} of 10 nats from 5000 pairs", read("dataset", "cca", "gaussian20d", 10)),
+        ("KSG reads {:.2f} of 1 nat in the same", read("dataset", "ksg", "cross", 1)),
+        ("{:.1f} of 10 nats on 20 + 20 columns", read("dataset", "ksg", "gaussian20d", 10)),
+        ("{:.2f} of 5 nats where 3 columns", read("dataset", "ksg", "dim_y=50", 5)),
+        ("CCA reads {:.1f} nats where ten symbols", read("dataset", "cca", "symmetric", 2)),
+        ("1 nat, on fresh pairs too; KSG reads {:.2f}", read("dataset", "ksg", "inliers", 1)),
+    ):
+        assert text.format(number) in page
+    worse = error["dataset"] > error["dataset", "(constant)"]
+    assert set(worse.index[worse]) == {"(zero)", "ksg-label", "discrete"}
+    assert "worse are only `ksg-label` and `discrete`" in page
+
+
+def test_no_estimator_of_a_gaussian_family_leads_the_second_version() -> None:
+    board = mibench.leaderboard()
+    leading = board[(board["role"] == "estimator") & board["group"].str.contains("a")]
+    for track in ("lower", "plug-in", "dataset"):
+        assert set(leading[leading["track"] == track]["given"]) != {"Gaussian pairs", "Gaussian copula"}
+        assert "" in set(leading[leading["track"] == track]["given"])
