@@ -9,10 +9,12 @@ from pathlib import Path
 import pandas as pd
 
 from mibench.analysis.cells import rows_of_suite
+from mibench.analysis.labels import versioned
 from mibench.core.errors import UsageError
+from mibench.core.parameters import split_name
 from mibench.experiments.suite import Suite, get_suite
 from mibench.ranking.explained import EXACT
-from mibench.ranking.tuning import choose_settings
+from mibench.ranking.tuning import WITHOUT_CRITIC, choose_settings
 from mibench.store.columns import RANKED
 from mibench.store.copies import CHOICE
 from mibench.store.folders import read_runs
@@ -100,12 +102,19 @@ def rows_of(suite: str, runs: pd.DataFrame, folder: Path) -> RankingRows:
     if found.runs.empty:
         raise UsageError(f"'{folder}' holds no rows of suite '{suite}'; make some with 'mibench run --suite {suite}'")
     exact = runs[(runs["critic"] == EXACT) & ~runs["run_id"].isin(found.runs["run_id"])]
-    ranked = as_ranked(found.runs, wanted)
+    ranked = as_ranked(_of_named_versions(found.runs, wanted), wanted)
     beside = rows_of_suite(runs, get_suite(wanted.beside).grid).runs if wanted.beside else ranked[:0]
-    if beside.empty:
+    if not (beside["critic"] != WITHOUT_CRITIC).any():  # estimators of whole samples stand on both suites
         return RankingRows(pd.concat([ranked, exact]), wanted.options.seeds, found.note())
     both = pd.concat([ranked, as_ranked(beside, get_suite(wanted.beside)), exact], ignore_index=True)
     return RankingRows(both, None, found.note())  # the two may have other seeds
+
+
+def _of_named_versions(runs: pd.DataFrame, suite: Suite) -> pd.DataFrame:
+    """Leave out other versions of estimators that a suite names: runs that another suite has in common with it."""
+    named = {split_name(text)[0] for text in suite.estimators}
+    names = {name.rpartition("-v")[0] for name in named}
+    return runs[versioned(runs, "estimator").isin(named) | ~runs["estimator"].isin(names)]
 
 
 def as_ranked(runs: pd.DataFrame, suite: Suite) -> pd.DataFrame:

@@ -26,6 +26,9 @@ from mibench.store.columns import RESULT_STATUSES
 TUNED = "tuned"
 """What stands as regime of rows whose setting was chosen, which are ranked on a track of their own."""
 
+WITHOUT_CRITIC = "none"
+"""Critic of estimators that take a sample as a whole: they have no setting."""
+
 SETTING = [*CRITIC, *TRAINED]
 """Columns that a choice is made among."""
 
@@ -75,7 +78,7 @@ def choose_settings(runs: pd.DataFrame) -> Tuned:
         raise UsageError(
             "settings are chosen by a validation loss, which runs on fresh pairs do not have; give samples"
         )
-    trained = (rows["critic"] != "none").to_numpy(bool)
+    trained = (rows["critic"] != WITHOUT_CRITIC).to_numpy(bool)
     lost = rows["validation_loss"].isna() & rows["status"].isin(RESULT_STATUSES)
     if trained.any() and lost[trained].all():
         raise UsageError("these rows have no validation loss to choose settings by; train them with this version")
@@ -123,7 +126,7 @@ def _with_all_seconds(chosen: pd.DataFrame, tried: pd.DataFrame) -> pd.DataFrame
 
 def _without_settings(rows: pd.DataFrame) -> pd.DataFrame:
     """Empty the columns of the setting, so that all rows of a task and a sampler are one cell's."""
-    trained = rows["critic"] != "none"
+    trained = rows["critic"] != WITHOUT_CRITIC
     stands_in = {"critic": TUNED, "critic_version": 1, "critic_params": "{}"}  # what has a critic bears a name
     emptied = {name: rows[name].where(~trained, stands_in.get(name)) for name in SETTING}
     own = rows["own_critic"].where(~trained, 0)

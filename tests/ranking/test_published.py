@@ -184,8 +184,8 @@ def test_what_the_page_says_of_the_second_version_holds() -> None:
     ):
         assert text.format(number) in page
     worse = error["dataset"] > error["dataset", "(constant)"]
-    assert set(worse.index[worse]) == {"(zero)", "ksg-label", "discrete"}
-    assert "worse are only `ksg-label` and `discrete`" in page
+    assert set(worse.index[worse]) == {"(zero)", "club", "ksg-label", "discrete"}
+    assert "worse are only `ksg-label` and `discrete`, which refuse what is not discrete, and `club`" in page
 
 
 def test_no_estimator_of_a_gaussian_family_leads_the_second_version() -> None:

@@ -33,7 +33,7 @@ def settings_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
     UsageError
         Where no settings were chosen, and where no method has all runs.
     """
-    if "setting" not in runs or not (runs["regime"] == TUNED).any():
+    if "setting" not in runs or not (runs["setting"].fillna("") != "").any():
         raise UsageError("leaderboard-settings needs rows with chosen settings, as of 'report --suite standard'")
     ranking = ranked(runs)
     boards = [board for board in ranking.boards if board.track == TUNED]
@@ -66,7 +66,7 @@ def settings_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
 
 def _chosen(runs: pd.DataFrame, board: Board) -> pd.DataFrame:
     """A row per method of the board and family, of those that had something to choose."""
-    rows = with_labels(runs[(runs["regime"] == TUNED) & (runs["setting"] != "")])
+    rows = with_labels(runs[(runs["regime"] == TUNED) & (runs["setting"].fillna("") != "")])
     table = rows.rename(columns={"estimator_label": "method"})[["method", "family", "setting"]].drop_duplicates()
     order = pd.CategoricalDtype(list(board.table["method"]), ordered=True)
     table = table[table["method"].isin(order.categories)].assign(method=lambda rows: rows["method"].astype(order))
