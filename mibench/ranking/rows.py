@@ -102,7 +102,10 @@ def rows_of(suite: str, runs: pd.DataFrame, folder: Path) -> RankingRows:
     if found.runs.empty:
         raise UsageError(f"'{folder}' holds no rows of suite '{suite}'; make some with 'mibench run --suite {suite}'")
     exact = runs[(runs["critic"] == EXACT) & ~runs["run_id"].isin(found.runs["run_id"])]
-    ranked = as_ranked(_of_named_versions(found.runs, wanted), wanted)
+    own = found.runs
+    if folder.resolve() == PUBLISHED.resolve():  # it holds several suites, which have runs in common
+        own = _of_estimators(own, wanted)
+    ranked = as_ranked(own, wanted)
     beside = rows_of_suite(runs, get_suite(wanted.beside).grid).runs if wanted.beside else ranked[:0]
     if not (beside["critic"] != WITHOUT_CRITIC).any():  # estimators of whole samples stand on both suites
         return RankingRows(pd.concat([ranked, exact]), wanted.options.seeds, found.note())
@@ -110,11 +113,9 @@ def rows_of(suite: str, runs: pd.DataFrame, folder: Path) -> RankingRows:
     return RankingRows(both, None, found.note())  # the two may have other seeds
 
 
-def _of_named_versions(runs: pd.DataFrame, suite: Suite) -> pd.DataFrame:
-    """Leave out other versions of estimators that a suite names: runs that another suite has in common with it."""
-    named = {split_name(text)[0] for text in suite.estimators}
-    names = {name.rpartition("-v")[0] for name in named}
-    return runs[versioned(runs, "estimator").isin(named) | ~runs["estimator"].isin(names)]
+def _of_estimators(runs: pd.DataFrame, suite: Suite) -> pd.DataFrame:
+    """Keep the estimators that a suite names."""
+    return runs[versioned(runs, "estimator").isin([split_name(text)[0] for text in suite.estimators])]
 
 
 def as_ranked(runs: pd.DataFrame, suite: Suite) -> pd.DataFrame:

@@ -121,9 +121,7 @@ class TestStory:
 
     def means(self, runs: pd.DataFrame, estimator: str) -> dict[float, float]:
         """Mean estimates of the 20-dimensional Gaussian, all pairs, N = 64, by true MI."""
-        chosen = first[
-            (first["task"] == "gaussian20d") & (first["regime"] == "stream") & (first["estimator"] == estimator)
-        ]
+        chosen = runs[(runs["task"] == "gaussian20d") & (runs["regime"] == "stream") & (runs["estimator"] == estimator)]
         chosen = chosen[(chosen["batch"] == 64) & (chosen["negatives"] == "all-pairs") & (chosen["critic"] != "joint")]
         means: dict[float, float] = chosen.groupby("mi_true")["estimate_train_median"].mean().to_dict()
         return means
