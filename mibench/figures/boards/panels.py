@@ -27,6 +27,9 @@ ROW = 0.215
 LEFT = 1.35
 """Inches to the left of a panel, for the methods' names."""
 
+_LONGEST = 34
+"""Characters of a name above a heat map, beyond which it is cut."""
+
 _TWO = 5.5
 """Inches of a page, from which on two boards stand side by side."""
 
@@ -141,10 +144,15 @@ def square(colour: str) -> Line2D:
     return style.handle(colour, width=0.0, marker="s", markersize=7)
 
 
+def shortened(name: str) -> str:
+    """Write a long name by its beginning and its end, which tell transformed tasks apart."""
+    return name if len(name) <= _LONGEST else f"{name[:11]}…{name[-20:]}"
+
+
 def frame_map(ax: Axes, columns: Sequence[str], methods: Sequence[str], below: str, widest: int) -> None:
     """Name the columns of a heat map above it, the methods at its left, and the track below."""
     ax.set_xlim(-0.5, widest - 0.5)
-    ax.set_xticks(range(len(columns)), columns, rotation=60, ha="left", fontsize=6.8)
+    ax.set_xticks(range(len(columns)), list(map(shortened, columns)), rotation=60, ha="left", fontsize=6.8)
     ax.xaxis.tick_top()
     ax.set_yticks(range(len(methods)), methods, fontsize=7.2)
     ax.tick_params(length=0)
