@@ -28,8 +28,8 @@ from mibench.ranking.columns import TRACKS
 
 _WHAT = (
     "Mean estimate of the seeds that held, nats, in the setting that most tasks have, and of tasks without it in the "
-    "commonest of theirs (the true MI behind the family's name); colours: (estimate - truth) / max(truth, 1 nat), cut at "
-    "-1 and 1. ×: no seed held, all ran away or have no value. Methods in the order of the board."
+    "commonest of theirs (the true MI behind the family's name); colours: (estimate - truth) / max(truth, 1 nat), cut "
+    "at -1 and 1. ×: no seed held, all ran away or have no value. Methods in the order of the board."
 )
 _FAR = 0.6
 """Relative error of an estimate from which on a cell's number is white."""

@@ -27,7 +27,7 @@ ROW = 0.215
 LEFT = 1.35
 """Inches to the left of a panel, for the methods' names."""
 
-_LONGEST = 34
+_LONGEST = 26
 """Characters of a name above a heat map, beyond which it is cut."""
 
 _TWO = 5.5
@@ -146,7 +146,7 @@ def square(colour: str) -> Line2D:
 
 def shortened(name: str) -> str:
     """Write a long name by its beginning and its end, which tell transformed tasks apart."""
-    return name if len(name) <= _LONGEST else f"{name[:11]}…{name[-20:]}"
+    return name if len(name) <= _LONGEST else f"{name[:8]}…{name[-17:]}"
 
 
 def frame_map(ax: Axes, columns: Sequence[str], methods: Sequence[str], below: str, widest: int) -> None:
