@@ -303,7 +303,14 @@ def test_a_row_of_a_fixed_sample_has_every_column() -> None:
     assert list(row) == [column.name for column in RUNS]
     empty = {name for name, value in row.items() if value is None}
     by_the_worker = {"session_id", "finished_at", "mibench_version", "peak_rss_mb", "error", "code"}
-    assert empty == by_the_worker | {"diverged_at", "divergence", "inverse_temperature", "outcomes", "codes"}
+    assert empty == by_the_worker | {
+        "diverged_at",
+        "divergence",
+        "inverse_temperature",
+        "outcomes",
+        "codes",
+        "warnings",
+    }
     assert (row["regime"], row["samples"], row["patience"]) == ("dataset", 100, 3)
     assert RunSpec.from_json(row["spec"]) == result.spec
 

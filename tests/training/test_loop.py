@@ -107,7 +107,7 @@ def test_rows_and_curves_have_every_column() -> None:
         empty
         == FILLED_BY_THE_WORKER
         | {"diverged_at", "divergence", "inverse_temperature"}
-        | {"outcomes", "codes"}
+        | {"outcomes", "codes", "warnings"}
         | of_a_fixed_sample
     )
     assert list(result.curve) == [column.name for column in CURVES]
