@@ -120,13 +120,14 @@ def rows_of_suite(runs: pd.DataFrame, grid: Mapping[str, Any]) -> GridRows:
     chosen = np.zeros(len(runs), dtype=bool)
     by_cell: dict[str, tuple[dict[str, Any], np.ndarray]] = {}
     for owner in wanted.products[0].estimator:  # one by one, since a suite may exclude an estimator from a cell
+        own = owners == owner.text
         alone = tuple(dataclasses.replace(product, estimator=(owner,)) for product in wanted.products)
         for cell in _cells(dataclasses.replace(wanted, products=alone)):
             del cell["estimator"]
             key = json.dumps(cell, default=str)
             if key not in by_cell:
                 by_cell[key] = (cell, columns.of_cell(cell))
-            chosen |= by_cell[key][1] & (owners == owner.text)
+            chosen |= by_cell[key][1] & own
     chosen &= columns.any_of("seed", wanted.seeds)
     for name in ("window", "every"):
         given = [getattr(product, name) for product in wanted.products]

@@ -26,6 +26,7 @@ from mibench.experiments.grid import (
     check_names,
     load_grid,
     override,
+    products_of,
     read_grid,
     read_toml,
     resolve,
@@ -199,18 +200,16 @@ def _samples_as_wholes(grid: dict[str, Any]) -> dict[str, Any]:
     They are not merely left out of what is resolved: a batch may be too small for one that all samples are large
     enough for.
     """
-    tables = [dict(table) for table in grid.get("include", ())]
-    if "samples" in grid or not any("samples" in table for table in tables):
+    products = products_of(grid)
+    if not any("samples" in product for product in products):
         return grid
-    for table in tables:
-        if (named := table.get("estimator", grid.get("estimator"))) is not None:
-            table["estimator"] = named if "samples" in table else _of_batches(named)
-    changed = {**grid, "include": [table for table in tables if table.get("estimator") != []]}
-    if "task" in grid and "estimator" in grid:  # the base is a table of its own
-        changed["estimator"] = _of_batches(grid["estimator"])
-        if not changed["estimator"]:
-            del changed["task"], changed["estimator"]
-    return changed
+    for product in products:
+        if "samples" not in product and "estimator" in product:
+            product["estimator"] = _of_batches(product["estimator"])
+    kept: dict[str, Any] = {
+        name: value for name, value in grid.items() if name in ("seed", "seeds", "budget", "exclude")
+    }
+    return {**kept, "include": [product for product in products if product.get("estimator") != []]}
 
 
 def _of_batches(estimators: Any) -> Any:

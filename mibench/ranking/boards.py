@@ -210,26 +210,30 @@ def rank_methods(
             if not (chosen & complete).any():
                 continue
             ranked = matrix.select(methods=chosen & complete)
-            whole = Measures(_listed_once(ranked)[0], regime, options.cap)
+            once, all_twins = _listed_once(ranked)
+            whole = Measures(once, regime, options.cap)
             cells.append(table_of_cells(whole, track))
-            explanations.append((track, explain(whole, exact)))
+            explanations.append((track, explanation := explain(whole, exact)))
             for part, members in _parts(matrix.cells, options.by):
-                listed, twins = _listed_once(ranked.select(cells=members))
+                measures, twins, explained = whole, all_twins, explanation
+                if not members.all():
+                    listed, twins = _listed_once(ranked.select(cells=members))
+                    measures = Measures(listed, regime, options.cap)
+                    explained = explain(measures, exact)
                 coincident.append(twins.assign(track=track, part=part))
-                measures = Measures(listed, regime, options.cap)
                 draws = np.random.default_rng([root, zlib.crc32(f"{track}/{part}".encode())])
                 seconds = {session: values[members] for session, values in reference.items()}
-                boards.append(_board(track, part, measures, explain(measures, exact).columns, seconds, options, draws))
+                boards.append(_board(track, part, measures, explained.columns, seconds, options, draws))
     if not seen:
         where = f" in track '{options.track}'" if options.track else ""
         raise UsageError(f"there are no runs to rank{where}; make some with 'mibench run --suite NAME' first")
     left, same = (_joined(tables) for tables in (left_out, coincident))
-    explained = Explained(
+    parts_of_errors = Explained(
         _joined([one.cells_table(track) for track, one in explanations]),
         _joined([one.methods_table(track) for track, one in explanations]),
     )
     same = same.reindex(columns=[*_COINCIDENT, *METHOD])
-    return Ranking(tuple(boards), left, same, _joined(cells), explained, note)
+    return Ranking(tuple(boards), left, same, _joined(cells), parts_of_errors, note)
 
 
 def _listed_once(matrix: Matrix) -> tuple[Matrix, pd.DataFrame]:

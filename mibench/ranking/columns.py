@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+TUNED = "tuned"
+"""What stands as regime of rows whose setting was chosen, which are ranked on a track of their own."""
+
 TRACKS: Mapping[str, str] = {
     "lower": "lower bounds, fresh pairs at every step",
     "plug-in": "plug-ins, fresh pairs at every step",
     "upper": "upper bounds, fresh pairs at every step",
     "dataset": "fixed samples",
-    "tuned": "fixed samples, settings chosen blind",
+    TUNED: "fixed samples, settings chosen blind",
 }
 """The tracks, and what is ranked in them. A method is a plug-in where any of its runs is no bound. Settings that are
 chosen blind are those that an estimator's own validation loss prefers; see `mibench.ranking.tuning`."""
 
-FIXED_SAMPLES = ("dataset", "tuned")
+FIXED_SAMPLES = ("dataset", TUNED)
 """Tracks on fixed samples, which are regimes of rows too: methods of any kind. On fresh pairs the kind is the track."""
 
 REFERENCE = "nwj-v1"

@@ -33,9 +33,10 @@ import pandas as pd
 
 from mibench.analysis.metrics import Floats
 from mibench.experiments.options import PRODUCT_PRECISIONS
+from mibench.ranking.columns import TUNED
+from mibench.ranking.matrix import WITHOUT_CRITIC
 from mibench.ranking.measures import SPREADS, VALUES, Measures, ran_away
 from mibench.ranking.statistics import Bools, Ints, by_unit, equal_mean, finite_mean
-from mibench.ranking.tuning import TUNED
 from mibench.store.columns import RESULT_STATUSES
 
 EXACT = "oracle"
@@ -174,7 +175,7 @@ class Explanation:
     @functools.cached_property
     def no_critic(self) -> Bools:
         """Where nothing is trained: a sample is taken as a whole, or the estimator's own critic is the exact one."""
-        found: Bools = self.measures.matrix.matches("critic", "none", EXACT)[:, :, 0]
+        found: Bools = self.measures.matrix.matches("critic", WITHOUT_CRITIC, EXACT)[:, :, 0]
         return found
 
     @functools.cached_property

@@ -40,6 +40,9 @@ CRITIC = ["critic", "critic_version", "critic_params"]
 TRAINED = ["hidden", "activation", "dropout", "lr", "weight_decay", "optimiser"]
 """Columns of what is trained, and how."""
 
+WITHOUT_CRITIC = "none"
+"""Critic of estimators that take a sample as a whole."""
+
 _SAMPLER = ["negatives", "negatives_version", "negatives_params"]
 LENGTHS = ["batch", "steps", "window", "every", "patience"]
 _KEY = [*TASK, "samples", *CRITIC, *TRAINED, "precision", *_SAMPLER, *LENGTHS, "protocol", "stair"]
@@ -197,7 +200,7 @@ def _keys(runs: pd.DataFrame, owner: Ints) -> tuple[Ints, Ints]:
         codes.loc[own_critic & runs[name].isna().to_numpy(), name] = _ANY
     codes.loc[own_critic & (runs["precision"] == "float32").to_numpy(bool), "precision"] = _ANY
     codes.loc[own_sampler, _SAMPLER] = _ANY
-    whole = own_critic & (runs["critic"] == "none").to_numpy(bool) & runs["samples"].notna().to_numpy()
+    whole = own_critic & (runs["critic"] == WITHOUT_CRITIC).to_numpy(bool) & runs["samples"].notna().to_numpy()
     codes.loc[whole, LENGTHS] = _ANY
     keys, key_of_row = np.unique(codes.to_numpy(np.int64), axis=0, return_inverse=True)
     return keys, key_of_row.reshape(-1).astype(np.int64)

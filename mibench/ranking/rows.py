@@ -14,7 +14,8 @@ from mibench.core.errors import UsageError
 from mibench.core.parameters import split_name
 from mibench.experiments.suite import Suite, get_suite
 from mibench.ranking.explained import EXACT
-from mibench.ranking.tuning import WITHOUT_CRITIC, choose_settings
+from mibench.ranking.matrix import WITHOUT_CRITIC
+from mibench.ranking.tuning import choose_settings
 from mibench.store.columns import RANKED
 from mibench.store.copies import CHOICE
 from mibench.store.folders import read_runs
@@ -73,11 +74,9 @@ def read_ranking_rows(results: Path | None = None, suite: str | None = None) -> 
             )
     else:
         runs = read_runs(existing_results(results), columns)
-    return (
-        RankingRows(runs, None, "")
-        if suite is None
-        else rows_of(suite, runs, PUBLISHED if results is None else results)
-    )
+    if suite is None:
+        return RankingRows(runs, None, "")
+    return rows_of(suite, runs, PUBLISHED if results is None else results)
 
 
 def rows_of(suite: str, runs: pd.DataFrame, folder: Path) -> RankingRows:
@@ -106,11 +105,13 @@ def rows_of(suite: str, runs: pd.DataFrame, folder: Path) -> RankingRows:
     if folder.resolve() == PUBLISHED.resolve():  # it holds several suites, which have runs in common
         own = _of_estimators(own, wanted)
     ranked = as_ranked(own, wanted)
-    beside = rows_of_suite(runs, get_suite(wanted.beside).grid).runs if wanted.beside else ranked[:0]
-    if not (beside["critic"] != WITHOUT_CRITIC).any():  # estimators of whole samples stand on both suites
-        return RankingRows(pd.concat([ranked, exact]), wanted.options.seeds, found.note())
-    both = pd.concat([ranked, as_ranked(beside, get_suite(wanted.beside)), exact], ignore_index=True)
-    return RankingRows(both, None, found.note())  # the two may have other seeds
+    if wanted.beside:
+        other = get_suite(wanted.beside)
+        beside = rows_of_suite(runs, other.grid).runs
+        if (beside["critic"] != WITHOUT_CRITIC).any():  # estimators of whole samples stand on both suites
+            both = pd.concat([ranked, as_ranked(beside, other), exact], ignore_index=True)
+            return RankingRows(both, None, found.note())  # the two may have other seeds
+    return RankingRows(pd.concat([ranked, exact]), wanted.options.seeds, found.note())
 
 
 def _of_estimators(runs: pd.DataFrame, suite: Suite) -> pd.DataFrame:

@@ -20,14 +20,9 @@ import pandas as pd
 
 from mibench.analysis.labels import with_labels
 from mibench.core.errors import UsageError
-from mibench.ranking.matrix import CRITIC, LENGTHS, METHOD, TASK, TRAINED, family_ids
+from mibench.ranking.columns import TUNED
+from mibench.ranking.matrix import CRITIC, LENGTHS, METHOD, TASK, TRAINED, WITHOUT_CRITIC, family_ids
 from mibench.store.columns import RESULT_STATUSES
-
-TUNED = "tuned"
-"""What stands as regime of rows whose setting was chosen, which are ranked on a track of their own."""
-
-WITHOUT_CRITIC = "none"
-"""Critic of estimators that take a sample as a whole: they have no setting."""
 
 SETTING = [*CRITIC, *TRAINED]
 """Columns that a choice is made among."""

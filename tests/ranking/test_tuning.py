@@ -11,7 +11,8 @@ import pytest
 
 from mibench.core.errors import UsageError
 from mibench.ranking.boards import rank_methods
-from mibench.ranking.tuning import TUNED, choose_settings
+from mibench.ranking.columns import TUNED
+from mibench.ranking.tuning import choose_settings
 from tests.support.boards import run
 
 RATES = (1e-4, 1e-3)

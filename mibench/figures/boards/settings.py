@@ -15,8 +15,7 @@ from mibench.figures import style
 from mibench.figures.boards.panels import ESTIMATE, LEFT, ROW, frame_map, notes, ranked, square, unversioned
 from mibench.figures.registry import Drawing, register_figure
 from mibench.ranking.boards import Board
-from mibench.ranking.columns import TRACKS
-from mibench.ranking.tuning import TUNED
+from mibench.ranking.columns import TRACKS, TUNED
 
 _WHAT = (
     "The setting with the least validation loss, of each estimator (rows, in the order of the board) on each family of "
