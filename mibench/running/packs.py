@@ -18,7 +18,11 @@ Pack = tuple[RunSpec, ...]
 
 # What may differ between the runs of a pack: it changes data, weights or the objective, never a shape.
 _FREE = frozenset({"task", "task_params", "schedule", "estimator", "estimator_params", "lr", "weight_decay", "seed"})
-_CPU_PACK = 4  # 2 to 16 are equally fast on a CPU, 64 is slower: the caches
+# What a core's caches hold: wide critics are as fast by fours as by more, narrow ones spend their time on calls, which
+# a larger pack shares (docs/measured.md).
+_CPU_PACK = 4
+_NARROW_CPU_PACK = 16
+_NARROW_STEP = 2**23  # multiplications: a separable 2x128 at N = 64 is below, a 2x256 above
 _CUDA_PACK = 64
 
 
@@ -76,7 +80,9 @@ def pack_key(spec: RunSpec) -> Hashable:
 
 def pack_size(spec: RunSpec, device: str) -> int:
     """Return how many runs like this one are best trained together on a device."""
-    return _CUDA_PACK if device == "cuda" else _CPU_PACK
+    if device == "cuda":
+        return _CUDA_PACK
+    return _NARROW_CPU_PACK if spec.hidden and _cost_of_step(spec) <= _NARROW_STEP else _CPU_PACK
 
 
 def _beside(spec: RunSpec) -> Hashable:
