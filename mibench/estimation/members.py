@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -48,3 +49,27 @@ class Member:
     ceiling: float = float("inf")
     terms: NDArray[np.float64] | None = field(default=None, repr=False)
     training: float | None = None
+
+
+def mean_of(terms: NDArray[np.float64]) -> float:
+    """Mean of terms, (n,), the same for every order of them."""
+    return math.fsum(terms) / len(terms)
+
+
+def standard_error(terms: NDArray[np.float64], units: NDArray[np.int64] | None = None) -> float:
+    """Standard error of the mean of terms, (n,), over rows, or over units of rows that belong together.
+
+    ``sqrt(U / (U - 1) sum_u S_u^2) / n``, where ``S_u`` is the sum of a unit's terms less their mean: U = n units of
+    one row give the usual standard error. The same for every order of the rows.
+
+    Parameters
+    ----------
+    units
+        Which rows belong together, (n,), numbered in any way: blocks of a series, copies of a row.
+    """
+    centred = terms - mean_of(terms)
+    if units is not None:
+        members = np.unique(units, return_inverse=True)[1]
+        order = np.lexsort((centred, members))  # sums of floats depend on their order
+        centred = np.bincount(members[order], centred[order])
+    return math.sqrt(len(centred) / (len(centred) - 1) * math.fsum(centred**2)) / len(terms)
