@@ -35,7 +35,7 @@ def canonical_codes(side: Side, keys: Keys) -> NDArray[np.int64]:
     _, first = np.unique(side.values, return_index=True)
     place = np.empty(len(first), np.int64)
     place[np.argsort(keys[first], kind="stable")] = np.arange(len(first))
-    return place[side.values]
+    return np.asarray(place[side.values])
 
 
 def canonical_scores(side: Side, pairs: Keys) -> NDArray[np.float64]:

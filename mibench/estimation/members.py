@@ -67,9 +67,9 @@ def standard_error(terms: NDArray[np.float64], units: NDArray[np.int64] | None =
     units
         Which rows belong together, (n,), numbered in any way: blocks of a series, copies of a row.
     """
-    centred = terms - mean_of(terms)
+    sums = terms - mean_of(terms)
     if units is not None:
         members = np.unique(units, return_inverse=True)[1]
-        order = np.lexsort((centred, members))  # sums of floats depend on their order
-        centred = np.bincount(members[order], centred[order])
-    return math.sqrt(len(centred) / (len(centred) - 1) * math.fsum(centred**2)) / len(terms)
+        order = np.lexsort((sums, members))  # sums of floats depend on their order
+        sums = np.bincount(members[order], sums[order]).astype(np.float64)
+    return math.sqrt(len(sums) / (len(sums) - 1) * math.fsum(sums**2)) / len(terms)
