@@ -19,8 +19,6 @@ from mibench.estimation.crossfitting import PARTS, Progress, Reading, Rows, Task
 Array = NDArray[np.float64]
 
 OBJECTIVES = ("infonce", "js")
-FOLDS = 5
-
 
 @dataclass(frozen=True)
 class Critics:
