@@ -72,13 +72,15 @@ def verdict_of(
         sentence = f"No dependence was found (p = {p_value:.2g}), but up to {high:.2f} nats could hide."
         return Verdict("undetected", sentence, False, advice or "More rows would find less.")
     if not failed:
-        sentence = f"Believable: {value:.2f} nats, from {low:.2f} to {high:.2f} with 95 % confidence; every check passed."
+        sentence = (
+            f"Believable: {value:.2f} nats, from {low:.2f} to {high:.2f} with 95 % confidence; every check passed."
+        )
         return Verdict("believable", sentence, True, "")
     return Verdict(failed[0].word, failed[0].sentence, False, advice)
 
 
 def rows_needed(rows: int, gap: float, tolerance: float) -> str:
-    """Say how many rows would help, where the deficit falls as the root of the rows and doubling them gained ``gap``."""
+    """Say how many rows would help: the deficit falls as the root of the rows, and doubling them gained ``gap``."""
     deficit = gap / (math.sqrt(2) - 1)
     factor = max(2.0, (deficit / (tolerance / 2)) ** 2)
     need = rows * factor

@@ -103,9 +103,7 @@ def _seen(sample: Sample, critics: Critics, near: Neighbours, copula: float) -> 
     return Seen(critics, near, copula, len(sample), columns, standard_error(critics.full.influence, sample.blocks))
 
 
-def _calibrate(
-    sample: Sample, found: Judged, like: Likeness, seed: int, progress: Progress
-) -> list[Calibrated]:
+def _calibrate(sample: Sample, found: Judged, like: Likeness, seed: int, progress: Progress) -> list[Calibrated]:
     """The panel on matched samples of each family, at the value that was found."""
     random = [np.random.default_rng([seed, 3, at]) for at in range(len(FAMILIES))]
     truths = [found.value] * len(FAMILIES)
@@ -132,7 +130,10 @@ def _corrected(found: Judged, known: Sequence[Calibrated]) -> tuple[float, float
     low, high = found.low, found.high
     for one in known:
         if one.family == "gaussian" and found.gaussian:
-            low, high = min(low, found.value - (one.value - one.truth)), max(high, found.value + (one.truth - one.value))
+            low, high = (
+                min(low, found.value - (one.value - one.truth)),
+                max(high, found.value + (one.truth - one.value)),
+            )
     return max(0.0, low), high
 
 

@@ -142,9 +142,7 @@ def cuts_of(fold: Rows, order: Rows, share: float) -> list[Cut]:
         rest = rest[np.argsort(order[rest], kind="stable")]
         stopping = max(8, round(_STOP_SHARE * len(rest)))
         training = rest[stopping:]
-        cuts.append(
-            Cut(training[: max(16, round(share * len(training)))], rest[:stopping], np.flatnonzero(fold == k))
-        )
+        cuts.append(Cut(training[: max(16, round(share * len(training)))], rest[:stopping], np.flatnonzero(fold == k)))
     return cuts
 
 
@@ -227,7 +225,7 @@ class _Pack:
         for r, generator in enumerate(self.generators):
             self.scorer.initialise(r, generator)
             self.scorer.silence(r)
-        estimators: list[Estimator] = [get_estimator(run.estimator) for run in runs]  # type: ignore[misc]
+        estimators: list[Estimator] = [get_estimator(run.estimator) for run in runs]
         # Twice the runs, since both directions are contrasted: of one, a critic's value is free to drift with x alone.
         twice = [estimator for estimator in estimators for _ in range(2)]
         self.objective = Objective(twice, self.batch, all_pairs=True, device=torch.device("cpu"))

@@ -126,9 +126,7 @@ def _result(pair: Pair, found: Outcome, seed: int, quick: bool, seconds: float) 
             [(name, float(value)) for name, values in found.null.items() for value in values], ("member", "value")
         ),
         p_value=found.p_value,
-        sizes=Sizes(
-            len(pair.rows), found.used, _columns(pair.x), _columns(pair.y), pair.x.kind, pair.y.kind
-        ),
+        sizes=Sizes(len(pair.rows), found.used, _columns(pair.x), _columns(pair.y), pair.x.kind, pair.y.kind),
         report=pair.report,
         seed=seed,
         quick=quick,

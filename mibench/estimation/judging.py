@@ -96,8 +96,8 @@ class Judged:
 
 
 RULES = {
-    "neighbours": "the level at which nearest neighbours give on matched data what they give here, since they answer to "
-    "mutual information nearly nat for nat",
+    "neighbours": "the level at which nearest neighbours give on matched data what they give here, since they answer "
+    "to mutual information nearly nat for nat",
     "copula": "the Gaussian copula's value, since neither the critics nor the neighbours see more than it",
     "critics": "the larger of the critics' bound with one more doubling's gain and of the neighbours' level, since no "
     "family explains what was seen",

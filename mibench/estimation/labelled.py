@@ -46,7 +46,9 @@ def estimate_label(pair: Pair, *, seed: int, quick: bool, progress: Progress) ->
     progress(0.75, "measuring neighbours")
     near = labels.neighbours(contents, seed=seed, units=units)
     progress(0.85, "permuting pairs")
-    changes = permuted(_pair_scores(bound, contents), np.random.default_rng([seed, 2]), time if units is not None else None)
+    changes = permuted(
+        _pair_scores(bound, contents), np.random.default_rng([seed, 2]), time if units is not None else None
+    )
     gap = max(0.0, own.value - half.value) if half else 0.0
     value = min(max(0.0, own.value + gap), own.ceiling)
     reach = own.value + GROWTH * gap
@@ -168,7 +170,9 @@ def _dense(contents: Contents) -> Contents:
 def _growth(full: Member, half: Member | None, n: int) -> list[Point]:
     found = [(n // 2, half), (n, full)]
     return [
-        Point(rows, one.value, one.value - _Z * one.se, one.value + _Z * one.se) for rows, one in found if one is not None
+        Point(rows, one.value, one.value - _Z * one.se, one.value + _Z * one.se)
+        for rows, one in found
+        if one is not None
     ]
 
 

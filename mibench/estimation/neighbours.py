@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mibench.core.lookup import get_estimator
 from mibench.estimation.matched import Likeness
+from mibench.estimators.nearest_neighbours import KSG
 
 Array = NDArray[np.float64]
 
 K = 3
+
 MOST_MATCHED = 2_000
 """Rows of matched samples, whose distances are computed again and again."""
 
@@ -50,7 +51,7 @@ class Neighbours:
 
 def neighbour_value(u: Array, v: Array) -> float:
     """KSG, variant 1 with three neighbours, of scores (n, d_x) and (n, d_y), nats."""
-    return get_estimator("ksg", k=K).of_arrays(u, v)  # type: ignore[union-attr]
+    return KSG(k=K).of_arrays(u, v)
 
 
 def neighbours(u: Array, v: Array, like: Likeness | None, random: np.random.Generator) -> Neighbours:
@@ -66,7 +67,11 @@ def neighbours(u: Array, v: Array, like: Likeness | None, random: np.random.Gene
     if like is None:
         return Neighbours(value, se, math.inf, 0.0)
     m = min(n, MOST_MATCHED)
-    seen = value if m == n else float(np.mean([neighbour_value(u[k : k + m], v[k : k + m]) for k in range(0, n - m + 1, m)]))
+    seen = (
+        value
+        if m == n
+        else float(np.mean([neighbour_value(u[k : k + m], v[k : k + m]) for k in range(0, n - m + 1, m)]))
+    )
     level, slope = _level(seen, like, m, random)
     return Neighbours(value, se, level, slope)
 

@@ -44,9 +44,12 @@ def permuted(
             matrix = matrix[np.ix_(order, order)]
         at = np.arange(m)
         true = float(np.diagonal(matrix).sum(dtype=np.float64))
-        for p in range(PERMUTATIONS):
-            partner = random.permutation(m) if place is None else (at + random.integers(1, m)) % m
-            total[p] += float(matrix[at, partner].sum(dtype=np.float64)) - true
+        if place is None:
+            sums = [matrix[at, random.permutation(m)].sum(dtype=np.float64) for _ in range(PERMUTATIONS)]
+        else:
+            shifts = [matrix[at, (at + shift) % m].sum(dtype=np.float64) for shift in range(1, m)]
+            sums = [shifts[shift] for shift in random.integers(0, m - 1, PERMUTATIONS)]
+        total += np.array(sums) - true
     return total / n
 
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mibench.core.lookup import get_estimator
 from mibench.estimation.crossfitting import PARTS, Progress, Reading, Rows, Task, cross_fit, cuts_of, hash_of
+from mibench.estimators.canonical_correlation import GaussianCopula
 
 Array = NDArray[np.float64]
 
 OBJECTIVES = ("infonce", "js")
+
 
 @dataclass(frozen=True)
 class Critics:
@@ -72,12 +73,13 @@ def critics_of(
     infonce = cross_fit(tasks, OBJECTIVES[:1], steps=steps, progress=progress)[0]
     js = cross_fit(whole, OBJECTIVES[1:], steps=steps)[0]
     parts = len(PARTS)
-    return [Critics(*infonce[s * parts : (s + 1) * parts], js[s]) for s in range(len(samples))]
+    readings = [infonce[s * parts : (s + 1) * parts] for s in range(len(samples))]
+    return [Critics(full, half, quarter, js[s]) for s, (full, half, quarter) in enumerate(readings)]
 
 
 def copula_value(u: Array, v: Array) -> float:
     """Mutual information of the Gaussian copula, corrected; nan where there are too few rows for the columns."""
-    estimator = get_estimator("gaussian-copula")
-    if len(u) < estimator.smallest_sample(u.shape[1], v.shape[1]):  # type: ignore[union-attr]
+    estimator = GaussianCopula()
+    if len(u) < estimator.smallest_sample(u.shape[1], v.shape[1]):
         return math.nan
-    return float(estimator.of_arrays(u, v))  # type: ignore[union-attr]
+    return estimator.of_arrays(u, v)
