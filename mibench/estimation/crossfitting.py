@@ -39,6 +39,7 @@ PARTS = (1.0, 0.5, 0.25)
 RIDGES = (1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.3)
 _HIDDEN = (2, 64)
 _EMBED = 32
+_FEWEST_COLUMNS = 4
 _LR = 1e-3
 _STOP_SHARE = 0.15
 _MOST_STOPPING = 500  # rows: their scores are looked at again and again
@@ -218,7 +219,8 @@ class _Pack:
         self.runs = runs
         smallest = min(len(run.cut.train) for run in runs)
         self.batch = 128 if smallest >= 1_000 else 64 if smallest >= 64 else 32 if smallest >= 32 else 16
-        dim_x, dim_y = runs[0].task.u.shape[1], runs[0].task.v.shape[1]
+        self.sides = [tuple(_single(_widened(side)) for side in (run.task.u, run.task.v)) for run in runs]
+        dim_x, dim_y = (side.shape[1] for side in self.sides[0])
         shape = Shape(len(runs), self.batch, self.batch, dim_x, dim_y, torch.device("cpu"))
         self.scorer = DotScorer(shape, hidden=_HIDDEN, embed=_EMBED)
         self.generators = [torch.Generator().manual_seed(run.seed) for run in runs]
@@ -230,7 +232,6 @@ class _Pack:
         twice = [estimator for estimator in estimators for _ in range(2)]
         self.objective = Objective(twice, self.batch, all_pairs=True, device=torch.device("cpu"))
         self.optimiser = Adam([Group([self.scorer.parameters], [self.scorer.gradients], _LR, 0.0)])
-        self.sides = [tuple(_single(side) for side in (run.task.u, run.task.v)) for run in runs]
         self.factors = [_factors(run) for run in runs]
         self.orders = [torch.empty(0, dtype=torch.int64)] * len(runs)
         self.best = [-math.inf] * len(runs)
@@ -302,6 +303,11 @@ def _factors(run: _Run) -> tuple[Tensor, Tensor]:
     a, b, f, g = run.base.factors(run.task.u, run.task.v)
     ones = np.ones((len(f), 1))
     return _single(np.hstack((a, f[:, None], ones))), _single(np.hstack((b, ones, g[:, None])))
+
+
+def _widened(columns: Array) -> Array:
+    """Columns of zeros beside a few: products of a stack of very narrow matrices are computed one by one."""
+    return np.hstack((columns, np.zeros((len(columns), max(0, _FEWEST_COLUMNS - columns.shape[1])))))
 
 
 def _single(array: Array) -> Tensor:
