@@ -13,7 +13,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # one a job; read when torch is i
 from benchmarks.estimation.characteristics import as_text, characteristics
 from benchmarks.estimation.records import DataSet
 from benchmarks.estimation.runner import ESTIMATES, load, run
-from benchmarks.estimation.test_bed import SERIES, SIZES, data_sets
+from benchmarks.estimation.test_bed import SERIES, data_sets
 from mibench.core.errors import UsageError
 
 ESTIMATOR = "mibench.estimation.estimate:estimate"
@@ -25,7 +25,7 @@ def chosen(options: argparse.Namespace) -> list[DataSet]:
         data
         for data in data_sets()
         if data.series in options.series
-        and data.n in options.n + [500] * (options.n == list(SIZES))
+        and (options.n is None or data.n in options.n)
         and options.half in ("all", data.half)
         and (options.draws is None or data.number < options.draws)
         and (options.family is None or data.law.family in options.family)
@@ -38,7 +38,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--half", choices=("seen", "unseen", "all"), default="all")
     parser.add_argument("--series", nargs="+", choices=SERIES, default=list(SERIES))
     parser.add_argument("--family", nargs="+", help="families; all unless told")
-    parser.add_argument("--n", nargs="+", type=int, default=list(SIZES), help="rows")
+    parser.add_argument("--n", nargs="+", type=int, help="rows; all sizes unless told")
     parser.add_argument("--draws", type=int, help="draws of a series at most; all unless told")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--quick", action="store_true", help="the estimate's quick way")

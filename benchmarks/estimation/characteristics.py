@@ -81,10 +81,9 @@ def interval(count: int, total: int) -> tuple[float, float]:
 
 
 def characteristics(estimates: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each group and characteristic: ``group``, ``characteristic``, ``count``, ``of``, ``share``,
-    ``low``, ``high``.
+    """Return a row for each group and characteristic: a count, of how many, their share and its interval.
 
-    Groups are each series as a whole, by n, by family and by half.
+    Groups are each series as a whole, by n, by half and by family.
     """
     rows = []
     for group, own in _groups(estimates[~estimates["word"].isin(_WITHOUT)]):
@@ -115,7 +114,7 @@ def as_text(estimates: pd.DataFrame) -> str:
             lines += ["", f"{name}"]
             lines += [
                 f"  {row.group:38}  {row.count:5} of {row.of:5}  {row.share:6.1%}  ({row.low:.1%} to {row.high:.1%})"
-                for row in _records(rows)
+                for row in rows.itertuples(index=False)
             ]
     seconds = estimates.groupby("n")["wall"].quantile([0.5, 0.9]).unstack()
     lines += ["", "seconds, median and 90 %"]
@@ -124,16 +123,5 @@ def as_text(estimates: pd.DataFrame) -> str:
     lines += ["", "verdicts", *(f"  {series:8} {word:14} {count:5}" for (series, word), count in words.items())]
     broken = estimates[estimates["word"].isin(_WITHOUT)]
     if len(broken):
-        lines += ["", "refused or failed", *(f"  {row.name}: {row.error}" for row in _records(broken))]
+        lines += ["", "refused or failed", *(f"  {row.name}: {row.error}" for row in broken.itertuples(index=False))]
     return "\n".join(lines).lstrip()
-
-
-class _Row:
-    """A row whose columns are attributes, also those that a tuple has methods of."""
-
-    def __init__(self, values: dict[str, object]) -> None:
-        self.__dict__.update(values)
-
-
-def _records(table: pd.DataFrame) -> Iterator[_Row]:
-    return (_Row(values) for values in table.to_dict("records"))

@@ -70,7 +70,7 @@ def run_one(data: DataSet, estimator: str, *, quick: bool) -> Rows:
         found = estimate(x, y, seed=data.seed, quick=quick, **data.options)
     except UsageError as error:
         return _nothing(facts, "refused", str(error), began)
-    except Exception as error:  # noqa: BLE001  # one that breaks must not end hours of others
+    except Exception as error:  # one that breaks must not end hours of others
         place = traceback.extract_tb(error.__traceback__)[-1]
         return _nothing(facts, "failed", f"{type(error).__name__}: {error} ({place.name})", began)
     values = {name: getattr(found, name) for name in _VALUES}

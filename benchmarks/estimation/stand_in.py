@@ -1,4 +1,4 @@
-"""A trivial estimate, which tries the runner out: the Gaussian formula of one canonical correlation, always believed."""
+"""A trivial estimate, which tries the runner out: the Gaussian formula of one correlation, always believed."""
 
 from __future__ import annotations
 
