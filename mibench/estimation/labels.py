@@ -28,6 +28,7 @@ from mibench.estimation.canonical import canonical_codes, canonical_order, canon
 from mibench.estimation.contents import Contents
 from mibench.estimation.copies import copy_groups
 from mibench.estimation.members import Member, mean_of, standard_error
+from mibench.estimation.permuted import p_value, units_permuted
 from mibench.estimation.sides import ROWS_PER_LABEL
 from mibench.estimation.stacked import Part, Recipe, Stack, fit
 from mibench.estimators.mixed_neighbours import LabelKSG
@@ -42,6 +43,7 @@ _LARGE = 2000  # rows beyond which two do
 _POOLING = 100  # rounds of the pool's weights
 _PARTITIONS = 4  # of the rows into parts, for an error
 _MOST_PARTS = 5
+_VALUES_PER_LABEL = 2
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,40 @@ def classifier(
     return Classified(member, own, ratios, fold)
 
 
+def independence(
+    found: Classified, contents: Contents, permutations: int, *, seed: int, units: NDArray[np.int64] | None = None
+) -> tuple[NDArray[np.float64], float]:
+    """Test a label and numbers for independence by labels permuted within folds, with the classifiers as they are.
+
+    Parameters
+    ----------
+    permutations
+        How many.
+    seed
+        Of the permutations.
+    units
+        Rows that follow each other and belong together, (n,), whose labels are moved as wholes; None moves those of
+        copies of a row together.
+
+    Returns
+    -------
+    tuple
+        The bound of each permutation, (permutations,), nats; and the p-value, as `mibench.estimation.permuted.p_value`.
+    """
+    order = canonical_order(contents) if units is None else np.arange(len(found.codes))
+    units = copy_groups(contents) if units is None else units
+    generator = np.random.default_rng(seed)
+    ratios, codes = found.log_ratios[order], found.codes[order]
+    folds = [np.flatnonzero(found.fold[order] == at) for at in range(int(found.fold.max()) + 1)]
+    null = np.empty(permutations)
+    for at in range(permutations):
+        moved = np.empty_like(codes)
+        for rows in folds:
+            moved[rows] = codes[rows[units_permuted(units[order[rows]], generator)]]
+        null[at] = mean_of(ratios[np.arange(len(moved)), moved])
+    return null, p_value(found.member.value, null)
+
+
 def neighbours(contents: Contents, *, seed: int, units: NDArray[np.int64] | None = None) -> Member | None:
     """Estimate the mutual information of a label and numbers by nearest neighbours of the same label.
 
@@ -139,8 +175,8 @@ def neighbours(contents: Contents, *, seed: int, units: NDArray[np.int64] | None
     Returns
     -------
     Member or None
-        None where half of the rows are fewer than five for each label, or where the numbers take no more different
-        values than the label.
+        None where parts of the rows would hold fewer than five for each label, and where different numbers are fewer
+        than twice the labels: what repeats so often is a label itself.
 
     Source: Ross (2014) for the estimate; Holmes and Nemenman (2019) for its variance.
     """
@@ -150,17 +186,18 @@ def neighbours(contents: Contents, *, seed: int, units: NDArray[np.int64] | None
     order = order[np.sort(np.unique(copy_groups(contents)[order], return_index=True)[1])]
     codes = canonical_codes(contents.sides[labels], contents.keys[labels])[order]
     scores = canonical_scores(contents.sides[numbers], contents.pairs)[order]
-    parts = min(_MOST_PARTS, len(order) // (ROWS_PER_LABEL * (int(codes.max()) + 1)))
-    if parts < 2 or len(np.unique(contents.keys[numbers])) <= int(codes.max()) + 1:
+    labelled, least = codes[:, None].astype(np.float64), ROWS_PER_LABEL * (int(codes.max()) + 1)
+    parts = min(_MOST_PARTS, len(order) // least)
+    if parts < 2 or len(np.unique(contents.keys[numbers])) <= _VALUES_PER_LABEL * (int(codes.max()) + 1):
         return None
-    estimator, labelled = LabelKSG(), codes[:, None].astype(np.float64)
     own = np.arange(len(order)) if units is None else np.unique(units[order], return_inverse=True)[1]
-    generator = np.random.default_rng(seed)
+    generator, estimator = np.random.default_rng(seed), LabelKSG()
     variances = []
     for _ in range(_PARTITIONS):
-        dealt = np.empty(int(own.max()) + 1, np.int64)
-        dealt[generator.permutation(len(dealt))] = np.arange(len(dealt)) % parts
-        values = [estimator.of_arrays(scores[dealt[own] == at], labelled[dealt[own] == at]) for at in range(parts)]
+        dealt = (generator.permutation(int(own.max()) + 1) % parts)[own]
+        if np.bincount(dealt, minlength=parts).min() < least:
+            return None
+        values = [estimator.of_arrays(scores[dealt == at], labelled[dealt == at]) for at in range(parts)]
         variances.append(np.var(values, ddof=1) / parts)
     return Member(
         name="neighbours",

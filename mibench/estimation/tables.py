@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +23,13 @@ from scipy.stats import random_table
 
 from mibench.estimation.contents import Contents
 from mibench.estimation.members import Member, mean_of, standard_error
+from mibench.estimation.permuted import p_value, units_permuted
 from mibench.estimators.discrete import Discrete
 
 ROWS_PER_CELL = 5
 """Rows for each cell of the table, ``n / (K_x K_y)``, below which the plug-in is not to be believed."""
 
 _SMOOTHING = (0.5, 2.0, 8.0, 32.0, 128.0, 512.0)  # rows that the marginal counts for in a conditional distribution
-_EQUAL = 1e-9  # nats: sums of one table in two orders differ by less
 
 Codes = NDArray[np.int64]
 Terms = NDArray[np.float64]
@@ -117,8 +116,8 @@ def independence(
     Returns
     -------
     tuple
-        The plug-in, without the correction, of each permutation, (permutations,), nats; and the p-value, ``(1 + those
-        that reach the sample's) / (1 + permutations)``.
+        The plug-in, without the correction, of each permutation, (permutations,), nats; and the p-value, as
+        `mibench.estimation.permuted.p_value`.
 
     Source: tables of given margins by Patefield (1981), as in `scipy.stats.random_table`.
     """
@@ -129,13 +128,11 @@ def independence(
         tables = random_table(*margins).rvs(permutations, random_state=generator).reshape(permutations, -1)
         joint = np.array([_weighted_logs(table) for table in tables])
     else:
-        joint = np.array(
-            [_weighted_logs(_cells(x, y[order])[1]) for order in _orders_of_units(units, permutations, generator)]
-        )
+        orders = (units_permuted(units, generator) for _ in range(permutations))
+        joint = np.array([_weighted_logs(_cells(x, y[order])[1]) for order in orders])
     n = len(x)
     null = math.log(n) + (joint - sum(map(_weighted_logs, margins))) / n
-    reached = int(np.count_nonzero(null >= mean_of(_plug_in_terms(x, y)) - _EQUAL))
-    return null, (1 + reached) / (1 + permutations)
+    return null, p_value(mean_of(_plug_in_terms(x, y)), null)
 
 
 def _codes(contents: Contents) -> tuple[Codes, Codes]:
@@ -190,11 +187,3 @@ def _others(codes: Codes, groups: Codes) -> Codes:
     """How many rows of other groups have a row's code, (n,)."""
     own, counts = _cells(codes, groups)
     return np.asarray(np.bincount(codes)[codes] - counts[own])
-
-
-def _orders_of_units(units: Codes, permutations: int, generator: np.random.Generator) -> Sequence[Codes]:
-    """Orders of the rows, (n,) each, in which units change places and keep their rows in order."""
-    places = np.unique(units, return_inverse=True)[1]
-    return [
-        np.argsort(generator.permutation(int(places.max()) + 1)[places], kind="stable") for _ in range(permutations)
-    ]
