@@ -16,7 +16,7 @@ from benchmarks.estimation.runner import ESTIMATES, load, run
 from benchmarks.estimation.test_bed import SERIES, data_sets
 from mibench.core.errors import UsageError
 
-ESTIMATOR = "mibench.estimation.estimate:estimate"
+ESTIMATOR = "mibench.estimation.estimating:estimate"
 
 
 def chosen(options: argparse.Namespace) -> list[DataSet]:

@@ -18,11 +18,11 @@ Pack = tuple[RunSpec, ...]
 
 # What may differ between the runs of a pack: it changes data, weights or the objective, never a shape.
 _FREE = frozenset({"task", "task_params", "schedule", "estimator", "estimator_params", "lr", "weight_decay", "seed"})
-# What a core's caches hold: wide critics are as fast by fours as by more, narrow ones spend their time on calls, which
-# a larger pack shares (docs/measured.md).
+# A core's caches hold what few costly critics compute; cheap ones spend their time on calls, which a larger pack shares
+# (docs/measured.md).
 _CPU_PACK = 4
-_NARROW_CPU_PACK = 16
-_NARROW_STEP = 2**23  # multiplications: a separable 2x128 at N = 64 is below, a 2x256 above
+_LIGHT_CPU_PACK = 16
+_LIGHT_STEP = 2**24  # multiplications, those of a separable 2x256 at N = 64
 _CUDA_PACK = 64
 
 
@@ -82,7 +82,7 @@ def pack_size(spec: RunSpec, device: str) -> int:
     """Return how many runs like this one are best trained together on a device."""
     if device == "cuda":
         return _CUDA_PACK
-    return _NARROW_CPU_PACK if spec.hidden and _cost_of_step(spec) <= _NARROW_STEP else _CPU_PACK
+    return _LIGHT_CPU_PACK if spec.hidden and _cost_of_step(spec) <= _LIGHT_STEP else _CPU_PACK
 
 
 def _beside(spec: RunSpec) -> Hashable:

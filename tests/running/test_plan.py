@@ -83,8 +83,13 @@ def test_packs_partition_the_runs(batches: list[tuple[int, int]], jobs: int, dev
 
 
 def test_packs_are_large_and_even() -> None:
-    sizes = [len(part) for part in pack([spec(seed) for seed in range(9)], jobs=1, device="cpu")]
-    assert sorted(sizes) == [3, 3, 3]
+    def sizes(runs: int, hidden: str) -> list[int]:
+        packs = pack([spec(seed, hidden=hidden) for seed in range(runs)], jobs=1, device="cpu")
+        return sorted(len(part) for part in packs)
+
+    assert sizes(9, hidden="3x1024") == [3, 3, 3]  # costly steps
+    assert sizes(9, hidden="2x64") == [9]
+    assert sizes(34, hidden="2x64") == [11, 11, 12]
     mixed = [spec(seed, estimator=name) for seed in range(2) for name in ("nwj-v1", "infonce-v1")]
     assert [len(part) for part in pack(mixed, jobs=1, device="cpu")] == [4]
     assert [len(part) for part in pack(mixed, jobs=2, device="cpu")] == [2, 2]
