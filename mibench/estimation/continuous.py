@@ -218,22 +218,22 @@ def _checks(
         ),
         below(
             "ceiling", found.value if free else 0.0, min(full.ceiling, math.log(n / K)) - 1,
-            f"At the ceiling: with {n:,} rows no estimator here can tell much above "
+            f"With {n:,} rows no estimator here can tell much above "
             f"{min(full.ceiling, math.log(n / K)):.1f} nats, and the truth may be far above.",
             "More rows; each nat takes 2.7 times as many.",
         ),
         below(
             "rising", gap if free else 0.0, allowed / 2,
-            f"Still rising: twice the training rows gained {gap:.2f} nats, and more rows would gain more.", more,
+            f"Twice the training rows gained {gap:.2f} nats, and more rows would gain more.", more,
         ),
         below(
             "over-fitted", full.train - full.lower if free else 0.0, 1.5 * allowed,
-            f"The critic over-fits: {full.train:.2f} nats on pairs that it was trained on, {full.lower:.2f} on others.",
+            f"Critics give {full.train:.2f} nats on pairs that they were trained on, {full.lower:.2f} on others.",
             f"{more} Or fewer columns.",
         ),
         below(
             "disagreement", apart if free else 0.0, allowed + 2 * seen.se,
-            f"Members disagree: neighbours are as on data of {near.level:.2f} nats, and critics reach "
+            f"Neighbours are as on data of {near.level:.2f} nats, and critics reach "
             f"{min(seen.reach, full.left_out + gap):.2f}.",
             "Another kind of estimator: the dependence is of a kind that the critics do not find in so few rows.",
         ),

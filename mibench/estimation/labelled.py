@@ -196,17 +196,17 @@ def _checks_of_label(
         _series(pair),
         below(
             "rising", gap, allowed / 2,
-            f"Still rising: twice the rows gained {gap:.2f} nats, and more rows would gain more.", more,
+            f"Twice the rows gained {gap:.2f} nats, and more rows would gain more.", more,
         ),
         below(
             "over-fitted", over, 1.5 * allowed,
-            f"The classifier over-fits: {own.value + over:.2f} nats on rows that it was fitted on, {own.value:.2f} on "
+            f"Classifiers give {own.value + over:.2f} nats on rows that they were fitted on, {own.value:.2f} on "
             "others.",
             f"{more} Or fewer columns.",
         ),
         below(
             "disagreement", apart, allowed,
-            f"Members disagree: neighbours give {near.value if near else math.nan:.2f} nats, and classifiers reach "
+            f"Neighbours give {near.value if near else math.nan:.2f} nats, and classifiers reach "
             f"{own.value + GROWTH * gap:.2f}.",
             "Another kind of estimator, or more rows.",
         ),
@@ -226,11 +226,11 @@ def _checks_of_labels(
         _series(pair),
         below(
             "rising", gap, allowed / 2,
-            f"Still rising: twice the rows gained {gap:.2f} nats, and more rows would gain more.", more,
+            f"Twice the rows gained {gap:.2f} nats, and more rows would gain more.", more,
         ),
         below(
             "disagreement", apart, allowed + 2 * bound.se,
-            f"Members disagree: the plug-in gives {plug_in.value:.2f} nats, tables that leave a row out "
+            f"The plug-in gives {plug_in.value:.2f} nats, tables that leave a row out "
             f"{bound.value:.2f}.",
             "More rows, or coarser labels.",
         ),
