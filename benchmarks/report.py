@@ -18,7 +18,7 @@ import pandas as pd
 
 from mibench.core.registry import ESTIMATORS
 from mibench.experiments.grid import at_budget, load_grid, resolve, shipped_grids
-from mibench.experiments.specs import RunSpec
+from mibench.experiments.specs import EXACT_CRITIC, RunSpec
 from mibench.report.reports import draw_reports
 from mibench.store.columns import empty_row
 from mibench.store.parquet import write_pack
@@ -38,7 +38,7 @@ STAIRCASE = {
 def rows_of(spec: RunSpec, generator: np.random.Generator) -> tuple[list[dict[str, Any]], pd.DataFrame]:
     """A run's rows and its curve, which rises to the truth or to log N and now and then runs away."""
     estimator = ESTIMATORS.create(spec.estimator, dict(spec.estimator_params))
-    own_critic = estimator.own_critic is not None and not spec.critic.startswith("oracle")
+    own_critic = estimator.own_critic is not None and spec.critic != EXACT_CRITIC
     away = generator.random() < 0.03
     runs, curves = [], []
     stairs = max(len(spec.schedule), 1)

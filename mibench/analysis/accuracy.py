@@ -16,6 +16,7 @@ import pandas as pd
 from mibench.analysis.comparisons import difference, interval
 from mibench.analysis.metrics import FINAL, finished, numbers
 from mibench.core.intervals import wilson_interval
+from mibench.experiments.specs import EXACT
 
 FRESH_BATCHES = 32
 """Fresh batches of the training size that a run is evaluated on, parameters fixed, at the end of a stair."""
@@ -60,7 +61,7 @@ def split_by_exact_critic(runs: pd.DataFrame, by: Sequence[str], critic: str, va
         interval), `total` = their sum (Student's), each with `_low` and `_high`; `oracle_runs`, and the counts of
         the trained runs `n_runs`, `n_nonfinite`, `n_diverged`.
     """
-    exact = runs["critic"] == "oracle"
+    exact = runs["critic"] == EXACT
     oracles = {key: finished(cell) for key, cell in runs[exact].groupby(list(by), dropna=False)}
     rows = []
     for key, cell in runs[~exact].groupby([*by, critic], dropna=False, sort=True):

@@ -253,8 +253,9 @@ class _Columns:
     def _component(self, option: str, name: ComponentName) -> np.ndarray:
         runs = self.runs
         entry = REGISTRIES[option].entry(name.name)
-        versioned = name.name == entry.id
-        same = np.asarray((runs[option] == entry.name) & (~versioned | (runs[f"{option}_version"] == entry.version)))
+        same = np.asarray(runs[option] == entry.name)
+        if name.name == entry.id:  # a name without a version is that of all
+            same = same & np.asarray(runs[f"{option}_version"] == entry.version)
         wanted = {**{k: str(v) for k, v in written_defaults(entry).items() if k != "mi"}, **dict(name.params)}
         fits = self._of_params(option, lambda values: all(_equal(values.get(k), v) for k, v in wanted.items()), bool)
         own = runs[f"own_{option}"] == 1 if f"own_{option}" in runs else False

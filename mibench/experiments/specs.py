@@ -28,8 +28,11 @@ PROTOCOL = 1
 PARTS = 5
 """A fixed sample is split by fifths: three are trained on, one chooses when to stop, one gives the value."""
 
-EXACT_CRITIC = "oracle-v1"
-"""The critic that is the task's log density ratio."""
+EXACT = "oracle"
+"""The critic that is the task's log density ratio, as rows name it."""
+
+EXACT_CRITIC = f"{EXACT}-v1"
+"""The same with the version that runs are made with."""
 
 _LATER: Mapping[str, Any] = {"samples": None, "patience": None, "optimiser": "adam"}
 """Fields that came after the first ids, with what all runs had before: left out of the JSON there, so that those ids

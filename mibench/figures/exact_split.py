@@ -15,6 +15,7 @@ from mibench.analysis.accuracy import split_by_exact_critic
 from mibench.analysis.labels import caption, listing, plural, sampler_order, with_labels
 from mibench.analysis.metrics import FINAL, final_estimates, finished, numbers, with_truth
 from mibench.core.errors import UsageError
+from mibench.experiments.specs import EXACT
 from mibench.figures import style
 from mibench.figures.guests import guests_sentence, place_guests
 from mibench.figures.panels import constant_runs, estimator_colours, first_panels
@@ -112,10 +113,10 @@ def with_trained_critics(rows: pd.DataFrame) -> pd.DataFrame:
 
     The exact critic has no layers and no learning rate; its label is ``oracle``.
     """
-    exact = rows["critic"] == "oracle"
+    exact = rows["critic"] == EXACT
     trained = with_labels(rows[~exact].drop(columns="setup"), ignore=("task_label", "critic_label", "samples"))
     names = trained["critic_label"] + trained["setup"].map(lambda text: f", {text}" if text else "")
-    return rows.assign(trained=names.reindex(rows.index).fillna("oracle").astype(object))
+    return rows.assign(trained=names.reindex(rows.index).fillna(EXACT).astype(object))
 
 
 def _limits(parts: pd.DataFrame) -> tuple[float, float]:
@@ -234,7 +235,7 @@ def _outside(parts: pd.DataFrame) -> tuple[int, int]:
 def _caption(runs: pd.DataFrame, used: pd.DataFrame, parts: pd.DataFrame, note: str) -> str:
     """Text of the runs drawn; of ``used``, which holds copies of some, every run counts once."""
     once = used.drop_duplicates("run_id")
-    exact, trained = once[once["critic"] == "oracle"], once[once["critic"] != "oracle"]
+    exact, trained = once[once["critic"] == EXACT], once[once["critic"] != EXACT]
     diverged, exact_diverged = (int((some["status"] == "diverged").sum()) for some in (trained, exact))
     unread = int((~np.isfinite(numbers(finished(trained), "final"))).sum())
     unread += len(exact) - int(np.isfinite(numbers(finished(exact), "final")).sum())

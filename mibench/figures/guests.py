@@ -9,6 +9,7 @@ from __future__ import annotations
 import pandas as pd
 
 from mibench.analysis.labels import listing, with_labels
+from mibench.experiments.specs import EXACT
 
 _TASK = "task_label"  # the task without its level of MI
 _BROUGHT = {
@@ -73,7 +74,7 @@ def _placed(rows: pd.DataFrame, hosts: pd.DataFrame) -> pd.DataFrame:
         taken |= {*_LENGTHS}
     taken |= {name for name in _COMPARED if pd.isna(first[name])}
     if own_critic:
-        hosts = hosts[hosts["critic"] != "oracle"]
+        hosts = hosts[hosts["critic"] != EXACT]
     for name in _COMPARED:
         if name not in taken:
             hosts = hosts[hosts[name].eq(first[name]).fillna(False)]

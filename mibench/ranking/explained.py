@@ -33,14 +33,12 @@ import pandas as pd
 
 from mibench.analysis.metrics import Floats
 from mibench.experiments.options import PRODUCT_PRECISIONS
+from mibench.experiments.specs import EXACT
 from mibench.ranking.columns import TUNED
 from mibench.ranking.matrix import WITHOUT_CRITIC
 from mibench.ranking.measures import SPREADS, VALUES, Measures, ran_away
 from mibench.ranking.statistics import Bools, Ints, by_unit, equal_mean, finite_mean
 from mibench.store.columns import RESULT_STATUSES
-
-EXACT = "oracle"
-"""The critic whose rows explain others."""
 
 NEAR = 0.05
 """Normalised error up to which a cell, or a method, counts as at the truth."""

@@ -11,13 +11,12 @@ Notable:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from mibench.analysis.cells import rows_of_suite
 from mibench.analysis.labels import listing, plural, versioned
 from mibench.core.errors import UsageError
 from mibench.core.plugins import refresh_plugins
@@ -26,7 +25,7 @@ from mibench.experiments.specs import PROTOCOL, RunSpec, params_json
 from mibench.experiments.suite import Suite, get_suite
 from mibench.ranking.boards import Board, Options, Ranking, rank_methods
 from mibench.ranking.columns import REFERENCE
-from mibench.ranking.rows import PUBLISHED, PUBLISHED_SUITE, as_ranked
+from mibench.ranking.rows import PUBLISHED, PUBLISHED_SUITE, as_ranked, rows_to_rank
 from mibench.running.runner import execute, rows_of
 from mibench.store.columns import FAILURE_STATUSES
 from mibench.store.folders import load_runs
@@ -82,7 +81,7 @@ class Comparison:
     ranking
         All boards of the joined rows.
     runs
-        The joined rows.
+        The joined rows as boards take them; see `mibench.ranking.rows.as_ranked`.
     failed
         Runs of the newcomer that crashed or ran out of time.
     """
@@ -138,13 +137,17 @@ def compare(
     check_results(results)
     refresh_plugins()
     among = existing_results(PUBLISHED if published is None else published)
+    if plugin is None and estimator is None:
+        raise UsageError("nothing to compare; give a plug-in's file, or an estimator with --estimator")
+    wanted = get_suite(suite)
+    reference = wanted.specs({"estimator": REFERENCE})
+    others = _published_rows(among, wanted, reference)
     if plugin is not None:
         _check(plugin)
-    wanted = get_suite(suite)
-    name = _only_estimator(plugin) if estimator is None else estimator
-    specs = wanted.specs({"estimator": name})
-    others = _published_rows(among, wanted, specs)
-    reference = [spec for spec in wanted.specs({"estimator": REFERENCE}) if spec.seed == specs[0].seed]
+        estimator = _only_estimator(plugin) if estimator is None else estimator
+    specs = wanted.specs({"estimator": estimator})
+    _refuse_known(others, specs[0])
+    reference = [spec for spec in reference if spec.seed == specs[0].seed]
     execute(
         list({spec.run_id: spec for spec in (*specs, *reference)}.values()),  # the newcomer may be the reference
         results=results,
@@ -157,8 +160,8 @@ def compare(
     )
     mine = rows_of(specs, results)
     seeds = sorted({spec.seed for spec in specs})
-    joined = pd.concat([others, mine.assign(session_id="newcomer")], ignore_index=True)
-    ranking = rank_methods(as_ranked(joined, wanted), Options(seeds=seeds, reference=REFERENCE))
+    joined = as_ranked(pd.concat([others, mine.assign(session_id="newcomer")], ignore_index=True), wanted)
+    ranking = rank_methods(joined, Options(seeds=seeds, reference=REFERENCE))
     label = _label(ranking, specs[0])
     ranking = _with_cost(ranking, label, _costs(mine, rows_of(reference, results), specs[0], wanted))
     standings = tuple(_standing(board, label, ranking.cells) for board in ranking.boards if label in board.wins.index)
@@ -178,9 +181,7 @@ def _check(plugin: str | Path) -> None:
         raise UsageError(f"'{plugin}' fails {plural(len(failed), 'check')} ({first}); see 'mibench check {plugin}'")
 
 
-def _only_estimator(plugin: str | Path | None) -> str:
-    if plugin is None:
-        raise UsageError("nothing to compare; give a plug-in's file, or an estimator with --estimator")
+def _only_estimator(plugin: str | Path) -> str:
     origin = Path(plugin).resolve()
     entries = [e for e in ESTIMATORS.entries(all_versions=True) if origin in (Path(e.origin), *Path(e.origin).parents)]
     newest = {entry.name: entry.id for entry in entries}  # of the file's own: another may have registered a newer one
@@ -191,32 +192,41 @@ def _only_estimator(plugin: str | Path | None) -> str:
 
 
 def _published_rows(folder: Path, suite: Suite, specs: Sequence[RunSpec]) -> pd.DataFrame:
-    """Return the rows of the suite that a newcomer is put beside."""
+    """Return the rows of the suite that a newcomer is put beside; `specs` are the suite's of any estimator."""
     rows = load_runs(folder)
-    _refuse_other_versions(rows, suite, specs)
-    found = rows_of_suite(rows, suite.grid).runs
+    found = rows_to_rank(suite, rows, folder).runs
+    _refuse_other_protocols(found)
+    _refuse_other_versions(rows, suite, {spec.task for spec in specs} - set(versioned(found, "task")))
     if found.empty:
-        raise UsageError(f"'{folder}' holds no rows of suite '{suite.name}' to compare with")
-    if _is_method(found, specs[0]).any():
         raise UsageError(
-            f"estimator '{_name(specs[0])}' is on the board already, with these parameters; see 'mibench leaderboard'"
+            f"'{folder}' holds no rows of suite '{suite.name}' to compare with; name a folder that does by --published"
         )
     return found
 
 
-def _refuse_other_versions(rows: pd.DataFrame, suite: Suite, specs: Sequence[RunSpec]) -> None:
-    protocols = sorted(set(rows["protocol"].dropna().astype(int)) - {PROTOCOL})
+def _refuse_known(found: pd.DataFrame, spec: RunSpec) -> None:
+    if _is_method(found, spec).any():
+        raise UsageError(
+            f"estimator '{_name(spec)}' is on the board already, with these parameters; see 'mibench leaderboard'"
+        )
+
+
+def _refuse_other_protocols(found: pd.DataFrame) -> None:
+    protocols = sorted(set(found["protocol"].dropna().astype(int)) - {PROTOCOL})
     if protocols:
         raise UsageError(
             f"the published rows were trained by protocol {listing(map(str, protocols))}, and this version of mibench "
             f"trains by protocol {PROTOCOL}; compare with rows of one protocol"
         )
-    wanted = {spec.task for spec in specs}
-    names = {task.rpartition("-v")[0] for task in wanted}
-    others = sorted(set(versioned(rows[rows["task"].isin(names)], "task")) - wanted)
+
+
+def _refuse_other_versions(rows: pd.DataFrame, suite: Suite, lacking: Collection[str]) -> None:
+    """Say of tasks of a suite that have no rows where they have some in another version."""
+    names = {task.rpartition("-v")[0] for task in lacking}
+    others = sorted(set(versioned(rows[rows["task"].isin(names)], "task")) - set(lacking))
     if others:
         raise UsageError(
-            f"the published rows are of {listing(others)}, and suite '{suite.id}' runs {listing(sorted(wanted))}; "
+            f"the published rows are of {listing(others)}, and suite '{suite.id}' runs {listing(sorted(lacking))}; "
             "compare with rows of the same versions"
         )
 

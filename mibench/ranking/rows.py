@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from mibench.analysis.cells import rows_of_suite
+from mibench.analysis.cells import GridRows, rows_of_suite
 from mibench.analysis.labels import versioned
 from mibench.core.errors import UsageError
 from mibench.core.parameters import split_name
+from mibench.experiments.specs import EXACT
 from mibench.experiments.suite import Suite, get_suite
-from mibench.ranking.explained import EXACT
 from mibench.ranking.matrix import WITHOUT_CRITIC
 from mibench.ranking.tuning import choose_settings
 from mibench.store.columns import RANKED
@@ -97,26 +97,42 @@ def rows_of(suite: str, runs: pd.DataFrame, folder: Path) -> RankingRows:
         For an unknown suite, and where there are none of its rows.
     """
     wanted = get_suite(suite)
-    found = rows_of_suite(runs, wanted.grid)
+    found = rows_to_rank(wanted, runs, folder)
     if found.runs.empty:
         raise UsageError(f"'{folder}' holds no rows of suite '{suite}'; make some with 'mibench run --suite {suite}'")
     exact = runs[(runs["critic"] == EXACT) & ~runs["run_id"].isin(found.runs["run_id"])]
-    own = found.runs
-    if folder.resolve() == PUBLISHED.resolve():  # it holds several suites, which have runs in common
-        own = _of_estimators(own, wanted)
-    ranked = as_ranked(own, wanted)
+    ranked = as_ranked(found.runs, wanted)
     if wanted.beside:
         other = get_suite(wanted.beside)
-        beside = rows_of_suite(runs, other.grid).runs
-        if (beside["critic"] != WITHOUT_CRITIC).any():  # estimators of whole samples stand on both suites
+        beside = rows_to_rank(other, runs, folder).runs
+        if len(beside):
             both = pd.concat([ranked, as_ranked(beside, other), exact], ignore_index=True)
             return RankingRows(both, None, found.note())  # the two may have other seeds
     return RankingRows(pd.concat([ranked, exact]), wanted.options.seeds, found.note())
 
 
-def _of_estimators(runs: pd.DataFrame, suite: Suite) -> pd.DataFrame:
-    """Keep the estimators that a suite names."""
-    return runs[versioned(runs, "estimator").isin([split_name(text)[0] for text in suite.estimators])]
+def rows_to_rank(suite: Suite, runs: pd.DataFrame, folder: Path) -> GridRows:
+    """Find the rows of a suite that its boards are made of; none where the folder lacks it.
+
+    Suites have runs in common. Of the published folder, which holds several, the estimators that the suite lists are
+    taken alone: others have a few of its runs, by which they would be named on its boards. And where settings are
+    chosen, rows of estimators that are not trained are another suite's as well: by themselves they are none of it.
+
+    Parameters
+    ----------
+    suite
+        The suite.
+    runs
+        Rows of the runs table.
+    folder
+        Where they are from.
+    """
+    if suite.estimators and folder.resolve() == PUBLISHED.resolve():
+        runs = runs[versioned(runs, "estimator").isin([split_name(text)[0] for text in suite.estimators])]
+    found = rows_of_suite(runs, suite.grid)
+    if suite.tuned and not (found.runs["critic"] != WITHOUT_CRITIC).any():
+        return rows_of_suite(runs.iloc[:0], suite.grid)
+    return found
 
 
 def as_ranked(runs: pd.DataFrame, suite: Suite) -> pd.DataFrame:

@@ -73,19 +73,25 @@ def test_the_command_prints_tables_and_nothing_else(capfd: pytest.CaptureFixture
     out, err = capfd.readouterr()
     assert not err
     text = re.sub(r"^%.*\n", "", out, flags=re.MULTILINE).strip()
-    assert text.startswith(r"\begin{table}")
-    assert text.endswith(r"\end{table}")
+    assert text.startswith(r"\begin{table*}")
+    assert text.endswith(r"\end{table*}")
     assert main(["leaderboard", "--markdown", "--track", "upper"]) == 0
     assert capfd.readouterr().out.startswith("**Upper bounds")
 
 
-def test_latex_takes_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("columns", ["onecolumn", "twocolumn"])
+def test_latex_takes_it_and_it_fits_the_page(columns: str, tmp_path: Path) -> None:
     if not (program := shutil.which("pdflatex")):
         pytest.skip("pdflatex is not installed")
-    tables = latex_tables(ranking(), newcomer=SPECIAL, notes=["50 % of\nit"])
-    document = [r"\documentclass{article}\usepackage{booktabs}\begin{document}", tables, r"\end{document}"]
+    found = ranking(**{"smile:" + "tau=5," * 20: 0.2})
+    tables = latex_tables(found, boards=found.boards * 60, newcomer=SPECIAL, notes=["50 % of\nit"])
+    packages = re.findall(r"^% (\\usepackage\S+) ", tables, re.MULTILINE)
+    head = rf"\documentclass[{columns}]{{article}}"
+    document = [head, *packages, r"\begin{document}", tables, r"\end{document}"]
     (tmp_path / "paper.tex").write_text("\n".join(document), encoding="utf-8")
     command = [program, "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout
+    assert "Float too large" not in done.stdout
     assert (tmp_path / "paper.pdf").exists()

@@ -24,10 +24,8 @@ from mibench.experiments.suite import read_suite
 from mibench.ranking.boards import Options, rank_methods
 from mibench.ranking.columns import COLUMNS
 from mibench.ranking.rows import PUBLISHED
-from mibench.store.columns import empty_row
-from mibench.store.parquet import write_pack
-from mibench.training.rows import spec_columns
 from tests.support.boards import rows, run
+from tests.support.suite_rows import rows_of_specs, store_rows
 
 NAN = math.nan
 MOVED = ["rank", "best_rank", "worst_rank", "group", "win_rate", "log_rank"]
@@ -561,24 +559,15 @@ class TestSuites:
         return folder / "small.toml"
 
     def of(self, grid: Mapping[str, Any], **changes: Any) -> pd.DataFrame:
-        own = {"own_critic": 0, "own_negatives": 0, "kind": "lower", "status": "ok", "session_id": "s"}
-        made = [
-            empty_row(
-                "runs",
-                **spec_columns(spec),
-                **own,
-                stair=0,
-                mi_true=dict(spec.task_params).get("mi", 2.0),
-                estimate_train_median=1.0 + 0.1 * spec.seed,
-            )
-            for spec in resolve(override(grid, changes))
-        ]
-        return pd.DataFrame(made)
+        return rows_of_specs(resolve(override(grid, changes)))
 
     def test_rows_of_a_suite_are_found_and_others_are_not(self, suite: Path) -> None:
         grid = read_suite(suite).grid
         own = self.of(grid)
         others = [self.of(grid, **change) for change in ({"seeds": 4}, {"window": 20}, {"batch": 128}, {"lr": 1e-3})]
+        others += [
+            own.assign(run_id="n" + own["run_id"].str[1:], **{f"{what}_version": 2}) for what in ("task", "critic")
+        ]
         found = rows_of_suite(pd.concat([*others, own], ignore_index=True), grid)
         assert set(found.runs["run_id"]) == set(own["run_id"])
         assert (found.expected, found.found, found.note()) == (6, 6, "")
@@ -602,14 +591,10 @@ class TestSuites:
         assert found.found == 3
         assert "derangement" in found.note()
 
-    def store(self, runs: pd.DataFrame, folder: Path) -> None:
-        runs = runs.assign(finished_at=pd.Timestamp("2026-01-01", tz="UTC"))
-        write_pack(folder, "pack", runs.astype(object).where(runs.notna(), None).to_dict("records"), [])
-
     def test_the_command_ranks_a_suite(self, suite: Path, capfd: pytest.CaptureFixture[str]) -> None:
         grid = read_suite(suite).grid
         runs = pd.concat([self.of(grid), self.of(grid, batch=128), self.of(grid, estimator="js")], ignore_index=True)
-        self.store(runs, Path("results"))
+        store_rows(runs, Path("results"))
         assert main(["leaderboard", "--results", "results", "--suite", "small", "--wins"]) == 0
         out = capfd.readouterr().out
         for part in (
@@ -637,7 +622,7 @@ class TestSuites:
     def test_a_folder_without_rows_of_the_suite_says_how_to_make_some(
         self, suite: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        self.store(self.of(read_suite(suite).grid, batch=128), Path("results"))
+        store_rows(self.of(read_suite(suite).grid, batch=128), Path("results"))
         assert main(["leaderboard", "--results", "results", "--suite", "small"]) == 2
         assert "holds no rows of suite 'small'; make some with 'mibench run --suite small'" in capfd.readouterr().err
 

@@ -289,16 +289,3 @@ def test_a_separable_critic_learns_the_symbols(estimator: str) -> None:
     (row,) = train_pack([spec])[0].rows
     assert row["status"] == "ok"
     assert row["estimate_fresh_large"] == pytest.approx(math.log(4), abs=0.05)
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, and this machine has none")
-@pytest.mark.parametrize("name", ["symbols", "finite:table=0.1_0.2_0.05/0_0.3_0.35"])
-def test_pairs_are_drawn_and_scored_on_a_gpu(name: str) -> None:
-    task = get_task(name)
-    x, y = task.sample(DRAWS, torch.Generator("cuda").manual_seed(0))
-    ratio = task.log_ratio(x, y)
-    assert x.is_cuda
-    assert y.is_cuda
-    assert ratio.is_cuda
-    assert abs(float(ratio.mean()) - task.mi) <= 4 * float(ratio.std()) / math.sqrt(DRAWS) + 1e-12

@@ -23,22 +23,13 @@ from mibench.tasks.label_normal import LabelNormal
 from mibench.tasks.waves import MixtureWaves
 from mibench.testing import check_task
 from mibench.training.loop import train_pack
+from tests.support.task_names import MIXTURES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 DRAWS = 10**5
 Array = NDArray[np.float64]
 Density = Callable[[Array], Array]
-
-FAMILIES = [
-    "mixture-cross:mi=0", "mixture-cross:mi=0.01", "mixture-cross:mi=15.3", "mixture-cross:mi=30,dim=20",
-    "mixture-inliers:mi=0", "mixture-inliers:mi=0.1,share=0.02", "mixture-inliers:mi=7.3",
-    "mixture-inliers:mi=10,dim=3,share=0.9",
-    "mixture-waves:mi=0", "mixture-waves:mi=0.001", "mixture-waves:mi=1.3862", "mixture-waves:mi=6,dim=10,heights=2",
-    "mixture-waves:mi=2.5,heights=16,periods=1",
-    "label-normal:mi=0", "label-normal:mi=2.302", "label-normal:mi=0.3,k=2,dim=1,label=y",
-    "label-normal:k=64,mi=4,dim=50",
-]  # fmt: skip
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -130,7 +121,7 @@ def test_the_ratio_is_that_of_the_densities(name: str) -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", MIXTURES)
 def test_the_mean_log_ratio_of_pairs_is_the_truth(name: str) -> None:
     task = get_task(name)
     ratio = task.log_ratio(*task.sample(DRAWS, generator()))
@@ -307,16 +298,3 @@ def test_bad_parameters_are_refused_in_one_sentence(name: str, params: dict[str,
         get_task(name, **params)
     assert part in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, and this machine has none")
-@pytest.mark.parametrize("name", [*FAMILIES, "gamma-exponential", "symmetric-channel", "independent"])
-def test_pairs_are_drawn_and_scored_on_a_gpu(name: str) -> None:
-    task = get_task(name)
-    x, y = task.sample(DRAWS, torch.Generator("cuda").manual_seed(0))
-    ratio = task.log_ratio(x, y)
-    assert x.is_cuda
-    assert y.is_cuda
-    assert ratio.is_cuda
-    assert abs(float(ratio.mean()) - task.mi) <= 4 * float(ratio.std()) / math.sqrt(DRAWS) + 1e-9

@@ -46,8 +46,19 @@ _LATEX = {
     "²": r"\textsuperscript{2}",
     "\N{MINUS SIGN}": "$-$",
 }
-_NARROW = "\\centering\n\\scriptsize\n\\setlength{\\tabcolsep}{2.5pt}"
-"""So that ten columns fit the text of a page."""
+_LAYOUT = "\\centering\n\\scriptsize\n\\setlength{\\tabcolsep}{2.5pt}\n\\setlength{\\belowcaptionskip}{4pt}"
+"""So that ten columns fit the text of a page where names are short, and the caption does not touch the rule below."""
+
+_FITTED = ("\\resizebox{\\ifdim\\width>\\textwidth\\textwidth\\else\\width\\fi}{!}{%\n", "}")
+"""Around a table, which is made smaller where it is wider than the text of a page yet, and left alone elsewhere."""
+
+_PREAMBLE = (
+    r"\usepackage{booktabs,graphicx} goes into the preamble. Tables are as wide as the page: in a paper of two columns "
+    "they stand at the top of both."
+)
+
+_WAITING = 24
+"""Tables after which those that wait for a place are put on pages: LaTeX gives up where fifty and more wait."""
 
 _SIGNED = re.compile(r"([+-])(?=\d)")
 _POWER = re.compile(r"([+-]?[\d.]+)e([+-])0*(\d+)")
@@ -77,7 +88,9 @@ def latex_tables(
     """
     chosen = _chosen(ranking, boards)
     tables = [_latex_table(board, newcomer) for board in chosen]
-    said = [r"\usepackage{booktabs} goes into the preamble.", *filter(None, (*notes, *_notes(ranking)))]
+    for place in reversed(range(_WAITING, len(tables), _WAITING)):
+        tables.insert(place, r"\clearpage")
+    said = [_PREAMBLE, *filter(None, (*notes, *_notes(ranking)))]
     comments = [f"% {' '.join(sentence.split())}" for sentence in said]
     return "\n\n".join(["\n".join(comments), *tables])
 
@@ -106,8 +119,8 @@ def markdown_tables(
 
 
 def latex_text(text: str) -> str:
-    """Write text as LaTeX prints it: its special signs escaped, quotes that open as such."""
-    escaped = "".join(_LATEX.get(sign, sign) for sign in text)
+    """Write text as LaTeX prints it: its special signs escaped, a minus between words, quotes that open as such."""
+    escaped = "".join(_LATEX.get(sign, sign) for sign in text).replace(" - ", " $-$ ")
     return re.sub(r"(?<![\w}])'(?=\w)", "`", escaped)
 
 
@@ -166,7 +179,9 @@ def _latex_table(board: Board, newcomer: str) -> str:
         caption=latex_text(caption),
         label=f"tab:mibench-{board.track}{part}",
     )
-    return written.rstrip().replace(r"\centering", _NARROW, 1)
+    tabular = written[written.index(r"\begin{tabular}") : written.index(r"\end{table}")].rstrip()
+    fitted = written.replace(tabular, tabular.join(_FITTED)).replace("{table}", "{table*}")
+    return fitted.rstrip().replace(r"\centering", _LAYOUT, 1)
 
 
 def _in_bold(row: pd.Series) -> list[str]:
