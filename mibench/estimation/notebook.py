@@ -6,7 +6,9 @@ from collections.abc import Collection, Iterable, Sequence
 from html import escape
 
 
-def html_block(lines: Iterable[str], columns: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[str]) -> str:
+def html_block(
+    lines: Iterable[str], columns: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[str]
+) -> str:
     """Write lines, the first of them bold, and a table below.
 
     Parameters

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MEMBER_COLUMNS = ("member", "kind", "value", "95 % interval", "ceiling", "used for", "seconds", "protocol")
-CHECK_COLUMNS = ("check", "result", "measured", "threshold", "finding")
+CHECK_COLUMNS = ("check", "result", "finding", "measured", "threshold")
 NUMBERS = ("value", "95 % interval", "ceiling", "seconds", "measured", "threshold")
 """Columns of either table that are aligned to the right."""
 
@@ -69,9 +69,9 @@ def check_rows(checks: pd.DataFrame) -> list[tuple[str, ...]]:
         (
             str(row["check"]),
             "passed" if row["passed"] else "failed",
+            str(row["sentence"]),
             number(row["measured"]),
             number(row["threshold"]),
-            str(row["sentence"]),
         )
         for row in checks.to_dict("records")
     ]

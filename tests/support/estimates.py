@@ -33,11 +33,17 @@ _CHECKS = (
 def make_estimate(**changes: Any) -> Estimate:
     """An estimate of 5,000 pairs that still rises with n, with every part; `changes` replace fields."""
     draws = np.random.default_rng(0)
-    members = pd.DataFrame(_MEMBERS, columns=["member", "kind", "value", "se", "ceiling", "protocol", "seconds", "part"])
+    members = pd.DataFrame(
+        _MEMBERS, columns=["member", "kind", "value", "se", "ceiling", "protocol", "seconds", "part"]
+    )
     members["low"], members["high"] = members["value"] - 1.96 * members["se"], members["value"] + 1.96 * members["se"]
     growth = pd.DataFrame({"rows": [625, 1250, 2500, 5000], "value": [0.61, 0.82, 0.98, 1.226]})
     calibration = pd.DataFrame(
-        [(f, t, t - gap * t, t - gap * t < 1.9) for f, gap in (("normal", 0.02), ("student-t", 0.1)) for t in (0, 1, 2)],
+        [
+            (f, t, t - gap * t, t - gap * t < 1.9)
+            for f, gap in (("normal", 0.02), ("student-t", 0.1))
+            for t in (0, 1, 2)
+        ],
         columns=["family", "truth", "value", "covered"],
     )
     for table, half in ((growth, 0.1), (calibration, 0.12)):

@@ -16,6 +16,8 @@ from mibench.figures.registry import Drawing
 _COLOURS = ("#D55E00", "#009E73", "#A24BB5", "#8A8A1F", "#444444", "#882255")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 
+_TITLE = "The panel on data of known mutual information"
+
 _WHAT = (
     "The same panel on made-up data of as many pairs and columns, whose mutual information is known: estimates with "
     "95 % intervals against the truth, one line a family. On the dashed diagonal the panel is right. Hollow: the "
@@ -24,7 +26,7 @@ _WHAT = (
 )
 
 
-@register_picture("estimate-calibration", place=30)
+@register_picture("estimate-calibration", title=_TITLE, place=30)
 def draw_calibration(estimate: Estimate) -> Drawing:
     """Draw estimates against truths.
 
@@ -47,10 +49,13 @@ def draw_calibration(estimate: Estimate) -> Drawing:
             1,
             1,
             panel=(5.4, 3.2),
-            title="The panel on data of known mutual information",
+            title=_TITLE,
             caption=_WHAT,
             legend={
-                **{name: style.handle(look["color"], marker=look["marker"], markersize=5) for name, look in looks.items()},
+                **{
+                    name: style.handle(look["color"], marker=look["marker"], markersize=5)
+                    for name, look in looks.items()
+                },
                 "truth": style.handle(style.INK, style.DASHED, 1.2),
                 **band_legend(),
             },

@@ -7,18 +7,20 @@ import numpy as np
 from mibench.core.errors import UsageError
 from mibench.estimation.result import Estimate
 from mibench.figures import style
-from mibench.figures.estimates.band import COLOUR, band_legend, bar_look, draw_band, ends
+from mibench.figures.estimates.band import band_legend, bar_look, draw_band, ends
 from mibench.figures.estimates.registry import register_picture
 from mibench.figures.registry import Drawing
 
+_TITLE = "The value by the number of pairs"
+
 _WHAT = (
     "The value on random parts of the sample, with 95 % intervals, against the number of pairs in them. Where it still "
-    "grows at the right, more pairs would make the number larger; where it levels off, they would hardly. Line and band: "
-    "the number and its interval."
+    "grows at the right, more pairs would make the number larger; where it levels off, they would hardly. Line and "
+    "band: the number and its interval."
 )
 
 
-@register_picture("estimate-growth", place=20)
+@register_picture("estimate-growth", title=_TITLE, place=20)
 def draw_growth(estimate: Estimate) -> Drawing:
     """Draw values over sizes, on a logarithmic axis.
 
@@ -36,7 +38,7 @@ def draw_growth(estimate: Estimate) -> Drawing:
             1,
             1,
             panel=(5.4, 2.6),
-            title="The value by the number of pairs",
+            title=_TITLE,
             caption=_WHAT,
             legend={"on a part": style.handle(style.INK, marker="o", markersize=5), **band_legend()},
         )

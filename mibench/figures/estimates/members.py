@@ -16,14 +16,16 @@ from mibench.figures.registry import Drawing
 _MARKERS = {"lower": ">", "upper": "<", "plug-in": "o"}
 """A bound points to where the truth lies."""
 
+_TITLE = "The members of the panel"
+
 _WHAT = (
-    "Each member of the panel with its 95 % interval; a lower bound points up to where the truth may lie, an upper bound "
-    "down, a plug-in promises neither. Stroke: the member's ceiling, which no data can make it pass. Blue: the members "
-    "that the number is taken from. Line and band: the number and its interval."
+    "Each member of the panel with its 95 % interval; a lower bound points up to where the truth may lie, an upper "
+    "bound down, a plug-in promises neither. Stroke: the member's ceiling, which no data can make it pass. Blue: the "
+    "members that the number is taken from. Line and band: the number and its interval."
 )
 
 
-@register_picture("estimate-members", place=10)
+@register_picture("estimate-members", title=_TITLE, place=10)
 def draw_members(estimate: Estimate) -> Drawing:
     """Draw a row for each member.
 
@@ -48,7 +50,7 @@ def draw_members(estimate: Estimate) -> Drawing:
             1,
             1,
             panel=(5.4, 0.3 + 0.3 * len(rows)),
-            title="The members of the panel",
+            title=_TITLE,
             caption=text,
             left=1.5,
             legend={**kinds, "ceiling": style.handle(width=0.0, marker="|", markersize=11), **band_legend()},
@@ -60,6 +62,8 @@ def draw_members(estimate: Estimate) -> Drawing:
 
 def _draw_rows(ax: Axes, rows: pd.DataFrame, limits: tuple[float, float]) -> None:
     for at, row in enumerate(rows.to_dict("records")):
+        if not np.isfinite(row["value"]):
+            ax.annotate("no value", (0.01, -at), xycoords=("axes fraction", "data"), va="center", color=style.MUTED)
         colour = COLOUR if row["part"] == "value" else style.MUTED
         low, value, high = style.drawable([row["low"], row["value"], row["high"]], limits)
         ax.errorbar(

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.patches import Patch
 
 from mibench.core.errors import UsageError
 from mibench.estimation.result import Estimate
@@ -18,13 +19,15 @@ from mibench.figures.registry import Drawing
 _ACROSS, _BINS = 3, 24
 _BARS = "#B5B5B5"
 
+_TITLE = "The sample beside permutations of it"
+
 _WHAT = (
-    "Values of a member where every x has the y of another row, so that nothing is to be found (bars), and on the sample "
-    "as it is (line). Where the line stands among the bars, the sample shows no dependence. {p}"
+    "Values of a member where every x has the y of another row, so that nothing is to be found (bars), and on the "
+    "sample as it is (line). Where the line stands among the bars, the sample shows no dependence. {p}"
 )
 
 
-@register_picture("estimate-permutations", place=40)
+@register_picture("estimate-permutations", title=_TITLE, place=40)
 def draw_permutations(estimate: Estimate) -> Drawing:
     """Draw a histogram a member.
 
@@ -45,12 +48,9 @@ def draw_permutations(estimate: Estimate) -> Drawing:
             -(-len(members) // across),
             across,
             panel=(2.6, 1.9),
-            title="The sample beside permutations of it",
+            title=_TITLE,
             caption=text,
-            legend={
-                "permuted": style.handle(_BARS, width=6),
-                "the sample": style.handle(COLOUR, width=1.6),
-            },
+            legend={"permuted": Patch(color=_BARS), "the sample": style.handle(COLOUR, width=1.6)},
         )
         axes = sheet.axes.ravel()
         for ax, member in zip(axes, members, strict=False):
@@ -69,7 +69,7 @@ def _observed(members: pd.DataFrame, name: str) -> float:
 
 
 def _draw_member(ax: Axes, values: pd.Series, observed: float) -> None:
-    ax.hist(values, bins=_BINS, color=_BARS, zorder=2)
+    ax.hist(values, bins=_BINS, histtype="stepfilled", color=_BARS, edgecolor=_BARS, zorder=2)
     if math.isfinite(observed):
         ax.axvline(observed, color=COLOUR, linewidth=1.6, zorder=3)
     ax.set_xlabel("nats")

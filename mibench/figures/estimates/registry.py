@@ -19,9 +19,22 @@ Draw = Callable[[Estimate], Drawing]
 
 @dataclass(frozen=True)
 class Picture:
-    """A registered picture: its name, which is the stem of its files, where it stands on the page, and its function."""
+    """A registered picture.
+
+    Parameters
+    ----------
+    name
+        The stem of its files.
+    title
+        What stands above it.
+    place
+        Pictures stand on the page in the order of these numbers; they leave gaps.
+    draw
+        Its function.
+    """
 
     name: str
+    title: str
     place: int
     draw: Draw
 
@@ -29,19 +42,11 @@ class Picture:
 _pictures: dict[str, Picture] = {}
 
 
-def register_picture(name: str, *, place: int) -> Callable[[Draw], Draw]:
-    """Enter a picture's function under a name.
-
-    Parameters
-    ----------
-    name
-        The stem of its files.
-    place
-        Pictures stand on the page in the order of these numbers; they leave gaps.
-    """
+def register_picture(name: str, *, title: str, place: int) -> Callable[[Draw], Draw]:
+    """Enter a picture's function under a name; parameters as of `Picture`."""
 
     def enter(draw: Draw) -> Draw:
-        _pictures[name] = Picture(name, place, draw)
+        _pictures[name] = Picture(name, title, place, draw)
         return draw
 
     return enter
