@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -39,8 +38,3 @@ def band_legend() -> dict[str, Artist]:
 def ends(estimate: Estimate) -> list[float]:
     """Return the finite ones of the value and the ends of its interval, which a view has to hold."""
     return [value for value in (estimate.low, estimate.value, estimate.high) if math.isfinite(value)]
-
-
-def bar_look(colour: str, **more: Any) -> dict[str, Any]:
-    """Options of values with intervals as `Axes.errorbar` draws them."""
-    return {"color": colour, "ecolor": colour, "elinewidth": 1.3, "markersize": 5.5, "zorder": 4, **more}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -9,8 +11,9 @@ from matplotlib.axes import Axes
 from mibench.core.errors import UsageError
 from mibench.estimation.result import Estimate
 from mibench.figures import style
-from mibench.figures.estimates.band import band_legend, bar_look, draw_band, ends
+from mibench.figures.estimates.band import band_legend, draw_band, ends
 from mibench.figures.estimates.registry import register_picture
+from mibench.figures.lines import draw_means
 from mibench.figures.registry import Drawing
 
 _COLOURS = ("#D55E00", "#009E73", "#A24BB5", "#8A8A1F", "#444444", "#882255")
@@ -40,7 +43,7 @@ def draw_calibration(estimate: Estimate) -> Drawing:
         raise UsageError("the panel was not tried on data of known mutual information")
     families = list(rows["family"].unique())
     looks = {
-        name: bar_look(_COLOURS[at % len(_COLOURS)], marker=_MARKERS[at % len(_MARKERS)], linewidth=1.1)
+        name: {"color": _COLOURS[at % len(_COLOURS)], "marker": _MARKERS[at % len(_MARKERS)], "markersize": 5}
         for at, name in enumerate(families)
     }
     limits = style.view(rows[["low", "value", "high"]], [*rows["truth"], *ends(estimate)])
@@ -74,9 +77,7 @@ def draw_calibration(estimate: Estimate) -> Drawing:
     return Drawing(sheet.figure, rows, _WHAT)
 
 
-def _draw_family(ax: Axes, rows: pd.DataFrame, look: dict[str, object], limits: tuple[float, float]) -> None:
-    low, value, high = (style.drawable(rows[name], limits) for name in ("low", "value", "high"))
-    ax.errorbar(rows["truth"], value, yerr=np.nan_to_num([value - low, high - value]), **look)
-    missed = ~rows["covered"].to_numpy(bool)
-    hollow = {"marker": look["marker"], "markersize": look["markersize"], "markeredgecolor": look["color"]}
-    ax.plot(rows["truth"][missed], value[missed], linestyle="none", markerfacecolor="white", zorder=5, **hollow)
+def _draw_family(ax: Axes, rows: pd.DataFrame, look: dict[str, Any], limits: tuple[float, float]) -> None:
+    draw_means(ax, rows["truth"], rows.rename(columns={"value": "mean"}), limits=limits, linewidth=1.1, **look)
+    missed = rows[~rows["covered"].astype(bool)]
+    ax.plot(missed["truth"], style.drawable(missed["value"], limits), linestyle="none", mfc="white", zorder=6, **look)

@@ -7,8 +7,9 @@ import numpy as np
 from mibench.core.errors import UsageError
 from mibench.estimation.result import Estimate
 from mibench.figures import style
-from mibench.figures.estimates.band import band_legend, bar_look, draw_band, ends
+from mibench.figures.estimates.band import band_legend, draw_band, ends
 from mibench.figures.estimates.registry import register_picture
+from mibench.figures.lines import draw_means
 from mibench.figures.registry import Drawing
 
 _TITLE = "The value by the number of pairs"
@@ -43,10 +44,9 @@ def draw_growth(estimate: Estimate) -> Drawing:
             legend={"on a part": style.handle(style.INK, marker="o", markersize=5), **band_legend()},
         )
         ax = sheet.axes[0, 0]
-        low, value, high = (style.drawable(parts[name], limits) for name in ("low", "value", "high"))
         draw_band(ax, estimate)
-        ax.errorbar(parts["rows"], value, yerr=np.nan_to_num([value - low, high - value]),
-                    **bar_look(style.INK, marker="o", linewidth=1.1))  # fmt: skip
+        line = parts.rename(columns={"value": "mean"})
+        draw_means(ax, parts["rows"], line, limits=limits, color=style.INK, marker="o", linewidth=1.1, markersize=5)
         ax.set_xscale("log")
         sizes = sorted(map(int, parts["rows"].unique()))
         ax.set_xticks(sizes, [f"{size:,}" for size in sizes])

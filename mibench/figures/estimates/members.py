@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from mibench.core.errors import UsageError
 from mibench.estimation.result import Estimate
 from mibench.figures import style
-from mibench.figures.estimates.band import COLOUR, band_legend, bar_look, draw_band, ends
+from mibench.figures.estimates.band import COLOUR, band_legend, draw_band, ends
 from mibench.figures.estimates.registry import register_picture
 from mibench.figures.registry import Drawing
 
@@ -66,12 +66,8 @@ def _draw_rows(ax: Axes, rows: pd.DataFrame, limits: tuple[float, float]) -> Non
             ax.annotate("no value", (0.01, -at), xycoords=("axes fraction", "data"), va="center", color=style.MUTED)
         colour = COLOUR if row["part"] == "value" else style.MUTED
         low, value, high = style.drawable([row["low"], row["value"], row["high"]], limits)
-        ax.errorbar(
-            value,
-            -at,
-            xerr=np.nan_to_num([[value - low], [high - value]]),
-            **bar_look(colour, marker=_MARKERS.get(row["kind"], "o")),
-        )
+        ax.hlines(-at, low, high, color=colour, linewidth=1.3, zorder=4)
+        ax.plot(value, -at, color=colour, marker=_MARKERS.get(row["kind"], "o"), markersize=5.5, zorder=5)
         if np.isfinite(row["ceiling"]):
             ax.plot(row["ceiling"], -at, color=style.INK, marker="|", markersize=11, markeredgewidth=1.4, zorder=3)
     ax.set_yticks(-np.arange(len(rows)), list(rows["member"]))
