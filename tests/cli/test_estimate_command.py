@@ -67,7 +67,7 @@ def test_the_number_comes_last_with_its_limit_its_verdict_and_what_would_help(
     lines = capfd.readouterr().out.splitlines()
     estimate = make_estimate()
     assert lines[-4:] == [
-        "mutual information: 1.226 nats, 95 % interval 1.128 to 1.324; in bits 1.769 bits",
+        "mutual information: 1.226 nats, 95 % interval 1.128 to 1.324; that is 1.769 bits",
         "at least 1.101 nats (95 %, one-sided)",
         f"rising: {estimate.verdict}",
         f"what would help: {estimate.advice}",
@@ -75,7 +75,7 @@ def test_the_number_comes_last_with_its_limit_its_verdict_and_what_would_help(
     assert f"warning: {estimate.report.warnings[0]}" in lines
     assert "check failed, rising: between half and all of the pairs the value grew by 0.31 nats" in lines
     assert not any("over-fitted" in line for line in lines)  # which passed
-    (row,) = (line.split() for line in lines if line.startswith("infonce "))
+    (row,) = (line.split() for line in lines if line.split()[:1] == ["infonce"])
     assert row[:8] == ["infonce", "lower", "1.150", "1.091", "to", "1.209", "4.850", "limit"]
     assert f"page: {Path('reports/estimate/index.html')}" in lines
     page = Path("reports/estimate/index.html").read_text(encoding="utf-8")

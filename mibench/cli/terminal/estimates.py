@@ -43,7 +43,7 @@ def show_estimate(estimate: Estimate, page: Path | None) -> None:
     if page is not None:
         say(f"page: {page}")
     known = math.isfinite(estimate.value)
-    in_bits = f"; in bits {bits(estimate.value)}" if known else ""
+    in_bits = f"; that is {bits(estimate.value)}" if known else ""
     say(f"\nmutual information: {value_text(estimate.value, estimate.low, estimate.high)}{in_bits}")
     say(limit_text(estimate.limit))
     say(f"{estimate.word}: {estimate.verdict}")
