@@ -94,6 +94,13 @@ class DotScorer(Scorer):
             for linear in mlp.linears:
                 linear.initialise(s, generator)
 
+    def silence(self, run: int) -> None:
+        """Let every score of one run be 0 until it is trained: the last layer of h is put to zero, that of g is not."""
+        mlp, s = self._tower(run, 1)
+        last = mlp.linears[-1]
+        last.weight[s].zero_()
+        last.bias[s].zero_()
+
     def _tower(self, run: int, tower: int) -> tuple[MLP, int]:
         if self._twins:
             return self._towers[0], 2 * run + tower

@@ -1,0 +1,88 @@
+"""Checks of an estimate and the verdict that follows from them.
+
+Notable: the checks stand in the order in which they decide; the first that fails is the verdict. What each is measured
+by and its threshold are columns of the estimate's table, whatever the outcome.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SIGNIFICANT = 0.01
+"""Of the permutation test, above which no dependence is said to be found."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check.
+
+    Parameters
+    ----------
+    word
+        Of `mibench.estimation.result.WORDS`: the verdict where it fails.
+    passed
+        Whether it did.
+    measured, threshold
+        What was looked at, and where it fails.
+    sentence
+        What was found.
+    advice
+        What would help where it fails.
+    """
+
+    word: str
+    passed: bool
+    measured: float
+    threshold: float
+    sentence: str
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the checks come to."""
+
+    word: str
+    sentence: str
+    believable: bool
+    advice: str
+
+
+def below(word: str, measured: float, threshold: float, sentence: str, advice: str) -> Check:
+    """A check that fails where what is measured exceeds its threshold."""
+    return Check(word, not measured > threshold, measured, threshold, sentence, advice)
+
+
+def verdict_of(
+    checks: Sequence[Check], *, value: float, low: float, high: float, p_value: float, tolerance: float
+) -> Verdict:
+    """Give the verdict.
+
+    Where no dependence is found the number is not what is said, but how much could hide: it is believable where that
+    is less than a useful answer may be off by.
+    """
+    failed = [check for check in checks if not check.passed]
+    advice = next((check.advice for check in failed if check.advice), "")
+    if p_value > SIGNIFICANT and not any(check.word == "series" for check in failed):
+        if high <= tolerance:
+            sentence = f"No dependence was found (p = {p_value:.2g}), and no more than {high:.2f} nats could hide."
+            return Verdict("independent", sentence, True, "")
+        sentence = f"No dependence was found (p = {p_value:.2g}), but up to {high:.2f} nats could hide."
+        return Verdict("undetected", sentence, False, advice or "More rows would find less.")
+    if not failed:
+        sentence = (
+            f"Believable: {value:.2f} nats, from {low:.2f} to {high:.2f} with 95 % confidence; every check passed."
+        )
+        return Verdict("believable", sentence, True, "")
+    return Verdict(failed[0].word, failed[0].sentence, False, advice)
+
+
+def rows_needed(rows: int, gap: float, tolerance: float) -> str:
+    """Say how many rows would help: the deficit falls as the root of the rows, and doubling them gained ``gap``."""
+    deficit = gap / (math.sqrt(2) - 1)
+    factor = max(2.0, (deficit / (tolerance / 2)) ** 2)
+    need = rows * factor
+    digits = 10 ** max(0, math.floor(math.log10(need)) - 1)
+    return f"More rows: about {math.ceil(need / digits) * digits:,}, by how the value grew with them."

@@ -1,0 +1,248 @@
+"""Two continuous sides: the panel, the value, the checks, and the same on data of known mutual information."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mibench.estimation.checks import Check, below, rows_needed
+from mibench.estimation.crossfitting import PARTS, hash_of
+from mibench.estimation.judging import RULES, Judged, Seen, judged, tolerance
+from mibench.estimation.matched import FAMILIES, Likeness, likeness
+from mibench.estimation.members import Member, standard_error
+from mibench.estimation.neighbours import K, Neighbours, neighbours
+from mibench.estimation.null import p_value, permuted
+from mibench.estimation.outcome import Calibrated, Outcome, Point
+from mibench.estimation.pairs import Pair
+from mibench.estimation.panel import Critics, copula_value, critics_of
+from mibench.estimation.sample import Sample, sample_of
+
+Array = NDArray[np.float64]
+Progress = Callable[[float, str], None]
+
+STEPS, QUICK_STEPS = 1500, 400
+_Z = 1.96
+_USER = 0  # what random numbers of the user's sample depend on; those of the families follow
+_CALIBRATED_ROWS = 5_000  # most rows of a matched sample that goes through the whole panel
+
+
+def estimate_numbers(pair: Pair, *, seed: int, quick: bool, progress: Progress) -> Outcome:
+    """Take the panel on two continuous sides."""
+    sample = sample_of(pair, seed)
+    random = np.random.default_rng([seed, 1])
+    seen, like, seconds = _look(sample, (sample.u, sample.v), seed, _USER, quick, random, progress)
+    found = judged(seen)
+    time_order = sample.time if sample.blocks is not None else None
+    progress(0.55 if not quick else 0.9, "permuting pairs")
+    changes = permuted(seen.critics.full.scores, np.random.default_rng([seed, 2]), time_order)
+    probability = p_value(changes)
+    known = [] if quick else _calibrate(sample, found, like, seed, progress)
+    low, high = _corrected(found, known)
+    members = _members(seen, seconds, len(sample))
+    return Outcome(
+        value=found.value,
+        low=low,
+        high=high,
+        limit=found.limit,
+        rule=f"The value is {RULES[found.source]}.",
+        members=_with_parts(members, found),
+        checks=_checks(pair, sample, seen, found, low, high, known),
+        null={"InfoNCE critic": seen.critics.full.lower + changes},
+        p_value=probability,
+        used=len(sample),
+        growth=_growth(seen, len(sample)),
+        calibration=known,
+    )
+
+
+@dataclass(frozen=True)
+class _Seconds:
+    critics: float
+    neighbours: float
+    copula: float
+
+
+def _look(
+    sample: Sample,
+    sides: tuple[Array, Array],
+    seed: int,
+    name: int,
+    quick: bool,
+    random: np.random.Generator,
+    progress: Progress,
+) -> tuple[Seen, Likeness, _Seconds]:
+    """Take every member on one sample of the user's sizes."""
+    steps = QUICK_STEPS if quick else STEPS
+    until = 0.8 if quick else 0.4
+    began = time.perf_counter()
+    (critics,) = critics_of(
+        [sides],
+        sample.fold,
+        sample.order,
+        [hash_of(seed, name)],
+        steps=steps,
+        progress=lambda share: progress(until * share, "training critics"),
+    )
+    trained = time.perf_counter()
+    like = likeness(*sides, critics.full.rho)
+    progress(until, "measuring neighbours")
+    near = neighbours(*sides, like, random)
+    measured = time.perf_counter()
+    copula = copula_value(*sides)
+    seen = _seen(sample, critics, near, copula)
+    return seen, like, _Seconds(trained - began, measured - trained, time.perf_counter() - measured)
+
+
+def _seen(sample: Sample, critics: Critics, near: Neighbours, copula: float) -> Seen:
+    columns = sample.u.shape[1] + sample.v.shape[1]
+    return Seen(critics, near, copula, len(sample), columns, standard_error(critics.full.influence, sample.blocks))
+
+
+def _calibrate(sample: Sample, found: Judged, like: Likeness, seed: int, progress: Progress) -> list[Calibrated]:
+    """The panel on matched samples of each family, at the value that was found."""
+    random = [np.random.default_rng([seed, 3, at]) for at in range(len(FAMILIES))]
+    truths = [found.value] * len(FAMILIES)
+    sides = [like.draw(family, mi, one) for family, mi, one in zip(FAMILIES, truths, random, strict=True)]
+    critics = critics_of(
+        sides,
+        sample.fold,
+        sample.order,
+        [hash_of(seed, 1 + at) for at in range(len(FAMILIES))],
+        steps=STEPS,
+        progress=lambda share: progress(0.6 + 0.3 * share, "measuring the panel on data of known information"),
+    )
+    known = []
+    for family, truth, (u, v), one, generator in zip(FAMILIES, truths, sides, critics, random, strict=True):
+        near = neighbours(u, v, likeness(u, v, one.full.rho), generator)
+        own = judged(_seen(sample, one, near, copula_value(u, v)))
+        known.append(Calibrated(family, truth, own.value, own.low, own.high))
+    progress(0.97, "")
+    return known
+
+
+def _corrected(found: Judged, known: Sequence[Calibrated]) -> tuple[float, float]:
+    """Widen the interval by what the panel misses on the family that explains the sample, where one does."""
+    low, high = found.low, found.high
+    for one in known:
+        if one.family == "gaussian" and found.gaussian:
+            low, high = (
+                min(low, found.value - (one.value - one.truth)),
+                max(high, found.value + (one.truth - one.value)),
+            )
+    return max(0.0, low), high
+
+
+def _members(seen: Seen, seconds: _Seconds, n: int) -> list[Member]:
+    full, js = seen.critics.full, seen.critics.js
+    folds = "each of 5 folds by critics that were trained and stopped on the others"
+    share = seconds.critics / 2
+    near = seen.neighbours
+    members = [
+        Member("InfoNCE critic", "lower", full.lower, seen.se, folds, share, full.ceiling, training=full.train),
+        Member(
+            "InfoNCE critic, positive left out", "plug-in", full.left_out, seen.se,
+            "the same scores, the positive not among the candidates", 0.0,
+        ),
+        Member("Jensen-Shannon critic", "plug-in", js.positives, js.positives_se, folds, share),
+        Member(
+            "Gaussian density", "plug-in", full.base, seen.se,
+            "the log ratio of a Gaussian with a ridge, fitted on the other folds", 0.0, full.ceiling,
+        ),
+        Member(
+            "neighbours", "plug-in", near.value, near.se,
+            f"{K} nearest neighbours on normal scores of all rows; the error from disjoint parts",
+            seconds.neighbours, math.log(n) - math.log(K),
+        ),
+    ]  # fmt: skip
+    if math.isfinite(near.level):
+        members.append(
+            Member(
+                "neighbours' level", "plug-in", near.level, seen.level_se,
+                "mutual information of matched Gaussian data on which neighbours give the same", 0.0,
+            )
+        )  # fmt: skip
+    if math.isfinite(seen.copula):
+        members.append(
+            Member(
+                "Gaussian copula", "plug-in", seen.copula, seen.se,
+                "canonical correlations of normal scores, corrected; all rows", seconds.copula,
+            )
+        )  # fmt: skip
+    return members
+
+
+def _with_parts(members: Sequence[Member], found: Judged) -> list[tuple[Member, str]]:
+    """What each member is used for."""
+    values = {"neighbours": "neighbours' level", "copula": "Gaussian copula", "critics": "InfoNCE critic"}
+    uses = {"InfoNCE critic": "limit", "InfoNCE critic, positive left out": "reach", values[found.source]: "value"}
+    return [(member, uses.get(member.name, "check")) for member in members]
+
+
+def _growth(seen: Seen, n: int) -> list[Point]:
+    points = []
+    readings = (seen.critics.quarter, seen.critics.half, seen.critics.full)
+    for share, one in zip(reversed(PARTS), readings, strict=True):
+        points.append(Point(round(share * n), one.lower, one.lower - _Z * one.se, one.lower + _Z * one.se))
+    return points
+
+
+def _checks(
+    pair: Pair,
+    sample: Sample,
+    seen: Seen,
+    found: Judged,
+    low: float,
+    high: float,
+    known: Sequence[Calibrated],
+) -> list[Check]:
+    """What may be wrong with the value, in the order in which it decides."""
+    n, full, gap, near = len(sample), seen.critics.full, seen.critics.gap, seen.neighbours
+    free = not found.gaussian  # where a Gaussian explains what was seen, the value does not rest on the critics
+    allowed = tolerance(found.value)
+    more = rows_needed(n, gap, allowed)
+    apart = (near.level if math.isfinite(near.level) else 0.0) - min(seen.reach, full.left_out + gap)
+    family = next((one for one in known if one.family == "gaussian"), None)
+    missed = abs(family.value - family.truth) if family and found.gaussian else 0.0
+    series = pair.report.serial.found and pair.blocks is None
+    return [
+        Check(
+            "series", not series, abs(pair.report.serial.correlation), 0.0,
+            "Rows that follow each other are alike: the interval takes a tenth of them as one block, which may be too "
+            "few or too many.",
+            "State how many rows belong together, by blocks.",
+        ),
+        below(
+            "ceiling", found.value if free else 0.0, min(full.ceiling, math.log(n / K)) - 1,
+            f"At the ceiling: with {n:,} rows no estimator here can tell much above "
+            f"{min(full.ceiling, math.log(n / K)):.1f} nats, and the truth may be far above.",
+            "More rows; each nat takes 2.7 times as many.",
+        ),
+        below(
+            "rising", gap if free else 0.0, allowed / 2,
+            f"Still rising: twice the training rows gained {gap:.2f} nats, and more rows would gain more.", more,
+        ),
+        below(
+            "over-fitted", full.train - full.lower if free else 0.0, 1.5 * allowed,
+            f"The critic over-fits: {full.train:.2f} nats on pairs that it was trained on, {full.lower:.2f} on others.",
+            f"{more} Or fewer columns.",
+        ),
+        below(
+            "disagreement", apart if free else 0.0, allowed + 2 * seen.se,
+            f"Members disagree: neighbours are as on data of {near.level:.2f} nats, and critics reach "
+            f"{min(seen.reach, full.left_out + gap):.2f}.",
+            "Another kind of estimator: the dependence is of a kind that the critics do not find in so few rows.",
+        ),
+        below(
+            "miscalibrated", missed, allowed,
+            f"On matched Gaussian data of known mutual information the panel is off by {missed:.2f} nats.", more,
+        ),
+        below(
+            "wide", high - low, 2 * allowed,
+            f"The interval, from {low:.2f} to {high:.2f} nats, is too wide to be of use.", more,
+        ),
+    ]  # fmt: skip

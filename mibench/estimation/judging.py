@@ -1,0 +1,140 @@
+"""From the panel's values to one value with an interval: the rule for two continuous sides.
+
+Notable: the thresholds were measured on the half of the test bed that was looked at (benchmarks/estimation); what they
+come to on the other half is in docs/estimating.md.
+
+The rule, whose first line that applies is taken:
+
+1. Where neighbours answer to the mutual information nearly nat for nat, their level on matched data.
+2. Where a Gaussian copula explains what was seen (the network finds nothing beyond it, and neighbours agree with
+   it), the Gaussian copula's value.
+3. Else the larger of the neighbours' level, where they answer at all, and the critics' bound with what doubling the
+   rows gained once more.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from mibench.estimation.neighbours import Neighbours
+from mibench.estimation.panel import Critics
+
+SLOPE = 0.8
+"""Nats that neighbours answer with to a nat from which on their level is taken first."""
+
+GROWTH = 1 / (math.sqrt(2) - 1)
+"""What is still to be gained, in gains by the last doubling, where a critic's deficit falls as the root of the rows."""
+
+LEAST_ROWS_PER_COLUMN = 5
+_Z = 1.96
+_Z_ONE_SIDED = 1.645
+_NETWORK_Z = 3.0
+
+
+def tolerance(value: float) -> float:
+    """How far off a useful answer may be, nats: a fifth, and at least 0.2."""
+    return max(0.2, 0.2 * value)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The panel's values on one sample.
+
+    Parameters
+    ----------
+    critics, neighbours
+        As they are.
+    copula
+        The Gaussian copula's value; nan where there are too few rows.
+    rows, columns
+        Of the sample, both sides' columns together.
+    se
+        Standard error of the critics' bound, over rows or over blocks.
+    """
+
+    critics: Critics
+    neighbours: Neighbours
+    copula: float
+    rows: int
+    columns: int
+    se: float
+
+    @property
+    def reach(self) -> float:
+        """Where the critics' bound would come with many more rows, nats."""
+        return self.critics.full.lower + GROWTH * self.critics.gap
+
+    @property
+    def level_se(self) -> float:
+        """Standard error of the neighbours' level, nats."""
+        return self.neighbours.se / max(self.neighbours.slope, 0.05)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The value. All in nats.
+
+    Parameters
+    ----------
+    value, low, high
+        With its interval, 95 %.
+    limit
+        One-sided lower limit, 95 %.
+    source
+        ``"neighbours"``, ``"copula"`` or ``"critics"``: which member the value follows.
+    gaussian
+        Whether a Gaussian copula explains what was seen.
+    """
+
+    value: float
+    low: float
+    high: float
+    limit: float
+    source: str
+    gaussian: bool
+
+
+RULES = {
+    "neighbours": "the level at which nearest neighbours give on matched data what they give here, since they answer "
+    "to mutual information nearly nat for nat",
+    "copula": "the Gaussian copula's value, since neither the critics nor the neighbours see more than it",
+    "critics": "the larger of the critics' bound with one more doubling's gain and of the neighbours' level, since no "
+    "family explains what was seen",
+}
+
+
+def is_gaussian(seen: Seen) -> bool:
+    """Whether a Gaussian copula explains what was seen."""
+    near, full = seen.neighbours, seen.critics.full
+    if not math.isfinite(seen.copula) or seen.rows < LEAST_ROWS_PER_COLUMN * seen.columns or full.gain_z > _NETWORK_Z:
+        return False
+    if seen.copula - full.left_out > GROWTH * seen.critics.gap + 2 * seen.se + 0.05:
+        return False
+    if not math.isfinite(near.level):
+        return True
+    return abs(near.level - seen.copula) <= max(0.05 + 0.05 * seen.copula, 3 * math.hypot(seen.level_se, seen.se))
+
+
+def judged(seen: Seen) -> Judged:
+    """Find the value and its interval."""
+    near, full, gap = seen.neighbours, seen.critics.full, seen.critics.gap
+    gaussian = is_gaussian(seen)
+    limit = full.lower - _Z_ONE_SIDED * seen.se
+    answers = math.isfinite(near.level)
+    once_more = full.lower + gap
+    if answers and near.slope >= SLOPE:
+        source, value, se = "neighbours", max(near.level, min(once_more, seen.reach)), seen.level_se
+    elif gaussian:
+        source, value, se = "copula", max(seen.copula, 0.0), seen.se
+    else:
+        source = "critics"
+        value = max(near.level, once_more) if answers else once_more
+        se = math.hypot(seen.se, seen.level_se if answers and near.level >= once_more else 0.0)
+    ends = [value, *([near.level] if answers and source != "copula" else [])]
+    if source != "copula":
+        ends += [once_more, min(seen.reach, full.left_out + gap)]
+    value = max(value, 0.0)
+    margin = _Z * max(se, seen.se) + 0.02 + 0.02 * value
+    low = max(0.0, min(limit, value), min(ends) - margin)
+    return Judged(value, min(low, value), max(*ends, value) + margin, limit, source, gaussian)

@@ -1,0 +1,58 @@
+"""The permutation null of a trained critic: what its held-out pairs would score had x and y nothing to do with another.
+
+Notable: permuting the pairs of a held-out part changes no denominator, so that the critic's scores, computed once, give
+every permutation's value by a sum. Rows of a series depend on each other, and any order of them is not as good as any
+other: there y is shifted against x in the order of time, around the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+PERMUTATIONS = 999
+
+
+def permuted(
+    scores: Sequence[tuple[Rows, NDArray[np.float32]]], random: np.random.Generator, place: Rows | None = None
+) -> Array:
+    """What parting the pairs at random takes from the mean score of a pair, nats.
+
+    Parameters
+    ----------
+    scores
+        For each fold its rows and the scores of all their pairs, (m,) and (m, m).
+    place
+        Of every row in time, (n,), where y is shifted against x in place of a permutation.
+
+    Returns
+    -------
+    NDArray[np.float64]
+        Mean score of parted pairs less that of the true ones, (permutations,): what `lower` changes by.
+    """
+    n = sum(len(rows) for rows, _ in scores)
+    total = np.zeros(PERMUTATIONS)
+    for rows, matrix in scores:
+        m = len(rows)
+        if place is not None:
+            order = np.argsort(place[rows])
+            matrix = matrix[np.ix_(order, order)]
+        at = np.arange(m)
+        true = float(np.diagonal(matrix).sum(dtype=np.float64))
+        if place is None:
+            sums = [matrix[at, random.permutation(m)].sum(dtype=np.float64) for _ in range(PERMUTATIONS)]
+        else:
+            shifts = [matrix[at, (at + shift) % m].sum(dtype=np.float64) for shift in range(1, m)]
+            sums = [shifts[shift] for shift in random.integers(0, m - 1, PERMUTATIONS)]
+        total += np.array(sums) - true
+    return total / n
+
+
+def p_value(changes: Array) -> float:
+    """Of independence, by the share of permutations whose value is not below the true one's."""
+    return float((1 + np.count_nonzero(changes >= 0)) / (1 + len(changes)))
