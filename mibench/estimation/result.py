@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mibench.estimation.notebook import html_block
 from mibench.estimation.report import Report
-from mibench.estimation.wording import MEMBER_COLUMNS, NUMBERS, limit_text, member_rows, value_text
+from mibench.estimation.wording import MEMBER_COLUMNS, NUMBERS, limit_text, member_rows, value_text, verdict_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,7 +133,8 @@ class Estimate:
     seconds: float
 
     def __str__(self) -> str:
-        return f"{value_text(self.value, self.low, self.high)}; {limit_text(self.limit)}\n{self.word}: {self.verdict}"
+        said = verdict_text(self.word, self.verdict)
+        return f"{value_text(self.value, self.low, self.high)}; {limit_text(self.limit)}\n{said}"
 
     def _repr_html_(self) -> str:
         """Value, interval, verdict and members, for a notebook."""

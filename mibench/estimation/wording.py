@@ -41,6 +41,11 @@ def limit_text(limit: float) -> str:
     return "no lower limit" if math.isnan(limit) else f"at least {number(limit)} nats (95 %, one-sided)"
 
 
+def verdict_text(word: str, verdict: str) -> str:
+    """Write a verdict after its word, unless the sentence begins with it."""
+    return verdict if verdict.lower().startswith(word) else f"{word}: {verdict}"
+
+
 def bits(nats: float) -> str:
     """Write nats in bits."""
     return f"{number(nats / math.log(2))} bits"

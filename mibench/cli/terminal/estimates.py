@@ -22,6 +22,7 @@ from mibench.estimation.wording import (
     limit_text,
     member_rows,
     value_text,
+    verdict_text,
 )
 
 
@@ -46,7 +47,7 @@ def show_estimate(estimate: Estimate, page: Path | None) -> None:
     in_bits = f"; that is {bits(estimate.value)}" if known else ""
     say(f"\nmutual information: {value_text(estimate.value, estimate.low, estimate.high)}{in_bits}")
     say(limit_text(estimate.limit))
-    say(f"{estimate.word}: {estimate.verdict}")
+    say(verdict_text(estimate.word, estimate.verdict))
     if estimate.advice:
         say(f"what would help: {estimate.advice}")
 
