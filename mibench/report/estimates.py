@@ -43,6 +43,9 @@ ROWS = "rows.npz"
 """Name of the file of kept rows."""
 
 _TEMPLATE = "estimate.html.j2"
+_SUFFIXES = (".png", ".svg", ".csv", ".csv.gz", ".md")
+"""Of a picture's files."""
+
 _PROSE = ("protocol", "finding")
 """Columns of sentences, which are broken into lines."""
 
@@ -65,7 +68,12 @@ def write_estimate_page(estimate: Estimate, folder: Path, command: str, rows: Pa
         Where the files cannot be written.
     """
     done = [_drawn(picture, estimate, folder) for picture in all_pictures()]
-    return write_file(folder / PAGE, estimate_page(estimate, done, command, rows).encode())
+    page = write_file(folder / PAGE, estimate_page(estimate, done, command, rows).encode())
+    for picture in done:
+        if not picture.files:
+            for suffix in _SUFFIXES:
+                (folder / f"{picture.name}{suffix}").unlink(missing_ok=True)
+    return page
 
 
 def write_rows(pair: Pair, folder: Path) -> Path:
@@ -89,12 +97,10 @@ def _values(side: Side) -> NDArray[Any]:
 
 
 def _drawn(picture: Picture, estimate: Estimate, folder: Path) -> ReportResult:
-    """Draw a picture and write its files, or remove those of an earlier estimate where there is nothing to draw."""
+    """Draw a picture and write its files; the reason where there is nothing to draw."""
     try:
         drawing = picture.draw(estimate)
     except UsageError as error:
-        for suffix in (".png", ".svg", ".csv", ".csv.gz", ".md"):
-            (folder / f"{picture.name}{suffix}").unlink(missing_ok=True)
         return ReportResult(picture.name, title=picture.title, reason=str(error))
     return ReportResult(
         picture.name,

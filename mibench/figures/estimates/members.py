@@ -21,7 +21,7 @@ _TITLE = "The members of the panel"
 _WHAT = (
     "Each member of the panel with its 95 % interval; a lower bound points up to where the truth may lie, an upper "
     "bound down, a plug-in promises neither. Stroke: the member's ceiling, which no data can make it pass. Blue: the "
-    "members that the number is taken from. Line and band: the number and its interval."
+    "members that the number rests on. Line and band: the number and its interval."
 )
 
 
@@ -37,8 +37,7 @@ def draw_members(estimate: Estimate) -> Drawing:
     rows = estimate.members
     if not np.isfinite(rows["value"].astype("float64")).any():
         raise UsageError("no member of the panel has a value")
-    ceilings = rows["ceiling"].astype("float64")
-    limits = style.view(rows[["low", "value", "high"]], ends(estimate), ceilings)
+    limits = style.view(rows[["low", "value", "high"]], ends(estimate))
     text = " ".join([_WHAT, *_left_out(rows, limits)])
     with style.theme():
         kinds = {
