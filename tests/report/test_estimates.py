@@ -43,7 +43,7 @@ def text_of(page: str) -> str:
 def test_the_answer_comes_first_and_all_that_it_rests_on_after_it(page: str) -> None:
     estimate, text = make_estimate(), text_of(page)
     parts = [
-        estimate.verdict, "1.226 nats", "95 % interval 1.128 to 1.324 nats", "that is 1.769 bits", "at least 1.101 nats",
+        estimate.verdict, "1.226 nats", "1.128 to 1.324 nats", "that is 1.769 bits", "at least 1.101 nats",
         estimate.advice, "5,000 pairs, of which 4,000 were used", "infonce lower 1.150 1.091 to 1.209 4.850 limit",
         "rising failed", "the number still grows with the rows", estimate.rule, "seed 0", "101.4", COMMAND,
     ]  # fmt: skip
