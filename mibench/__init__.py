@@ -1,4 +1,4 @@
-"""mibench measures mutual-information estimators: tasks with known MI, estimators, a runner, reports.
+"""mibench measures estimators of mutual information on tasks of known MI, and estimates that of data of your own.
 
 The names below are the public interface, with `mibench.testing` and `mibench.figures`; the rooms behind them are
 mibench's own to rearrange. They are imported on first use, so that ``import mibench`` and the command line's ``--help``
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     )
     from mibench.core.task import Task
     from mibench.critics.module import ModuleCritic
+    from mibench.estimation.estimating import estimate
+    from mibench.estimation.result import Estimate
     from mibench.estimators.donsker_varadhan import DonskerVaradhan
     from mibench.experiments.suite import Suite, get_suite, list_suites
     from mibench.negatives.permutations import Derangement
@@ -43,6 +45,7 @@ _HOME = {
     "Density": "core.estimator",
     "Derangement": "negatives.permutations",
     "DonskerVaradhan": "estimators.donsker_varadhan",
+    "Estimate": "estimation.result",
     "Estimator": "core.estimator",
     "Extra": "core.estimator",
     "MibenchError": "core.errors",
@@ -57,6 +60,7 @@ _HOME = {
     "UsageError": "core.errors",
     "draw_reports": "report.reports",
     "effective_sample_size": "core.scores",
+    "estimate": "estimation.estimating",
     "get_estimator": "core.lookup",
     "get_suite": "experiments.suite",
     "get_task": "core.lookup",
@@ -86,6 +90,7 @@ __all__ = [
     "Density",
     "Derangement",
     "DonskerVaradhan",
+    "Estimate",
     "Estimator",
     "Extra",
     "MibenchError",
@@ -101,6 +106,7 @@ __all__ = [
     "__version__",
     "draw_reports",
     "effective_sample_size",
+    "estimate",
     "get_estimator",
     "get_suite",
     "get_task",

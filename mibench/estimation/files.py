@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+Reader = Callable[[Path, str, bool | None], Source]
+"""Reads a file, what it is called in messages, and whether it has a header."""
+
 _LARGEST_BLOCK = 2**31 - 1  # bytes of which pyarrow infers a column's type at once
 _TRUTHS = ("true", "false")
 _MISSING = ("na", "n/a", "nan", "null", "none", "#n/a")
@@ -47,6 +50,18 @@ def open_file(path: Path, header: bool | None = None) -> Source:
     UsageError
         For a path that leads to no file, a suffix that is not known, and a file that cannot be read.
     """
+    reader, label = check_file(path, header), f"file '{path}'"
+    return _guarded(label, partial(reader, path, label, header))
+
+
+def check_file(path: Path, header: bool | None = None) -> Reader:
+    """Look at a file without opening it, and return what reads its format.
+
+    Raises
+    ------
+    UsageError
+        As `open_file`, but for what only shows when the file is read.
+    """
     label = f"file '{path}'"
     try:
         kind = kind_of(path)
@@ -63,7 +78,7 @@ def open_file(path: Path, header: bool | None = None) -> Source:
         raise UsageError(f"{label} is empty; name another")
     if header is not None and path.suffix.lower() not in _DELIMITERS:
         raise UsageError(f"{label} is no CSV or TSV file, whose header could be stated; leave the option out")
-    return _guarded(label, partial(reader, path, label, header))
+    return reader
 
 
 def _guarded(label: str, read: Callable[[], _T]) -> _T:
@@ -207,7 +222,7 @@ def _is_value(word: str) -> bool:
 _DELIMITERS: Mapping[str, str] = {".csv": "", ".tsv": "\t"}
 """What divides the cells of a text file, by suffix; empty where its first line tells."""
 
-_READERS: Mapping[str, Callable[[Path, str, bool | None], Source]] = {
+_READERS: Mapping[str, Reader] = {
     ".npy": _npy,
     ".npz": _npz,
     ".csv": _text,

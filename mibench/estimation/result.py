@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mibench.estimation.notebook import html_block
 from mibench.estimation.report import Report
+from mibench.estimation.wording import MEMBER_COLUMNS, NUMBERS, limit_text, member_rows, value_text, verdict_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +49,18 @@ class Sizes:
     dim_y: int
     kind_x: str
     kind_y: str
+
+    @property
+    def sentence(self) -> str:
+        """Size and kinds: ``5,000 pairs, of which 4,000 were used; x: continuous, 3 columns; y: label, 4 labels``."""
+        used = "" if self.used == self.rows else f", of which {self.used:,} were used"
+        sides = (("x", self.kind_x, self.dim_x), ("y", self.kind_y, self.dim_y))
+        return "; ".join([f"{self.rows:,} pairs{used}", *(f"{name}: {_side(kind, dim)}" for name, kind, dim in sides)])
+
+
+def _side(kind: str, dim: int) -> str:
+    what = "label" if kind == "label" else "column"
+    return f"{kind}, {dim:,} {what}{'s' * (dim != 1)}"
 
 
 @dataclass(frozen=True)
@@ -117,3 +131,11 @@ class Estimate:
     seed: int
     quick: bool
     seconds: float
+
+    def __str__(self) -> str:
+        said = verdict_text(self.word, self.verdict)
+        return f"{value_text(self.value, self.low, self.high)}; {limit_text(self.limit)}\n{said}"
+
+    def _repr_html_(self) -> str:
+        """Value, interval, verdict and members, for a notebook."""
+        return html_block(str(self).splitlines(), MEMBER_COLUMNS, member_rows(self.members), NUMBERS)

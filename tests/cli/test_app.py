@@ -208,7 +208,9 @@ def test_help_and_version(capfd: pytest.CaptureFixture[str]) -> None:
         assert f"Usage: mibench {command}" in capfd.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["--help", "list", "list --json", "run --help", "results --help"])
+@pytest.mark.parametrize(
+    "command", ["--help", "list", "list --json", "run --help", "results --help", "estimate --help"]
+)
 def test_help_and_list_import_neither_torch_nor_pandas(command: str) -> None:
     code = (
         f"import sys; from mibench.cli.app import main; main({command.split()!r}); "

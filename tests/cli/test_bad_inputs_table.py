@@ -96,7 +96,7 @@ def test_bad_input_to_a_fresh_process(line: str, workplace: Path) -> None:
 
 def test_the_table_is_long_and_says_something_of_every_command() -> None:
     assert len(COMMAND_LINES) >= 250
-    commands = ["run", "list", "info", "check", "report", "leaderboard", "compare"]
+    commands = ["run", "list", "info", "check", "report", "leaderboard", "compare", "estimate"]
     for command in [*commands, *(f"results {one}" for one in ("ls", "merge", "compact", "publish", "verify"))]:
         assert sum(line.lower().startswith(command) for line in COMMAND_LINES) >= 3, command
 

@@ -28,6 +28,7 @@ EMPTY = {
     "report": ("results", "output", "where", "grid", "plugin"),
     "leaderboard": ("results", "suite", "track", "by", "reference"),
     "compare": ("estimator", "suite", "published", "results", "output"),
+    "estimate": ("x", "y", "output"),
     "list": ("plugin",),
     "results ls": ("results",),
     "results verify": ("results", "run", "plugin"),
@@ -60,6 +61,7 @@ ABSENT = {
         "report --results folder --output typo.toml",
         "report --results folder --grid nowhere",
         "leaderboard --suite nowhere",
+        "estimate nowhere.npy",
     ],
 )
 def test_what_is_not_there_is_said_before_anything_heavy_is_imported(command: str, workplace: Path) -> None:

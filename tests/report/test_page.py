@@ -84,7 +84,7 @@ def test_images_are_drawings_where_these_are_small_and_else_pictures_that_look_t
     runs, curves = make()
     (kind,) = re.findall(r'<img src="data:image/([^;]+);', page_of(tmp_path / "small", runs, curves))
     assert kind == "svg+xml"
-    monkeypatch.setattr("mibench.report.page._LARGEST_SVG", 0)
+    monkeypatch.setattr("mibench.report.images._LARGEST_SVG", 0)
     page = page_of(tmp_path / "large", runs, curves)
     ((content, width),) = re.findall(r'<img src="data:image/png;base64,([^"]+)" width="(\d+)"', page)
     shown, file = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-_PROSE = ("summary", "finding", "origin", "reason")
+_PROSE = ("summary", "finding", "origin", "reason", "protocol")
 """Columns that are broken into lines on a narrow terminal; the others never are."""
 
 _WIDTH = 1000

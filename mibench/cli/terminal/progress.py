@@ -1,12 +1,12 @@
-"""Progress of training: on a terminal a bar; elsewhere (a file, a pipe, CI) a plain line now and then."""
+"""Progress of work: on a terminal a bar; elsewhere (a file, a pipe, CI) a plain line now and then."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
 
 from mibench.cli.terminal.console import console
 
@@ -28,9 +28,22 @@ def show_plan(plan: Plan, *, stderr: bool = False, memory: bool = False) -> None
         print(line, flush=True, file=sys.stderr if stderr else sys.stdout)
 
 
+class Progress(Protocol):
+    """Shows how far work is."""
+
+    def __call__(self, done: float, total: float, what: str = "", /) -> None:
+        """Show the work done of a total, and what is being done where that changes."""
+
+
 @contextlib.contextmanager
-def progress_bar() -> Iterator[Callable[[int, int], None]]:
-    """Show progress with an estimate of the time left; yields a function of the work done and its total."""
+def progress_bar(what: str = "training") -> Iterator[Progress]:
+    """Show progress with an estimate of the time left.
+
+    Parameters
+    ----------
+    what
+        What is being done at first.
+    """
     screen = console(stderr=True)
     if not screen.is_terminal:
         yield _plain_progress(screen)
@@ -38,7 +51,7 @@ def progress_bar() -> Iterator[Callable[[int, int], None]]:
     import rich.progress as parts
 
     progress = parts.Progress(
-        parts.TextColumn("training"),
+        parts.TextColumn("{task.description}", markup=False),
         parts.BarColumn(),
         parts.TaskProgressColumn(),
         parts.TimeElapsedColumn(),
@@ -46,12 +59,12 @@ def progress_bar() -> Iterator[Callable[[int, int], None]]:
         parts.TimeRemainingColumn(),
         console=screen,
     )
-    bar = progress.add_task("training", total=None)
+    bar = progress.add_task(what, total=None)
 
-    def show(done: int, total: int) -> None:
+    def show(done: float, total: float, what: str = "", /) -> None:
         if total:
             progress.start()  # not before there is work, so that the plan's line comes first
-            progress.update(bar, completed=done, total=total)
+            progress.update(bar, completed=done, total=total, description=what or None)
 
     try:
         yield show
@@ -59,17 +72,18 @@ def progress_bar() -> Iterator[Callable[[int, int], None]]:
         progress.stop()
 
 
-def _plain_progress(screen: Console) -> Callable[[int, int], None]:
+def _plain_progress(screen: Console) -> Progress:
     start = last = time.monotonic()
 
-    def show(done: int, total: int) -> None:
+    def show(done: float, total: float, what: str = "", /) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last < _PLAIN_SECONDS or not 0 < done < total:
             return
         last = now
         left = (now - start) * (total - done) / done
-        screen.print(f"{done / total:.0%} done after {_clock(now - start)}, about {_clock(left)} left")
+        line = f"{done / total:.0%} done after {_clock(now - start)}, about {_clock(left)} left"
+        screen.print(f"{line}: {what}" if what else line, markup=False)
 
     return show
 
