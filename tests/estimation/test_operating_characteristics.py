@@ -40,7 +40,8 @@ def test_every_law_is_drawn_again_from_its_seed_and_read_as_what_it_is() -> None
     for law in dependent_laws():
         one, other = law.draw(300, 1), law.draw(300, 1)
         assert all(np.array_equal(*both) for both in zip(one, other, strict=True)), law
-        kinds = {side.kind for side in (pair := read_pair(*one)) and (pair.x, pair.y)}
+        pair = read_pair(*one)
+        kinds = {pair.x.kind, pair.y.kind}
         assert kinds == {"label": {"label", "continuous"}, "table": {"label"}}.get(law.family, {"continuous"}), law
         assert not np.array_equal(law.draw(300, 2)[0], one[0]), law
 
