@@ -118,7 +118,15 @@ class DigitsBits(Task):
 
     def log_ratio(self, x: Tensor, y: Tensor) -> Tensor:
         """``ln 2 (1 - p)`` or ``ln 2 p`` of each bit, summed over a row, float64; see `Task.log_ratio`."""
+        return self._ratio_of_bits(self._read(x), self._read(y))
+
+    def log_ratio_of_all_pairs(self, x: Tensor, y: Tensor) -> Tensor:
+        """As `log_ratio`; every image is looked up once. See `Task.log_ratio_of_all_pairs`."""
         bit_x, bit_y = self._read(x), self._read(y)
+        n_x, n_y = len(bit_x), len(bit_y)
+        return self._ratio_of_bits(bit_x.repeat_interleave(n_y, 0), bit_y.repeat(n_x, 1)).view(n_x, n_y)
+
+    def _ratio_of_bits(self, bit_x: Tensor, bit_y: Tensor) -> Tensor:
         agree, differ = math.log(2 * (1 - self.flip)), math.log(2 * self.flip) if self.flip else -math.inf
         by_bit = torch.where(bit_x == bit_y, agree, differ).double()
         return by_bit.masked_fill((bit_x < 0) | (bit_y < 0), -math.inf).sum(1)

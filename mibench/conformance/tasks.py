@@ -24,6 +24,7 @@ from mibench.core.task import Task, Truth
 from mibench.estimators.nwj import NWJ
 
 _DRAWS = 20_000
+_ALL_PAIRS = 16  # rows whose pairs are all looked at
 _STANDARD_ERRORS = 4.0
 _LOW_MI = 2.0
 """Up to this many nats the mean of a density ratio over independent pairs can be estimated from `_DRAWS` pairs."""
@@ -132,6 +133,10 @@ def _check_ratio(task: Task) -> str:
             raise Failed(f"log_ratio gives shape {tuple(ratio.shape)} for {_DRAWS} pairs; it must be ({_DRAWS},)")
         if not ratio.isfinite().all():
             raise Failed(f"log_ratio is not finite on sampled pairs at {sibling.mi:g} nats")
+        few = x[:_ALL_PAIRS], y[:_ALL_PAIRS]
+        matrix, plain = sibling.log_ratio_of_all_pairs(*few), Task.log_ratio_of_all_pairs(sibling, *few)
+        if not torch.allclose(matrix, plain, rtol=1e-5, atol=1e-6, equal_nan=True):
+            raise Failed("log_ratio_of_all_pairs differs from log_ratio of each x with each y")
         mean, error = float(ratio.double().mean()), float(ratio.double().std()) / math.sqrt(_DRAWS)
         error = math.hypot(error, sibling.mi_se, 1e-6)  # rounding
         if abs(mean - sibling.mi) > _STANDARD_ERRORS * error:

@@ -84,6 +84,16 @@ class Task(Parametrised):
         """
         raise NotImplementedError(f"{type(self).__name__} has no known density ratio")
 
+    def log_ratio_of_all_pairs(self, x: Tensor, y: Tensor) -> Tensor:
+        """`log_ratio` of every x with every y, shape (n_x, n_y), nats.
+
+        Overridden where most of the work is on a side alone, and need not be done again for every partner.
+        """
+        n_x, n_y = len(x), len(y)
+        pairs_x = x.unsqueeze(1).expand(-1, n_y, -1).reshape(n_x * n_y, -1)
+        pairs_y = y.unsqueeze(0).expand(n_x, -1, -1).reshape(n_x * n_y, -1)
+        return self.log_ratio(pairs_x, pairs_y).view(n_x, n_y)
+
     @property
     def entropy_x(self) -> float:
         """Entropy of X, differential where X is continuous, nats.

@@ -15,7 +15,7 @@ from mibench.core.registry import register_critic
 from mibench.core.scorer import Scorer, Shape
 from mibench.core.task import Task
 from mibench.critics.extras import UniformScorer
-from mibench.critics.pairwise import score_all_pairs, score_batch
+from mibench.critics.pairwise import score_batch
 
 
 class OracleScorer(Scorer):
@@ -47,7 +47,9 @@ class OracleScorer(Scorer):
         """Score a batch; see `Scorer.forward`."""
         return torch.stack(
             [
-                score_batch(partial(self.pairs, run), x[run], y[run], None if index is None else index[run])
+                self._all_pairs(run, x[run], y[run])
+                if index is None
+                else score_batch(partial(self.pairs, run), x[run], y[run], index[run])
                 for run in range(self.shape.runs)
             ]
         )
@@ -62,13 +64,21 @@ class OracleScorer(Scorer):
     def block(self, prepared: tuple[int, Tensor, Tensor], start: int, stop: int) -> Tensor:
         """Rows of the score matrix; see `Scorer.block`."""
         run, x, y = prepared
-        return score_all_pairs(partial(self.pairs, run), x[start:stop], y)
+        return self._all_pairs(run, x[start:stop], y)
 
     def pairs(self, run: int, x: Tensor, y: Tensor) -> Tensor:
         """Exact log density ratios of n pairs, times the multiple, plus the run's constant."""
         if self._multiple == 0:  # also where the log ratio is infinite
             return x.new_full((len(x),), self._offsets[run])
-        log_ratio = self._tasks[run].log_ratio(x, y)
+        return self._scaled(run, self._tasks[run].log_ratio(x, y))
+
+    def _all_pairs(self, run: int, x: Tensor, y: Tensor) -> Tensor:
+        """As `pairs`, of every x with every y, (n_x, n_y)."""
+        if self._multiple == 0:
+            return x.new_full((len(x), len(y)), self._offsets[run])
+        return self._scaled(run, self._tasks[run].log_ratio_of_all_pairs(x, y))
+
+    def _scaled(self, run: int, log_ratio: Tensor) -> Tensor:
         return (log_ratio if self._multiple == 1 else self._multiple * log_ratio) + self._offsets[run]
 
     def block_rows(self, n: int) -> int:

@@ -392,6 +392,14 @@ WRONG_TASKS: dict[str, tuple[str, str, str]] = {
         "normalised ratio",
         "log_ratio is too large",
     ),
+    "all pairs by another way than each": (
+        task(
+            "    def log_ratio",
+            "    def log_ratio_of_all_pairs(self, x, y):\n        return x @ y.T\n\n    def log_ratio",
+        ),
+        "log ratio",
+        "log_ratio_of_all_pairs differs from log_ratio",
+    ),
     "wrong shape": (
         task("return x, x +", "return x[0], x +"),
         "shapes",

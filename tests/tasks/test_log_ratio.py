@@ -45,3 +45,13 @@ def test_the_ratio_of_a_pair_does_not_depend_on_the_others(name: str) -> None:
     x, y, ratio = ratio_of(mibench.get_task(name), 500)
     alone = mibench.get_task(name).log_ratio(x[7:8].double(), y[7:8].double())
     torch.testing.assert_close(alone, ratio[7:8], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_all_pairs_have_the_ratio_of_each_by_itself(name: str) -> None:
+    task = mibench.get_task(name)
+    x, y = task.sample(7, torch.Generator().manual_seed(0))
+    found = task.log_ratio_of_all_pairs(x, y[:5])
+    expected = torch.stack([task.log_ratio(x[i : i + 1].expand(5, -1), y[:5]) for i in range(7)])
+    assert found.shape == (7, 5)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)

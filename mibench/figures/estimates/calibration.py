@@ -42,7 +42,7 @@ def draw_calibration(estimate: Estimate) -> Drawing:
     if not np.isfinite(rows["value"].astype("float64")).any():
         raise UsageError("the panel was not tried on data of known mutual information")
     families = list(rows["family"].unique())
-    looks = {
+    looks: dict[str, dict[str, Any]] = {
         name: {"color": _COLOURS[at % len(_COLOURS)], "marker": _MARKERS[at % len(_MARKERS)], "markersize": 5}
         for at, name in enumerate(families)
     }

@@ -77,6 +77,8 @@ def _draw_member(ax: Axes, values: pd.Series, observed: float) -> None:
 
 def _summary(null: pd.DataFrame, members: pd.DataFrame) -> pd.DataFrame:
     """The histograms in numbers: how many permutations, their median and largest value, and the sample's."""
-    found = null.groupby("member", sort=False)["value"].agg(permutations="size", median="median", largest="max")
-    found = found.reset_index()
-    return found.assign(sample=[_observed(members, name) for name in found["member"]])
+    rows = [
+        (name, len(values), values.median(), values.max(), _observed(members, str(name)))
+        for name, values in null.groupby("member", sort=False)["value"]
+    ]
+    return pd.DataFrame(rows, columns=["member", "permutations", "median", "largest", "sample"])
