@@ -28,7 +28,6 @@ Progress = Callable[[float, str], None]
 
 _Z, _Z_ONE_SIDED = 1.96, 1.645
 _OWN_BLOCKS = 10
-_CELL = 1.0  # rows for a cell of the table below which counts say little
 
 
 def estimate_label(pair: Pair, *, seed: int, quick: bool, progress: Progress) -> Outcome:
@@ -79,7 +78,7 @@ def _pair_scores(bound: labels.Classified, contents: Contents) -> list[tuple[Row
 def estimate_labels(pair: Pair, *, seed: int, quick: bool, progress: Progress) -> Outcome:
     """Take the panel on two labels.
 
-    The value is the corrected plug-in, and where a cell of the table has less than one row the bound of tables that
+    The value is the corrected plug-in, and where a cell of the table has few rows the bound of tables that
     leave a row out, with what doubling the rows gained once more.
     """
     contents, units, _ = _taken(pair)
@@ -90,7 +89,7 @@ def estimate_labels(pair: Pair, *, seed: int, quick: bool, progress: Progress) -
     progress(0.6, "permuting pairs")
     null, probability = tables.independence(contents, PERMUTATIONS, seed=seed, units=units)
     gap = max(0.0, bound.value - half.value)
-    filled = tables.rows_per_cell(contents) >= _CELL
+    filled = tables.rows_per_cell(contents) >= tables.ROWS_PER_CELL
     value = plug_in.value if filled else bound.value + gap
     value = min(max(0.0, value), bound.ceiling)
     ends = (value, bound.value + gap, min(plug_in.value, bound.value + GROWTH * gap + 2 * bound.se))
