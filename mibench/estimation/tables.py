@@ -30,8 +30,8 @@ from mibench.estimators.discrete import Discrete
 ROWS_PER_CELL = 5
 """Rows for each cell of the table, ``n / (K_x K_y)``, below which the plug-in is not to be believed.
 
-Measured on square tables of 4, 12 and 30 labels at 0 to 1.7 nats, with 300 and 1,000 rows, ten draws each: from 7 rows a
-cell on the mean of the corrected plug-in was within 0.03 nats of the truth; with 2 it was 0.03 to 0.12 too high, with
+Measured on square tables of 4, 12 and 30 labels at 0 to 1.7 nats, with 300 and 1,000 rows, ten draws each: from 7 rows
+a cell on the mean of the corrected plug-in was within 0.03 nats of the truth; with 2 it was 0.03 to 0.12 too high, with
 one 0.1 to 0.3, and with a third of one 0.2 to 0.9. The bound's mean was below the truth in all of them: by up to 0.05
 from 19 rows a cell on, 0.2 with 2, and 0.5 with a third of one.
 """
