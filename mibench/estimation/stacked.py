@@ -34,7 +34,7 @@ class Recipe:
     steps
         At most.
     patience
-        Looks in a row after which fitting ends when no part's stopping rows are told better.
+        Looks in a row after which a part's fit ends when its stopping rows are told no better.
     batch
         Rows of a step, drawn with replacement.
     """
@@ -107,18 +107,18 @@ def fit(
     batch = min(recipe.batch, fitted.shape[1])
     kept = [tensor.detach().clone() for tensor in (*weights, *biases)]
     least = torch.full((len(parts),), torch.inf)
-    waited = 0
+    waited = torch.zeros(len(parts))
     for step in range(recipe.steps + 1):
         if step % _EVERY == 0:
             with torch.no_grad():
                 loss = _losses(inputs[stopping], targets[stopping], weights, biases)
                 loss = (loss * mask).sum(1) / stop_sizes
-                better = loss < least
+                better = (loss < least) & (waited < recipe.patience)  # no part waits for another's rows
                 least = torch.where(better, loss, least)
                 for best, now in zip(kept, (*weights, *biases), strict=True):
                     best[better] = now[better]
-            waited = 0 if bool(better.any()) else waited + 1
-            if waited == recipe.patience:
+            waited = torch.where(better, 0, waited + 1)
+            if bool((waited >= recipe.patience).all()):
                 break
         drawn = (torch.rand((len(parts), batch), generator=generator) * sizes[:, None]).long()
         rows = fitted.gather(1, drawn)
