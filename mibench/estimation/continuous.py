@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mibench.estimation.checks import Check, below, rows_needed
-from mibench.estimation.crossfitting import PARTS, hash_of
+from mibench.estimation.crossfitting import hash_of
 from mibench.estimation.judging import RULES, Judged, Seen, judged, tolerance
 from mibench.estimation.matched import FAMILIES, Likeness, likeness
 from mibench.estimation.members import Member, standard_error
@@ -119,7 +119,7 @@ def _calibrate(sample: Sample, found: Judged, like: Likeness, seed: int, progres
     known = []
     for family, truth, (u, v), one, generator in zip(FAMILIES, truths, sides, critics, random, strict=True):
         near = neighbours(u, v, likeness(u, v, one.full.rho), generator)
-        own = judged(_seen(sample, one, near, copula_value(u, v)))
+        own = judged(_seen(sample, one, near, copula_value(u, v)), source=found.source)
         known.append(Calibrated(family, truth, own.value, own.low, own.high))
     progress(0.97, "")
     return known
@@ -184,11 +184,11 @@ def _with_parts(members: Sequence[Member], found: Judged) -> list[tuple[Member, 
 
 
 def _growth(seen: Seen, n: int) -> list[Point]:
-    points = []
-    readings = (seen.critics.quarter, seen.critics.half, seen.critics.full)
-    for share, one in zip(reversed(PARTS), readings, strict=True):
-        points.append(Point(round(share * n), one.lower, one.lower - _Z * one.se, one.lower + _Z * one.se))
-    return points
+    full = seen.critics.full
+    return [
+        Point(round(n * one.trained / full.trained), one.lower, one.lower - _Z * one.se, one.lower + _Z * one.se)
+        for one in (seen.critics.quarter, seen.critics.half, full)
+    ]
 
 
 def _checks(

@@ -42,6 +42,8 @@ _EMBED = 32
 _FEWEST_COLUMNS = 4
 _LR = 1e-3
 _STOP_SHARE = 0.15
+_LEAST_TRAINING = 32  # rows, where there are so many: those of the smallest batch that is computed at once
+_EPOCHS = 100
 _MOST_STOPPING = 500  # rows: their scores are looked at again and again
 _MOST_DIRECTIONS = 64
 _EVERY = 20  # steps between looks at the stopping part
@@ -105,6 +107,8 @@ class Reading:
         Of each row, (n,), on `lower`.
     scores
         For each fold its rows and their scores, (m,) and (m, m).
+    trained
+        Rows that a critic was trained on, a mean.
     steps
         Training steps until the critic that is read, a mean.
     """
@@ -121,6 +125,7 @@ class Reading:
     rho: Array
     influence: Array
     scores: list[tuple[Rows, NDArray[np.float32]]]
+    trained: float
     steps: float
 
 
@@ -143,7 +148,13 @@ def cuts_of(fold: Rows, order: Rows, share: float) -> list[Cut]:
         rest = rest[np.argsort(order[rest], kind="stable")]
         stopping = max(8, round(_STOP_SHARE * len(rest)))
         training = rest[stopping:]
-        cuts.append(Cut(training[: max(16, round(share * len(training)))], rest[:stopping], np.flatnonzero(fold == k)))
+        cuts.append(
+            Cut(
+                training[: max(_LEAST_TRAINING, round(share * len(training)))],
+                rest[:stopping],
+                np.flatnonzero(fold == k),
+            )
+        )
     return cuts
 
 
@@ -217,9 +228,11 @@ class _Pack:
 
     def __init__(self, runs: Sequence[_Run]) -> None:
         self.runs = runs
-        smallest = min(len(run.cut.train) for run in runs)
+        sizes = [len(run.cut.train) for run in runs]
+        smallest = min(sizes)
         self.batch = 128 if smallest >= 1_000 else 64 if smallest >= 64 else 32 if smallest >= 32 else 16
         self.sides = [tuple(_single(_widened(side)) for side in (run.task.u, run.task.v)) for run in runs]
+        self.most_steps = _EPOCHS * max(sizes) // self.batch
         dim_x, dim_y = (side.shape[1] for side in self.sides[0])
         shape = Shape(len(runs), self.batch, self.batch, dim_x, dim_y, torch.device("cpu"))
         self.scorer = DotScorer(shape, hidden=_HIDDEN, embed=_EMBED)
@@ -244,6 +257,7 @@ class _Pack:
         """Train all runs until none has become better for a while."""
         self._look(0)
         done = 0
+        steps = min(steps, self.most_steps)
         while done < steps and any(waited < _PATIENCE for waited in self.waited):
             x, y, a, b = self._batches(_BLOCK)
             for s in range(_BLOCK):
@@ -348,6 +362,7 @@ def _reading(task: Task, pack: _Pack, at: range) -> Reading:
         rho=_held_out_correlations(task, pack, at),
         influence=influence,
         scores=kept,
+        trained=float(np.mean([len(cut.train) for cut in task.cuts])),
         steps=float(np.mean([pack.steps[r] for r in at])),
     )
 

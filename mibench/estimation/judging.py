@@ -16,9 +16,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from mibench.estimation.neighbours import Neighbours
 from mibench.estimation.panel import Critics
+
+Source = Literal["neighbours", "copula", "critics"]
 
 SLOPE = 0.8
 """Nats that neighbours answer with to a nat from which on their level is taken first."""
@@ -91,11 +94,11 @@ class Judged:
     low: float
     high: float
     limit: float
-    source: str
+    source: Source
     gaussian: bool
 
 
-RULES = {
+RULES: dict[Source, str] = {
     "neighbours": "the level at which nearest neighbours give on matched data what they give here, since they answer "
     "to mutual information nearly nat for nat",
     "copula": "the Gaussian copula's value, since neither the critics nor the neighbours see more than it",
@@ -116,14 +119,24 @@ def is_gaussian(seen: Seen) -> bool:
     return abs(near.level - seen.copula) <= max(0.05 + 0.05 * seen.copula, 3 * math.hypot(seen.level_se, seen.se))
 
 
-def judged(seen: Seen) -> Judged:
-    """Find the value and its interval."""
+def judged(seen: Seen, *, source: Source | None = None) -> Judged:
+    """Find the value and its interval.
+
+    Parameters
+    ----------
+    seen
+        The panel's values.
+    source
+        The line of the rule that is taken; None takes the first that applies. Where a line does not apply, as on a
+        matched sample on which neighbours answer less, its value is that of the next that does.
+    """
     near, full, gap = seen.neighbours, seen.critics.full, seen.critics.gap
-    gaussian = is_gaussian(seen)
+    gaussian = is_gaussian(seen) if source is None else source == "copula" and math.isfinite(seen.copula)
     limit = full.lower - _Z_ONE_SIDED * seen.se
     answers = math.isfinite(near.level)
     once_more = full.lower + gap
-    if answers and near.slope >= SLOPE:
+    nearly = near.slope >= SLOPE if source is None else source == "neighbours"
+    if answers and nearly:
         source, value, se = "neighbours", max(near.level, min(once_more, seen.reach)), seen.level_se
     elif gaussian:
         source, value, se = "copula", max(seen.copula, 0.0), seen.se

@@ -23,6 +23,7 @@ K = 3
 MOST_MATCHED = 2_000
 """Rows of matched samples, whose distances are computed again and again."""
 
+_NOISE = 1e-9
 _PARTS = 8
 _LEVELS = 7
 _FLAT = 0.12  # nats that neighbours answer with to a nat, below which their level says nothing
@@ -49,8 +50,13 @@ class Neighbours:
     slope: float
 
 
-def neighbour_value(u: Array, v: Array) -> float:
-    """KSG, variant 1 with three neighbours, of scores (n, d_x) and (n, d_y), nats."""
+def neighbour_value(u: Array, v: Array, random: np.random.Generator) -> float:
+    """KSG, variant 1 with three neighbours, of scores (n, d_x) and (n, d_y), nats.
+
+    Equal numbers are told apart by noise far below the distance of others, which leaves the mutual information as it
+    is: rows that repeat by rounding are neighbours at distance 0, copies none (`mibench.estimation.copies`).
+    """
+    u, v = (side + _NOISE * random.random(side.shape) for side in (u, v))
     return KSG(k=K).of_arrays(u, v)
 
 
@@ -60,9 +66,9 @@ def neighbours(u: Array, v: Array, like: Likeness | None, random: np.random.Gene
     Rows are in a random order.
     """
     n = len(u)
-    value = neighbour_value(u, v)
+    value = neighbour_value(u, v, random)
     parts = min(_PARTS, n // 16)
-    spread = [neighbour_value(u[k::parts], v[k::parts]) for k in range(parts)]
+    spread = [neighbour_value(u[k::parts], v[k::parts], random) for k in range(parts)]
     se = float(np.std(spread, ddof=1) / math.sqrt(parts))
     if like is None:
         return Neighbours(value, se, math.inf, 0.0)
@@ -70,7 +76,7 @@ def neighbours(u: Array, v: Array, like: Likeness | None, random: np.random.Gene
     seen = (
         value
         if m == n
-        else float(np.mean([neighbour_value(u[k : k + m], v[k : k + m]) for k in range(0, n - m + 1, m)]))
+        else float(np.mean([neighbour_value(u[k : k + m], v[k : k + m], random) for k in range(0, n - m + 1, m)]))
     )
     level, slope = _level(seen, like, m, random)
     return Neighbours(value, se, level, slope)
@@ -83,8 +89,9 @@ def _level(seen: float, like: Likeness, m: int, random: np.random.Generator) -> 
     def given(mi: float) -> float:
         values = []
         for seed in seeds:  # the same draws at every level, so that the curve is smooth
-            x, y = like.draw("gaussian", mi, np.random.default_rng(int(seed)))
-            values.append(neighbour_value(x[:m], y[:m]))
+            draws = np.random.default_rng(int(seed))
+            x, y = like.draw("gaussian", mi, draws)
+            values.append(neighbour_value(x[:m], y[:m], draws))
         return float(np.mean(values))
 
     floor = given(0.0)

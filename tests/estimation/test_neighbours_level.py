@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+import pytest
 
 from mibench.estimation.matched import likeness, scaled
 from mibench.estimation.neighbours import neighbour_value, neighbours
 from mibench.estimation.scores import normal_scores
+
+# Four symbols, of which y is x with probability 0.7 + 0.3 / 4, and each other one with 0.3 / 4.
+KNOWN_OF_A_CHANNEL = math.log(4) + 0.775 * math.log(0.775) + 3 * 0.075 * math.log(0.075)
 
 
 def gaussian(n: int, dim: int, mi: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -36,7 +42,17 @@ def test_neighbours_that_do_not_answer_have_no_level() -> None:
 def test_without_a_likeness_there_is_the_value_alone() -> None:
     u, v = gaussian(100, 1, 0.5, 0)
     found = neighbours(u, v, None, np.random.default_rng(0))
-    assert (found.value, found.level) == (neighbour_value(u, v), np.inf)
+    assert found.level == np.inf
+    assert found.value == pytest.approx(neighbour_value(u, v, np.random.default_rng(1)))
+
+
+def test_rounded_numbers_have_the_information_of_their_cells() -> None:
+    random = np.random.default_rng(0)
+    x = random.integers(0, 4, (3_000, 1))
+    y = np.where(random.random((3_000, 1)) < 0.7, x, random.integers(0, 4, (3_000, 1)))
+    known = KNOWN_OF_A_CHANNEL
+    found = neighbour_value(normal_scores(x.astype(float)), normal_scores(y.astype(float)), random)
+    assert found == pytest.approx(known, abs=0.05)
 
 
 def test_the_error_is_that_of_repeated_samples() -> None:
