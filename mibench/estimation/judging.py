@@ -5,7 +5,7 @@ come to on the other half is in docs/estimating.md.
 
 The rule, whose first line that applies is taken:
 
-1. Where neighbours answer to the mutual information nearly nat for nat, their level on matched data.
+1. Where neighbours answer to the mutual information well, their level on matched data.
 2. Where a Gaussian copula explains what was seen (the network finds nothing beyond it, and neighbours agree with
    it), the Gaussian copula's value.
 3. Else the larger of the neighbours' level, where they answer at all, and the critics' bound with what doubling the
@@ -23,7 +23,7 @@ from mibench.estimation.panel import Critics
 
 Source = Literal["neighbours", "copula", "critics"]
 
-SLOPE = 0.8
+SLOPE = 0.5
 """Nats that neighbours answer with to a nat from which on their level is taken first."""
 
 GROWTH = 1 / (math.sqrt(2) - 1)
@@ -100,7 +100,7 @@ class Judged:
 
 RULES: dict[Source, str] = {
     "neighbours": "the level at which nearest neighbours give on matched data what they give here, since they answer "
-    "to mutual information nearly nat for nat",
+    "well to mutual information in so few columns",
     "copula": "the Gaussian copula's value, since neither the critics nor the neighbours see more than it",
     "critics": "the larger of the critics' bound with one more doubling's gain and of the neighbours' level, since no "
     "family explains what was seen",
@@ -135,8 +135,8 @@ def judged(seen: Seen, *, source: Source | None = None) -> Judged:
     limit = full.lower - _Z_ONE_SIDED * seen.se
     answers = math.isfinite(near.level)
     once_more = full.lower + gap
-    nearly = near.slope >= SLOPE if source is None else source == "neighbours"
-    if answers and nearly:
+    well = near.slope >= SLOPE if source is None else source == "neighbours"
+    if answers and well:
         source, value, se = "neighbours", max(near.level, min(once_more, seen.reach)), seen.level_se
     elif gaussian:
         source, value, se = "copula", max(seen.copula, 0.0), seen.se

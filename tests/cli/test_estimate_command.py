@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mibench.estimation
 from mibench.cli.app import main
 from mibench.cli.terminal.estimates import estimate_json
 from mibench.core.errors import UsageError
@@ -45,6 +46,7 @@ def stand_in(name: str, function: Callable[..., Any], monkeypatch: pytest.Monkey
     module = ModuleType("mibench.estimation.estimating")
     setattr(module, name, function)
     monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(mibench.estimation, "estimating", module, raising=False)  # where it was loaded before
 
 
 def test_options_reach_the_engine_as_they_are_given(calls: list[dict[str, Any]]) -> None:
