@@ -148,6 +148,6 @@ def judged(seen: Seen, *, source: Source | None = None) -> Judged:
     if source != "copula":
         ends += [once_more, min(seen.reach, full.left_out + gap)]
     value = max(value, 0.0)
-    margin = _Z * max(se, seen.se) + 0.02 + 0.02 * value
+    margin = _Z * max(se, seen.se) + 0.03 + 0.03 * value
     low = max(0.0, min(limit, value), min(ends) - margin)
     return Judged(value, min(low, value), max(*ends, value) + margin, limit, source, gaussian)
