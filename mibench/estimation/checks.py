@@ -72,9 +72,7 @@ def verdict_of(
         sentence = f"No dependence was found (p = {p_value:.2g}), but up to {high:.2f} nats could hide."
         return Verdict("undetected", sentence, False, advice or "More rows would find less.")
     if not failed:
-        sentence = (
-            f"Believable: {value:.2f} nats, from {low:.2f} to {high:.2f} with 95 % confidence; every check passed."
-        )
+        sentence = f"Every check passed: {value:.2f} nats, from {low:.2f} to {high:.2f} with 95 % confidence."
         return Verdict("believable", sentence, True, "")
     return Verdict(failed[0].word, failed[0].sentence, False, advice)
 

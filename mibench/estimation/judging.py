@@ -8,8 +8,10 @@ The rule, whose first line that applies is taken:
 1. Where neighbours answer to the mutual information well, their level on matched data.
 2. Where a Gaussian copula explains what was seen (the network finds nothing beyond it, and neighbours agree with
    it), the Gaussian copula's value.
-3. Else the larger of the neighbours' level, where they answer at all, and the critics' bound with what doubling the
-   rows gained once more.
+3. Else the neighbours' level, where they answer at all, and where not the critics' bound with what doubling the rows
+   gained once more.
+
+Where that bound lies above the level, the value is the middle between the two.
 """
 
 from __future__ import annotations
@@ -102,8 +104,8 @@ RULES: dict[Source, str] = {
     "neighbours": "the level at which nearest neighbours give on matched data what they give here, since they answer "
     "well to mutual information in so few columns",
     "copula": "the Gaussian copula's value, since neither the critics nor the neighbours see more than it",
-    "critics": "the larger of the critics' bound with one more doubling's gain and of the neighbours' level, since no "
-    "family explains what was seen",
+    "critics": "the neighbours' level, where they answer at all, against the critics' bound with one more doubling's "
+    "gain, since no family explains what was seen",
 }
 
 
@@ -136,14 +138,15 @@ def judged(seen: Seen, *, source: Source | None = None) -> Judged:
     answers = math.isfinite(near.level)
     once_more = full.lower + gap
     well = near.slope >= SLOPE if source is None else source == "neighbours"
+    # A bound that lies above the level says that the level is too low; the two err in opposite directions there.
+    level = near.level if near.level >= once_more else (near.level + once_more) / 2
     if answers and well:
-        source, value, se = "neighbours", max(near.level, min(once_more, seen.reach)), seen.level_se
+        source, value, se = "neighbours", level, seen.level_se
     elif gaussian:
         source, value, se = "copula", max(seen.copula, 0.0), seen.se
     else:
-        source = "critics"
-        value = max(near.level, once_more) if answers else once_more
-        se = math.hypot(seen.se, seen.level_se if answers and near.level >= once_more else 0.0)
+        source, value = "critics", level if answers else once_more
+        se = math.hypot(seen.se, seen.level_se if answers else 0.0)
     ends = [value, *([near.level] if answers and source != "copula" else [])]
     if source != "copula":
         ends += [once_more, min(seen.reach, full.left_out + gap)]
