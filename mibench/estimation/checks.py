@@ -50,9 +50,40 @@ class Verdict:
     advice: str
 
 
-def below(word: str, measured: float, threshold: float, sentence: str, advice: str) -> Check:
-    """A check that fails where what is measured exceeds its threshold."""
-    return Check(word, not measured > threshold, measured, threshold, sentence, advice)
+def below(word: str, measured: float, threshold: float, fine: str, wrong: str = "", advice: str = "") -> Check:
+    """A check that fails where what is measured exceeds its threshold.
+
+    Parameters
+    ----------
+    fine, wrong
+        What was found where it passes, and where it fails; one sentence may serve for both.
+    """
+    passed = not measured > threshold
+    return Check(word, passed, measured, threshold, fine if passed else wrong or fine, advice)
+
+
+def in_series(found: bool, correlation: float) -> Check:
+    """The check that rows are in a random order, or that it was said which belong together."""
+    sentence = (
+        "Rows that follow each other are alike: the interval takes a tenth of them as one block, which may be too few "
+        "or too many."
+        if found
+        else "Rows that follow each other are no more alike than others, or blocks of them were stated."
+    )
+    advice = "State how many rows belong together, by blocks."
+    return Check("series", not found, abs(correlation), 0.0, sentence, advice)
+
+
+def rising(gap: float, allowed: float, more: str) -> Check:
+    """The check that twice the rows gained less than half of what an answer may be off by."""
+    gained = f"Twice the training rows gained {gap:.2f} nats"
+    return below("rising", gap, allowed / 2, f"{gained}.", f"{gained}, and more rows would gain more.", more)
+
+
+def wide(low: float, high: float, allowed: float, more: str) -> Check:
+    """The check that the interval is narrow enough to be of use."""
+    span = f"The interval is from {low:.2f} to {high:.2f} nats"
+    return below("wide", high - low, 2 * allowed, f"{span}.", f"{span}, too wide to be of use.", more)
 
 
 def verdict_of(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mibench.estimation.checks import Check, below, rows_needed
+from mibench.estimation.checks import Check, below, in_series, rising, rows_needed, wide
 from mibench.estimation.crossfitting import hash_of
 from mibench.estimation.judging import RULES, Judged, Seen, judged, tolerance
 from mibench.estimation.matched import FAMILIES, Likeness, likeness
@@ -134,7 +134,7 @@ def _corrected(found: Judged, known: Sequence[Calibrated]) -> tuple[float, float
                 min(low, found.value - (one.value - one.truth)),
                 max(high, found.value + (one.truth - one.value)),
             )
-    return max(0.0, low), high
+    return max(low, min(found.floor, found.value)), high
 
 
 def _members(seen: Seen, seconds: _Seconds, n: int) -> list[Member]:
@@ -208,41 +208,32 @@ def _checks(
     apart = (near.level if math.isfinite(near.level) else 0.0) - min(seen.reach, full.left_out + gap)
     family = next((one for one in known if one.family == "gaussian"), None)
     missed = abs(family.value - family.truth) if family and found.gaussian else 0.0
-    series = pair.report.serial.found and pair.blocks is None
+    most = min(full.ceiling, math.log(n / K))
     return [
-        Check(
-            "series", not series, abs(pair.report.serial.correlation), 0.0,
-            "Rows that follow each other are alike: the interval takes a tenth of them as one block, which may be too "
-            "few or too many.",
-            "State how many rows belong together, by blocks.",
-        ),
+        in_series(pair.report.serial.found and pair.blocks is None, pair.report.serial.correlation),
         below(
-            "ceiling", found.value if free else 0.0, min(full.ceiling, math.log(n / K)) - 1,
-            f"With {n:,} rows no estimator here can tell much above "
-            f"{min(full.ceiling, math.log(n / K)):.1f} nats, and the truth may be far above.",
+            "ceiling", found.value if free else 0.0, most - 1,
+            f"The value does not rest on what {n:,} rows can tell at most.",
+            f"With {n:,} rows no estimator here can tell much above {most:.1f} nats, and the truth may be far above.",
             "More rows; each nat takes 2.7 times as many.",
         ),
-        below(
-            "rising", gap if free else 0.0, allowed / 2,
-            f"Twice the training rows gained {gap:.2f} nats, and more rows would gain more.", more,
-        ),
+        rising(gap if free else 0.0, allowed, more),
         below(
             "over-fitted", full.train - full.lower if free else 0.0, 1.5 * allowed,
             f"Critics give {full.train:.2f} nats on pairs that they were trained on, {full.lower:.2f} on others.",
-            f"{more} Or fewer columns.",
+            advice=f"{more} Or fewer columns.",
         ),
         below(
             "disagreement", apart if free else 0.0, allowed + 2 * seen.se,
             f"Neighbours are as on data of {near.level:.2f} nats, and critics reach "
-            f"{min(seen.reach, full.left_out + gap):.2f}.",
-            "Another kind of estimator: the dependence is of a kind that the critics do not find in so few rows.",
+            f"{min(seen.reach, full.left_out + gap):.2f}."
+            if math.isfinite(near.level)
+            else "Neighbours do not answer to mutual information in so many columns.",
+            advice="Another kind of estimator: the dependence is of a kind that critics do not find in so few rows.",
         ),
         below(
             "miscalibrated", missed, allowed,
-            f"On matched Gaussian data of known mutual information the panel is off by {missed:.2f} nats.", more,
+            f"On matched Gaussian data of known mutual information the panel is off by {missed:.2f} nats.", advice=more,
         ),
-        below(
-            "wide", high - low, 2 * allowed,
-            f"The interval, from {low:.2f} to {high:.2f} nats, is too wide to be of use.", more,
-        ),
+        wide(low, high, allowed, more),
     ]  # fmt: skip

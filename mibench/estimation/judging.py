@@ -86,6 +86,8 @@ class Judged:
         With its interval, 95 %.
     limit
         One-sided lower limit, 95 %.
+    floor
+        The same, 97.5 %, and at least 0: the interval does not begin below it.
     source
         ``"neighbours"``, ``"copula"`` or ``"critics"``: which member the value follows.
     gaussian
@@ -96,6 +98,7 @@ class Judged:
     low: float
     high: float
     limit: float
+    floor: float
     source: Source
     gaussian: bool
 
@@ -152,5 +155,6 @@ def judged(seen: Seen, *, source: Source | None = None) -> Judged:
         ends += [once_more, min(seen.reach, full.left_out + gap)]
     value = max(value, 0.0)
     margin = _Z * max(se, seen.se) + 0.03 + 0.03 * value
-    low = max(0.0, min(limit, value), min(ends) - margin)
-    return Judged(value, min(low, value), max(*ends, value) + margin, limit, source, gaussian)
+    floor = max(0.0, full.lower - _Z * seen.se)  # below it there is nothing to expect, whatever the members say
+    low = min(max(floor, min(ends) - margin), value)
+    return Judged(value, low, max(*ends, value) + margin, limit, floor, source, gaussian)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mibench.estimation import labels, tables
 from mibench.estimation.canonical import canonical_order
-from mibench.estimation.checks import Check, below, rows_needed
+from mibench.estimation.checks import Check, below, in_series, rising, rows_needed, wide
 from mibench.estimation.contents import Contents
 from mibench.estimation.copies import copy_groups
 from mibench.estimation.folds import blocks_of, fold_of_row
@@ -176,13 +176,7 @@ def _growth(full: Member, half: Member | None, n: int) -> list[Point]:
 
 
 def _series(pair: Pair) -> Check:
-    series = pair.report.serial.found and pair.blocks is None
-    return Check(
-        "series", not series, abs(pair.report.serial.correlation), 0.0,
-        "Rows that follow each other are alike: the interval takes a tenth of them as one block, which may be too few "
-        "or too many.",
-        "State how many rows belong together, by blocks.",
-    )  # fmt: skip
+    return in_series(pair.report.serial.found and pair.blocks is None, pair.report.serial.correlation)
 
 
 def _checks_of_label(
@@ -193,26 +187,20 @@ def _checks_of_label(
     apart = near.value - (own.value + GROWTH * gap) - 2 * math.hypot(own.se, near.se) if near else 0.0
     return [
         _series(pair),
-        below(
-            "rising", gap, allowed / 2,
-            f"Twice the rows gained {gap:.2f} nats, and more rows would gain more.", more,
-        ),
+        rising(gap, allowed, more),
         below(
             "over-fitted", over, 1.5 * allowed,
             f"Classifiers give {own.value + over:.2f} nats on rows that they were fitted on, {own.value:.2f} on "
             "others.",
-            f"{more} Or fewer columns.",
+            advice=f"{more} Or fewer columns.",
         ),
         below(
             "disagreement", apart, allowed,
             f"Neighbours give {near.value if near else math.nan:.2f} nats, and classifiers reach "
             f"{own.value + GROWTH * gap:.2f}.",
-            "Another kind of estimator, or more rows.",
+            advice="Another kind of estimator, or more rows.",
         ),
-        below(
-            "wide", high - low, 2 * allowed,
-            f"The interval, from {low:.2f} to {high:.2f} nats, is too wide to be of use.", more,
-        ),
+        wide(low, high, allowed, more),
     ]  # fmt: skip
 
 
@@ -223,18 +211,12 @@ def _checks_of_labels(
     apart = plug_in.value - bound.value
     return [
         _series(pair),
-        below(
-            "rising", gap, allowed / 2,
-            f"Twice the rows gained {gap:.2f} nats, and more rows would gain more.", more,
-        ),
+        rising(gap, allowed, more),
         below(
             "disagreement", apart, allowed + 2 * bound.se,
             f"The plug-in gives {plug_in.value:.2f} nats, tables that leave a row out "
             f"{bound.value:.2f}.",
-            "More rows, or coarser labels.",
+            advice="More rows, or coarser labels.",
         ),
-        below(
-            "wide", high - low, 2 * allowed,
-            f"The interval, from {low:.2f} to {high:.2f} nats, is too wide to be of use.", more,
-        ),
+        wide(low, high, allowed, more),
     ]  # fmt: skip
