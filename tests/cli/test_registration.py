@@ -24,6 +24,7 @@ def {name}_command() -> None:
 PURPOSES = {
     "Measure": ["run", "report"],
     "Compare": ["leaderboard", "compare"],
+    "Estimate": ["estimate"],
     "Look up": ["list", "info"],
     "Look after": ["check", "results"],
 }
@@ -34,7 +35,7 @@ def names(one: typer.Typer) -> list[str | None]:
 
 
 def test_commands_are_in_the_order_of_their_work() -> None:
-    assert names(app) == ["run", "report", "leaderboard", "compare", "list", "info", "check"]
+    assert names(app) == ["run", "report", "leaderboard", "compare", "estimate", "list", "info", "check"]
     (group,) = app.registered_groups
     assert group.name == "results"
     assert group.typer_instance is not None

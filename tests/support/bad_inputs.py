@@ -591,11 +591,11 @@ COMMAND_LINES: dict[str, str] = {
     "leaderboard --by regimes": "boards can be split by family, regime or sampler, not by 'regimes'",
     "leaderboard --suite ''": "option '--suite' is empty; give it a value or leave it out",
     # estimate
-    "estimate": "Missing argument 'DATA'",
+    "estimate": "Missing argument 'data'; see 'mibench --help'",
     "estimate nowhere.npy": "there is no file 'nowhere.npy'; name one that is there",
     "estimate folder": "'folder' is a folder; name a file",
     "estimate typo.toml": "file 'typo.toml' has a suffix that says nothing of its format; use one of .npy",
-    "estimate x.npy --seed x": "'x' is not a valid integer",
+    "estimate x.npy --seed x": "Invalid value for '--seed': Input should be a valid integer",
     "estimate x.npy y.npy --keep --no-page": "--no-page and --keep exclude each other; give one of them",
     # compare
     "compare --estimator nwj --latex --markdown": "--latex and --markdown exclude each other; give one of them",

@@ -11,7 +11,7 @@ from mibench.cli.options import given_command, refuse_several
 from mibench.cli.registration import command
 
 
-@command("estimate", place=5, purpose="Estimate")
+@command("estimate", place=45, purpose="Estimate")
 def estimate_command(
     data: Annotated[
         Path, typer.Argument(help="File of x, or of both: .npy, .npz, .csv, .tsv, .parquet, .arrow or .feather.")
