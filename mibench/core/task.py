@@ -6,7 +6,7 @@ A task is one class in one file. Its annotated fields are its parameters, its do
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
@@ -16,6 +16,14 @@ from mibench.core.estimator import Estimator
 from mibench.core.parameters import Parametrised
 
 Truth = Literal["closed-form", "quadrature", "enumeration", "monte-carlo"]
+
+
+def of_all_pairs(function: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
+    """Values of every x with every y, (n_x, n_y), from a function of pairs, (n, dim_x) and (n, dim_y) to (n,)."""
+    n_x, n_y = len(x), len(y)
+    pairs_x = x.unsqueeze(1).expand(-1, n_y, -1).reshape(n_x * n_y, -1)
+    pairs_y = y.unsqueeze(0).expand(n_x, -1, -1).reshape(n_x * n_y, -1)
+    return function(pairs_x, pairs_y).view(n_x, n_y)
 
 
 class Task(Parametrised):
@@ -89,10 +97,7 @@ class Task(Parametrised):
 
         Overridden where most of the work is on a side alone, and need not be done again for every partner.
         """
-        n_x, n_y = len(x), len(y)
-        pairs_x = x.unsqueeze(1).expand(-1, n_y, -1).reshape(n_x * n_y, -1)
-        pairs_y = y.unsqueeze(0).expand(n_x, -1, -1).reshape(n_x * n_y, -1)
-        return self.log_ratio(pairs_x, pairs_y).view(n_x, n_y)
+        return of_all_pairs(self.log_ratio, x, y)
 
     @property
     def entropy_x(self) -> float:

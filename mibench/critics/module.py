@@ -14,7 +14,8 @@ from mibench.core.errors import UsageError
 from mibench.core.estimator import Estimator
 from mibench.core.layout import Layout
 from mibench.core.scorer import CHUNK_ROWS, Scorer, Shape
-from mibench.critics.pairwise import score_all_pairs, score_batch
+from mibench.core.task import of_all_pairs
+from mibench.critics.pairwise import score_batch
 
 
 class ModuleScorer(Scorer):
@@ -106,7 +107,7 @@ class ModuleScorer(Scorer):
     def block(self, prepared: tuple[int, Tensor, Tensor], start: int, stop: int) -> Tensor:
         """Rows of the score matrix; see `Scorer.block`."""
         run, x, y = prepared
-        return score_all_pairs(partial(self._score, run), x[start:stop], y)
+        return of_all_pairs(partial(self._score, run), x[start:stop], y)
 
     @torch.no_grad()
     def pairs(self, run: int, x: Tensor, y: Tensor) -> Tensor:

@@ -10,6 +10,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+GROWTH = 1 / (math.sqrt(2) - 1)
+"""What is still to be gained, in gains by the last doubling, where a deficit falls as the root of the rows."""
+
 SIGNIFICANT = 0.01
 """Of the permutation test, above which no dependence is said to be found."""
 
@@ -110,8 +113,7 @@ def verdict_of(
 
 def rows_needed(rows: int, gap: float, tolerance: float) -> str:
     """Say how many rows would help: the deficit falls as the root of the rows, and doubling them gained ``gap``."""
-    deficit = gap / (math.sqrt(2) - 1)
-    factor = max(2.0, (deficit / (tolerance / 2)) ** 2)
+    factor = max(2.0, (GROWTH * gap / (tolerance / 2)) ** 2)
     need = rows * factor
     digits = 10 ** max(0, math.floor(math.log10(need)) - 1)
     return f"More rows: about {math.ceil(need / digits) * digits:,}, by how the value grew with them."

@@ -16,10 +16,11 @@ from mibench.estimation.judging import RULES, Judged, Seen, judged, tolerance
 from mibench.estimation.matched import FAMILIES, Likeness, likeness
 from mibench.estimation.members import Member, standard_error
 from mibench.estimation.neighbours import K, Neighbours, neighbours
-from mibench.estimation.null import p_value, permuted
+from mibench.estimation.null import permuted
 from mibench.estimation.outcome import Calibrated, Outcome, Point
 from mibench.estimation.pairs import Pair
 from mibench.estimation.panel import Critics, copula_value, critics_of
+from mibench.estimation.permuted import p_value
 from mibench.estimation.sample import Sample, sample_of
 
 Array = NDArray[np.float64]
@@ -28,7 +29,6 @@ Progress = Callable[[float, str], None]
 STEPS, QUICK_STEPS = 1500, 400
 _Z = 1.96
 _USER = 0  # what random numbers of the user's sample depend on; those of the families follow
-_CALIBRATED_ROWS = 5_000  # most rows of a matched sample that goes through the whole panel
 
 
 def estimate_numbers(pair: Pair, *, seed: int, quick: bool, progress: Progress) -> Outcome:
@@ -40,7 +40,7 @@ def estimate_numbers(pair: Pair, *, seed: int, quick: bool, progress: Progress) 
     time_order = sample.time if sample.blocks is not None else None
     progress(0.55 if not quick else 0.9, "permuting pairs")
     changes = permuted(seen.critics.full.scores, np.random.default_rng([seed, 2]), time_order)
-    probability = p_value(changes)
+    probability = p_value(0.0, changes)
     known = [] if quick else _calibrate(sample, found, like, seed, progress)
     low, high = _corrected(found, known)
     members = _members(seen, seconds, len(sample))

@@ -20,6 +20,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from mibench.estimation.checks import GROWTH
 from mibench.estimation.neighbours import Neighbours
 from mibench.estimation.panel import Critics
 
@@ -27,9 +28,6 @@ Source = Literal["neighbours", "copula", "critics"]
 
 SLOPE = 0.5
 """Nats that neighbours answer with to a nat from which on their level is taken first."""
-
-GROWTH = 1 / (math.sqrt(2) - 1)
-"""What is still to be gained, in gains by the last doubling, where a critic's deficit falls as the root of the rows."""
 
 LEAST_ROWS_PER_COLUMN = 5
 _Z = 1.96

@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 
 from mibench.estimation import labels, tables
 from mibench.estimation.canonical import canonical_order
-from mibench.estimation.checks import Check, below, in_series, rising, rows_needed, wide
+from mibench.estimation.checks import GROWTH, Check, below, in_series, rising, rows_needed, wide
 from mibench.estimation.contents import Contents
 from mibench.estimation.copies import copy_groups
-from mibench.estimation.folds import blocks_of, fold_of_row
-from mibench.estimation.judging import GROWTH, tolerance
+from mibench.estimation.folds import fold_of_row
+from mibench.estimation.judging import tolerance
 from mibench.estimation.members import Member
-from mibench.estimation.null import PERMUTATIONS, p_value, permuted
+from mibench.estimation.null import PERMUTATIONS, permuted
 from mibench.estimation.outcome import Outcome, Point
 from mibench.estimation.pairs import Pair
-from mibench.estimation.sample import FOLDS, MOST_ROWS
+from mibench.estimation.permuted import p_value
+from mibench.estimation.sample import FOLDS, MOST_ROWS, blocks_to_keep
 from mibench.estimation.sides import ROWS_PER_LABEL
 
 Rows = NDArray[np.int64]
 Progress = Callable[[float, str], None]
 
 _Z, _Z_ONE_SIDED = 1.96, 1.645
-_OWN_BLOCKS = 10
 
 
 def estimate_label(pair: Pair, *, seed: int, quick: bool, progress: Progress) -> Outcome:
@@ -41,7 +41,7 @@ def estimate_label(pair: Pair, *, seed: int, quick: bool, progress: Progress) ->
     bound = labels.classifier(contents, fold, seed=seed, units=units)
     own = bound.member
     progress(0.5, "training classifiers on half of the rows")
-    half = _on_a_part(contents, units, seed, 2)
+    half = _on_half(contents, units, seed)
     progress(0.75, "measuring neighbours")
     near = labels.neighbours(contents, seed=seed, units=units)
     progress(0.85, "permuting pairs")
@@ -62,7 +62,7 @@ def estimate_label(pair: Pair, *, seed: int, quick: bool, progress: Progress) ->
         members=[(own, "value"), *([(near, "check")] if near else [])],
         checks=_checks_of_label(pair, own, near, gap, value, low, high, len(contents.pairs)),
         null={own.name: own.value + changes},
-        p_value=p_value(changes),
+        p_value=p_value(0.0, changes),
         used=len(contents.pairs),
         growth=_growth(own, half, len(contents.pairs)),
     )
@@ -114,9 +114,7 @@ def estimate_labels(pair: Pair, *, seed: int, quick: bool, progress: Progress) -
 
 def _taken(pair: Pair) -> tuple[Contents, Rows | None, Rows]:
     """The rows that the panel takes, the blocks that they belong to, and where they stood."""
-    units = pair.blocks
-    if units is None and pair.report.serial.found:
-        units = blocks_of(pair.rows, max(2, len(pair.rows) // _OWN_BLOCKS))
+    units = blocks_to_keep(pair)
     n = len(pair.rows)
     if n <= MOST_ROWS:
         return pair.contents, units, pair.rows
@@ -138,7 +136,7 @@ def _share(contents: Contents, units: Rows | None, seed: int) -> Rows:
     return np.flatnonzero(half == 0)
 
 
-def _on_a_part(contents: Contents, units: Rows | None, seed: int, parts: int) -> Member | None:
+def _on_half(contents: Contents, units: Rows | None, seed: int) -> Member | None:
     """The classifier on half of the rows; None where these are too few for the labels."""
     rows = _share(contents, units, seed)
     part = _dense(_rows_of(contents, rows))

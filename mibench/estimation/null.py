@@ -51,8 +51,3 @@ def permuted(
             sums = [shifts[shift] for shift in random.integers(0, m - 1, PERMUTATIONS)]
         total += np.array(sums) - true
     return total / n
-
-
-def p_value(changes: Array) -> float:
-    """Of independence, by the share of permutations whose value is not below the true one's."""
-    return float((1 + np.count_nonzero(changes >= 0)) / (1 + len(changes)))

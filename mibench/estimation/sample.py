@@ -56,14 +56,19 @@ class Sample:
         return len(self.u)
 
 
-def sample_of(pair: Pair, seed: int) -> Sample:
-    """Put a pair's rows in order, without those that repeat others, and at most `MOST_ROWS` of them.
+def blocks_to_keep(pair: Pair) -> NDArray[np.int64] | None:
+    """Which block each row belongs to, (n,), as was stated; None where rows are taken one by one.
 
     Where rows that follow each other are alike and no blocks were stated, a tenth of the rows is a block.
     """
-    contents, blocks = pair.contents, pair.blocks
-    if blocks is None and pair.report.serial.found:
-        blocks = blocks_of(pair.rows, max(2, len(pair.rows) // _OWN_BLOCKS))
+    if pair.blocks is not None or not pair.report.serial.found:
+        return pair.blocks
+    return blocks_of(pair.rows, max(2, len(pair.rows) // _OWN_BLOCKS))
+
+
+def sample_of(pair: Pair, seed: int) -> Sample:
+    """Put a pair's rows in order, without those that repeat others, and at most `MOST_ROWS` of them."""
+    contents, blocks = pair.contents, blocks_to_keep(pair)
     keys = mixed(contents.pairs, seed)
     order = np.argsort(keys, kind="stable")
     _, first = np.unique(copy_groups(contents)[order], return_index=True)

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 from scipy.stats import kstest
 
-from mibench.estimation.null import PERMUTATIONS, p_value, permuted
+from mibench.estimation.null import PERMUTATIONS, permuted
+from mibench.estimation.permuted import p_value
 
 
 def folds(n: int, values: NDArray[np.float64]) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
@@ -27,13 +28,13 @@ def test_p_values_of_independent_pairs_are_uniform() -> None:
     random, found = np.random.default_rng(2), []
     for _ in range(150):
         x, y = random.standard_normal((2, 40))
-        found.append(p_value(permuted(folds(40, np.outer(x, y)), random)))
+        found.append(p_value(0.0, permuted(folds(40, np.outer(x, y)), random)))
     assert kstest(found, "uniform").pvalue > 0.001
 
 
 def test_dependence_has_the_least_p_value() -> None:
     x = np.random.default_rng(2).standard_normal(60)
-    assert p_value(permuted(folds(60, np.outer(x, x)), np.random.default_rng(0))) == 1 / (1 + PERMUTATIONS)
+    assert p_value(0.0, permuted(folds(60, np.outer(x, x)), np.random.default_rng(0))) == 1 / (1 + PERMUTATIONS)
 
 
 def autoregressive(n: int, random: np.random.Generator) -> NDArray[np.float64]:
@@ -49,7 +50,7 @@ def test_a_series_is_shifted_in_the_order_of_time() -> None:
     for _ in range(100):
         x, y = (autoregressive(200, random)[time] for _ in range(2))
         scores = [(rows, np.outer(x[rows], y[rows]).astype(np.float32)) for rows in parts]
-        free.append(p_value(permuted(scores, np.random.default_rng(0))))
-        shifted.append(p_value(permuted(scores, np.random.default_rng(0), time)))
+        free.append(p_value(0.0, permuted(scores, np.random.default_rng(0))))
+        shifted.append(p_value(0.0, permuted(scores, np.random.default_rng(0), time)))
     assert np.mean(np.array(free) < 0.05) > 0.25
     assert np.mean(np.array(shifted) < 0.05) < 0.15
