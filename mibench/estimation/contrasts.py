@@ -7,11 +7,11 @@ what it does to its own term and to the denominators of all others: its variance
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 Array = NDArray[np.float64]
 
@@ -43,11 +43,29 @@ def contrast(scores: Array) -> Contrast:
     """
     m = len(scores)
     positives = np.diagonal(scores).copy()
-    rows, columns = logsumexp(scores, axis=1), logsumexp(scores, axis=0)
+    left_rows, from_rows = _denominators(scores)
+    left_columns, from_columns = _denominators(scores.T)
+    rows, columns = np.logaddexp(left_rows, positives), np.logaddexp(left_columns, positives)
     infonce = positives - (rows + columns) / 2 + math.log(m)
     # a row's share of each other's denominator, beyond what each has on average
-    shares = np.exp(scores - rows[:, None]).sum(0) + np.exp(scores - columns[None, :]).sum(1)
+    shares = from_rows(rows) + from_columns(columns)
+    left = positives - (left_rows + left_columns) / 2 + math.log(m - 1)
+    return Contrast(infonce, left, infonce - (shares / 2 - 1), positives)
+
+
+def _denominators(scores: Array) -> tuple[Array, Callable[[Array], Array]]:
+    """Log sums of each row's exponentials without the diagonal, (m,), and each column's share of given log sums.
+
+    One exponential a score serves both: ``sum_i e^{s_ij - t_i}`` is a weighted sum of what was summed before.
+    """
     others = scores.copy()
     np.fill_diagonal(others, -np.inf)
-    left = positives - (logsumexp(others, axis=1) + logsumexp(others, axis=0)) / 2 + math.log(m - 1)
-    return Contrast(infonce, left, infonce - (shares / 2 - 1), positives)
+    top = others.max(1)
+    others -= top[:, None]
+    np.exp(others, out=others)
+    left = top + np.log(others.sum(1))
+
+    def shares(totals: Array) -> Array:
+        return np.asarray(np.exp(top - totals) @ others + np.exp(np.diagonal(scores) - totals))
+
+    return left, shares

@@ -4,8 +4,8 @@ Notable:
 
 - A critic is a fitted Gaussian's log ratio plus a separable network, which starts at zero: where the network finds
   nothing that helps on the pairs that stop it, the Gaussian is what is left.
-- Each fold is read by critics that saw none of its rows. They are trained on all other rows, on half and on a quarter
-  of them: how the value grows with the rows is a part of the answer.
+- Each fold is read by critics that saw none of its rows. They are trained on all other rows and on parts of
+  them: how the value grows with the rows is a part of the answer.
 - Samples of the same sizes are trained beside the user's in the same pack; a run's numbers do not depend on which.
 """
 
@@ -33,9 +33,6 @@ from mibench.training.optimisers import Adam, Group
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-PARTS = (1.0, 0.5, 0.25)
-"""Of the training rows: the value's growth with them."""
-
 RIDGES = (1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.3)
 _HIDDEN = (2, 64)
 _EMBED = 32
@@ -49,6 +46,7 @@ _MOST_DIRECTIONS = 64
 _EVERY = 20  # steps between looks at the stopping part
 _PATIENCE = 10
 _BLOCK = 40  # steps whose batches are gathered at once
+_FEWER = 0.8  # of the runs of a stack, at which those that are done leave it
 
 Progress = Callable[[float], None]
 
@@ -166,41 +164,34 @@ class _Run(NamedTuple):
     seed: int
 
 
-def cross_fit(
-    tasks: Sequence[Task], objectives: Sequence[str], *, steps: int, progress: Progress | None = None
-) -> list[list[Reading]]:
+def cross_fit(tasks: Sequence[Task], objective: str, *, steps: int, progress: Progress | None = None) -> list[Reading]:
     """Train critics for every fold of every sample, and read the held-out rows.
 
     Parameters
     ----------
     tasks
         Samples of the same columns; the cuts of one have nearly the same sizes.
-    objectives
-        Names of estimators whose losses are trained.
+    objective
+        Name of the estimator whose loss is trained.
     steps
         At most so many.
 
     Returns
     -------
     list
-        For each objective, a reading for each sample.
+        A reading for each sample.
     """
-    bases = {id(task): [_best_base(task, cut) for cut in task.cuts] for task in tasks}
     runs = [
-        _Run(task, cut, base, objective, hash_of(task.name, k, len(cut.train)))
-        for objective in objectives
+        _Run(task, cut, _best_base(task, cut), objective, hash_of(task.name, k, len(cut.train)))
         for task in tasks
-        for k, (cut, base) in enumerate(zip(task.cuts, bases[id(task)], strict=True))
+        for k, cut in enumerate(task.cuts)
     ]
     pack = _Pack(runs)
     pack.train(steps, progress)
     readings, at = [], 0
-    for _ in objectives:
-        group = []
-        for task in tasks:
-            group.append(_reading(task, pack, range(at, at + len(task.cuts))))
-            at += len(task.cuts)
-        readings.append(group)
+    for task in tasks:
+        readings.append(_reading(task, pack, range(at, at + len(task.cuts))))
+        at += len(task.cuts)
     return readings
 
 
@@ -223,8 +214,51 @@ def _base_scores(base: Canonical, u: Array, v: Array) -> Array:
     return np.asarray(a @ b.T + f[:, None] + g[None, :])
 
 
+class _Stack:
+    """Critics of some runs, with what trains them."""
+
+    def __init__(self, runs: Sequence[_Run], batch: int, dim_x: int, dim_y: int) -> None:
+        self._runs, self._sizes = runs, (batch, dim_x, dim_y)
+        device = torch.device("cpu")
+        self.scorer = DotScorer(Shape(len(runs), batch, batch, dim_x, dim_y, device), hidden=_HIDDEN, embed=_EMBED)
+        estimators: list[Estimator] = [get_estimator(run.estimator) for run in runs]
+        # Twice the runs, since both directions are contrasted: of one, a critic's value is free to drift with x alone.
+        twice = [estimator for estimator in estimators for _ in range(2)]
+        self._objective = Objective(twice, batch, all_pairs=True, device=device)
+        self._optimiser = Adam([Group([self.scorer.parameters], [self.scorer.gradients], _LR, 0.0)])
+
+    def step(self, x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> None:
+        """Train on a batch of every run: both sides, and the factors of the base, (R, N, ...)."""
+        raw = torch.baddbmm(self.scorer.forward(x, y, None, train=True), a, b.transpose(1, 2))
+        both = torch.stack((raw, raw.transpose(1, 2)), 1).flatten(0, 1)
+        gradient = self._objective.step(both, {})[2][0].unflatten(0, (-1, 2))
+        self.scorer.backward(gradient[:, 0] + gradient[:, 1].transpose(1, 2))
+        self._optimiser.step()
+
+    def only(self, kept: Sequence[int]) -> _Stack:
+        """Some of the runs (two at least), as they stand."""
+        fewer = _Stack([self._runs[r] for r in kept], *self._sizes)
+        flat = zip(self._flat(), fewer._flat(), strict=True)
+        for then, now in flat:
+            for new, old in enumerate(kept):
+                places = zip(self.scorer.places(old, old + 1), fewer.scorer.places(new, new + 1), strict=True)
+                for source, target in places:
+                    now[target] = then[source]
+        for then, now in zip(self._counts(), fewer._counts(), strict=True):
+            now.copy_(then)
+        return fewer
+
+    def _flat(self) -> list[Tensor]:
+        """What steps change of a run, in tensors of the parameters' layout."""
+        means, squares, _ = self._optimiser.state[0]
+        return [self.scorer.parameters, *means, *squares]
+
+    def _counts(self) -> list[Tensor]:
+        return self._optimiser.state[0][2]
+
+
 class _Pack:
-    """Critics of all runs, stacked."""
+    """Critics of all runs, stacked; those that are done leave the stack."""
 
     def __init__(self, runs: Sequence[_Run]) -> None:
         self.runs = runs
@@ -232,77 +266,74 @@ class _Pack:
         smallest = min(sizes)
         self.batch = 128 if smallest >= 1_000 else 64 if smallest >= 64 else 32 if smallest >= 32 else 16
         self.sides = [tuple(_single(_widened(side)) for side in (run.task.u, run.task.v)) for run in runs]
+        self.factors = [_factors(run) for run in runs]
         self.most_steps = _EPOCHS * max(sizes) // self.batch
         dim_x, dim_y = (side.shape[1] for side in self.sides[0])
-        shape = Shape(len(runs), self.batch, self.batch, dim_x, dim_y, torch.device("cpu"))
-        self.scorer = DotScorer(shape, hidden=_HIDDEN, embed=_EMBED)
+        self.whole = _Stack(runs, self.batch, dim_x, dim_y)
         self.generators = [torch.Generator().manual_seed(run.seed) for run in runs]
         for r, generator in enumerate(self.generators):
-            self.scorer.initialise(r, generator)
-            self.scorer.silence(r)
-        estimators: list[Estimator] = [get_estimator(run.estimator) for run in runs]
-        # Twice the runs, since both directions are contrasted: of one, a critic's value is free to drift with x alone.
-        twice = [estimator for estimator in estimators for _ in range(2)]
-        self.objective = Objective(twice, self.batch, all_pairs=True, device=torch.device("cpu"))
-        self.optimiser = Adam([Group([self.scorer.parameters], [self.scorer.gradients], _LR, 0.0)])
-        self.factors = [_factors(run) for run in runs]
+            self.whole.scorer.initialise(r, generator)
+            self.whole.scorer.silence(r)
         self.orders = [torch.empty(0, dtype=torch.int64)] * len(runs)
         self.best = [-math.inf] * len(runs)
-        self.kept = [[tensor.clone() for tensor in self.scorer.state_of(r)] for r in range(len(runs))]
+        self.kept = [[tensor.clone() for tensor in self.whole.scorer.state_of(r)] for r in range(len(runs))]
         self.steps = [0] * len(runs)
         self.waited = [0] * len(runs)
 
     @torch.no_grad()
     def train(self, steps: int, progress: Progress | None) -> None:
-        """Train all runs until none has become better for a while."""
-        self._look(0)
+        """Train every run until it has not become better for a while."""
+        stack, live = self.whole, list(range(len(self.runs)))
+        self._look(0, stack, live)
         done = 0
         steps = min(steps, self.most_steps)
-        while done < steps and any(waited < _PATIENCE for waited in self.waited):
-            x, y, a, b = self._batches(_BLOCK)
+        while done < steps and live:
+            batches = self._batches(live, _BLOCK)
             for s in range(_BLOCK):
-                raw = self.scorer.forward(x[:, s], y[:, s], None, train=True)
-                raw = torch.baddbmm(raw, a[:, s], b[:, s].transpose(1, 2))
-                both = torch.stack((raw, raw.transpose(1, 2)), 1).flatten(0, 1)
-                gradient = self.objective.step(both, {})[2][0].unflatten(0, (-1, 2))
-                self.scorer.backward(gradient[:, 0] + gradient[:, 1].transpose(1, 2))
-                self.optimiser.step()
+                stack.step(*(part[:, s] for part in batches))
                 done += 1
                 if done % _EVERY == 0:
-                    self._look(done)
+                    self._look(done, stack, live)
+            better = [r for r in live if self.waited[r] < _PATIENCE]
+            if 2 <= len(better) <= _FEWER * len(live) or not better:
+                stack = stack.only([live.index(r) for r in better]) if better else stack
+                live = better
             if progress is not None:
                 progress(min(1.0, done / steps))
         for r, kept in enumerate(self.kept):
-            for now, best in zip(self.scorer.state_of(r), kept, strict=True):
+            for now, best in zip(self.whole.scorer.state_of(r), kept, strict=True):
                 now.copy_(best)
 
     def scores(self, r: int, rows: Rows) -> NDArray[np.float32]:
-        """Scores of all pairs of some rows, (m, m)."""
+        """Scores of all pairs of some rows by the critic that is kept, (m, m)."""
+        return self._scores(self.whole, r, r, rows).numpy()
+
+    def _scores(self, stack: _Stack, place: int, r: int, rows: Rows) -> Tensor:
         at = torch.from_numpy(rows)
         x, y = (side[at] for side in self.sides[r])
         a, b = (side[at] for side in self.factors[r])
-        g, h = self.scorer.prepare(r, x, y)
-        return torch.addmm(a @ b.T, g, h.T).numpy()
+        g, h = stack.scorer.prepare(place, x, y)
+        return torch.addmm(a @ b.T, g, h.T)
 
-    def _look(self, step: int) -> None:
+    def _look(self, step: int, stack: _Stack, live: Sequence[int]) -> None:
         """Keep what has become better on the stopping rows."""
-        for r, run in enumerate(self.runs):
+        for place, r in enumerate(live):
             if self.waited[r] >= _PATIENCE:
                 continue
-            value = _symmetric_infonce(torch.from_numpy(self.scores(r, run.cut.stop[:_MOST_STOPPING])))
+            value = _symmetric_infonce(self._scores(stack, place, r, self.runs[r].cut.stop[:_MOST_STOPPING]))
             if value > self.best[r]:
                 self.best[r], self.steps[r], self.waited[r] = value, step, 0
-                for kept, now in zip(self.kept[r], self.scorer.state_of(r), strict=True):
+                for kept, now in zip(self.kept[r], stack.scorer.state_of(place), strict=True):
                     kept.copy_(now)
             else:
                 self.waited[r] += 1
 
-    def _batches(self, steps: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Batches of every run, (R, steps, N, ...): both sides, and the factors of the base."""
+    def _batches(self, live: Sequence[int], steps: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Batches of the runs that are trained, (R, steps, N, ...): both sides, and the factors of the base."""
         parts = []
-        for r, run in enumerate(self.runs):
+        for r in live:
             order, generator = self.orders[r], self.generators[r]
-            train = torch.from_numpy(run.cut.train)
+            train = torch.from_numpy(self.runs[r].cut.train)
             while len(order) < steps * self.batch:
                 whole = len(train) // self.batch * self.batch
                 order = torch.cat((order, train[torch.randperm(len(train), generator=generator)[:whole]]))

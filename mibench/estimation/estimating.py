@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +35,7 @@ def estimate(
     y_kind: Kind | None = None,
     header: bool | None = None,
     blocks: int | None = None,
+    time: bool = False,
     seed: int = 0,
     quick: bool = False,
     progress: Progress | None = None,
@@ -43,7 +44,7 @@ def estimate(
 
     Parameters
     ----------
-    x, y, columns_x, columns_y, x_kind, y_kind, header, blocks
+    x, y, columns_x, columns_y, x_kind, y_kind, header, blocks, time
         As `mibench.estimation.pairs.read_pair` takes them: arrays, tables, or names of files.
     seed
         Of folds, critics and permutations: the same data and seed give the same answer to the last bit.
@@ -62,15 +63,29 @@ def estimate(
     UsageError
         For what cannot be read or used: in one sentence.
     """
-    began = time.perf_counter()
+    seed = whole("seed", seed, 0)
+    (progress or _ignore)(0.0, "reading")
+    pair = read_pair(
+        x,
+        y,
+        columns_x=columns_x,
+        columns_y=columns_y,
+        x_kind=x_kind,
+        y_kind=y_kind,
+        header=header,
+        blocks=blocks,
+        time=time,
+    )
+    return estimate_pair(pair, seed=seed, quick=quick, progress=progress)
+
+
+def estimate_pair(pair: Pair, *, seed: int = 0, quick: bool = False, progress: Progress | None = None) -> Estimate:
+    """Estimate the mutual information of two variables that were read; see `estimate`."""
+    began = perf_counter()
     seed = whole("seed", seed, 0)
     told = progress or _ignore
-    told(0.0, "reading")
-    pair = read_pair(
-        x, y, columns_x=columns_x, columns_y=columns_y, x_kind=x_kind, y_kind=y_kind, header=header, blocks=blocks
-    )
     found = _panel(pair)(pair, seed=seed, quick=quick, progress=told)
-    result = _result(pair, found, seed, quick, time.perf_counter() - began)
+    result = _result(pair, found, seed, quick, perf_counter() - began)
     told(1.0, "")
     return result
 

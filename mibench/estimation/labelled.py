@@ -46,7 +46,10 @@ def estimate_label(pair: Pair, *, seed: int, quick: bool, progress: Progress) ->
     near = labels.neighbours(contents, seed=seed, units=units)
     progress(0.85, "permuting pairs")
     changes = permuted(
-        _pair_scores(bound, contents), np.random.default_rng([seed, 2]), time if units is not None else None
+        labels.pair_scores(bound, contents),
+        np.random.default_rng([seed, 2]),
+        time if units is not None else None,
+        copy_groups(contents),
     )
     gap = max(0.0, own.value - half.value) if half else 0.0
     value = min(max(0.0, own.value + gap), own.ceiling)
@@ -66,13 +69,6 @@ def estimate_label(pair: Pair, *, seed: int, quick: bool, progress: Progress) ->
         used=len(contents.pairs),
         growth=_growth(own, half, len(contents.pairs)),
     )
-
-
-def _pair_scores(bound: labels.Classified, contents: Contents) -> list[tuple[Rows, NDArray[np.float32]]]:
-    """For each fold its rows, in an order of their own, and what the classifiers say of all their pairs."""
-    order = canonical_order(contents)
-    folds = [order[bound.fold[order] == k] for k in range(FOLDS)]
-    return [(rows, bound.log_ratios[np.ix_(rows, bound.codes[rows])].astype(np.float32)) for rows in folds]
 
 
 def estimate_labels(pair: Pair, *, seed: int, quick: bool, progress: Progress) -> Outcome:

@@ -28,7 +28,6 @@ from mibench.estimation.canonical import canonical_codes, canonical_order, canon
 from mibench.estimation.contents import Contents
 from mibench.estimation.copies import copy_groups
 from mibench.estimation.members import Member, mean_of, standard_error
-from mibench.estimation.permuted import p_value, units_permuted
 from mibench.estimation.sides import ROWS_PER_LABEL
 from mibench.estimation.stacked import Part, Recipe, Stack, fit
 from mibench.estimators.mixed_neighbours import LabelKSG
@@ -122,38 +121,11 @@ def classifier(
     return Classified(member, own, ratios, fold)
 
 
-def independence(
-    found: Classified, contents: Contents, permutations: int, *, seed: int, units: NDArray[np.int64] | None = None
-) -> tuple[NDArray[np.float64], float]:
-    """Test a label and numbers for independence by labels permuted within folds, with the classifiers as they are.
-
-    Parameters
-    ----------
-    permutations
-        How many.
-    seed
-        Of the permutations.
-    units
-        Rows that follow each other and belong together, (n,), whose labels are moved as wholes; None moves those of
-        copies of a row together.
-
-    Returns
-    -------
-    tuple
-        The bound of each permutation, (permutations,), nats; and the p-value, as `mibench.estimation.permuted.p_value`.
-    """
-    order = canonical_order(contents) if units is None else np.arange(len(found.codes))
-    units = copy_groups(contents) if units is None else units
-    generator = np.random.default_rng(seed)
-    ratios, codes = found.log_ratios[order], found.codes[order]
-    folds = [np.flatnonzero(found.fold[order] == at) for at in range(int(found.fold.max()) + 1)]
-    null = np.empty(permutations)
-    for at in range(permutations):
-        moved = np.empty_like(codes)
-        for rows in folds:
-            moved[rows] = codes[rows[units_permuted(units[order[rows]], generator)]]
-        null[at] = mean_of(ratios[np.arange(len(moved)), moved])
-    return null, p_value(found.member.value, null)
+def pair_scores(found: Classified, contents: Contents) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """For each fold its rows, in an order of their own, and what the classifiers say of all their pairs, (m, m)."""
+    order = canonical_order(contents)
+    folds = [order[found.fold[order] == k] for k in range(int(found.fold.max()) + 1)]
+    return [(rows, found.log_ratios[np.ix_(rows, found.codes[rows])].astype(np.float32)) for rows in folds]
 
 
 def neighbours(contents: Contents, *, seed: int, units: NDArray[np.int64] | None = None) -> Member | None:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mibench.estimation.permuted import orders_of_units
+
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
@@ -19,7 +21,10 @@ PERMUTATIONS = 999
 
 
 def permuted(
-    scores: Sequence[tuple[Rows, NDArray[np.float32]]], random: np.random.Generator, place: Rows | None = None
+    scores: Sequence[tuple[Rows, NDArray[np.float32]]],
+    random: np.random.Generator,
+    place: Rows | None = None,
+    units: Rows | None = None,
 ) -> Array:
     """What parting the pairs at random takes from the mean score of a pair, nats.
 
@@ -29,6 +34,8 @@ def permuted(
         For each fold its rows and the scores of all their pairs, (m,) and (m, m).
     place
         Of every row in time, (n,), where y is shifted against x in place of a permutation.
+    units
+        Rows that belong together and keep their partners' order, (n,), as copies of one; None where none do.
 
     Returns
     -------
@@ -45,7 +52,8 @@ def permuted(
         at = np.arange(m)
         true = float(np.diagonal(matrix).sum(dtype=np.float64))
         if place is None:
-            sums = [matrix[at, random.permutation(m)].sum(dtype=np.float64) for _ in range(PERMUTATIONS)]
+            own = at if units is None else units[rows]
+            sums = [matrix[at, y].sum(dtype=np.float64) for y in orders_of_units(own, PERMUTATIONS, random)]
         else:
             shifts = [matrix[at, (at + shift) % m].sum(dtype=np.float64) for shift in range(1, m)]
             sums = [shifts[shift] for shift in random.integers(0, m - 1, PERMUTATIONS)]

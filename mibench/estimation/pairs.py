@@ -20,7 +20,7 @@ from mibench.estimation import report as said
 from mibench.estimation.columns import Column, read_column
 from mibench.estimation.contents import Contents, contents_of
 from mibench.estimation.copies import copy_groups
-from mibench.estimation.dependence import serial_dependence
+from mibench.estimation.dependence import memory, serial_dependence
 from mibench.estimation.files import open_file
 from mibench.estimation.folds import blocks_of, fold_of_row
 from mibench.estimation.objects import source_of
@@ -75,6 +75,7 @@ def read_pair(
     y_kind: Kind | None = None,
     header: bool | None = None,
     blocks: int | None = None,
+    time: bool = False,
 ) -> Pair:
     """Read two variables.
 
@@ -93,6 +94,9 @@ def read_pair(
         Whether the first line of CSV and TSV files has names; None decides by whether it has values.
     blocks
         Rows that follow each other and belong together, as in a time series: so many are never divided.
+    time
+        Whether rows are a series in the order of time, whose blocks are made twice as long as columns stay like
+        themselves (`mibench.estimation.dependence.memory`).
 
     Raises
     ------
@@ -102,6 +106,8 @@ def read_pair(
     kinds = given_kind(x_kind, "x"), given_kind(y_kind, "y")
     raw_x, raw_y = _raw_sides(x, y, columns_x, columns_y, header)
     given = _common_length(raw_x, raw_y)
+    if blocks is not None and time:
+        raise UsageError("blocks are stated and also to be found from the order of time; say one of the two")
     length = None if blocks is None else _block_length(blocks, given)
     sides = [[read_column(raw, name) for raw in raws] for name, raws in (("x", raw_x), ("y", raw_y))]
     missing, infinite = _left_out(sides, given)
@@ -118,6 +124,9 @@ def read_pair(
     n, rows = int(kept.sum()), np.flatnonzero(kept)
     repeats = n - (int(copy_groups(contents).max()) + 1)
     serial = serial_dependence(side_x, side_y)
+    found: tuple[str, ...] = ()
+    if time:
+        length, found = _found_length(side_x, side_y, n)
     copies = list(said.copied(repeats, n))
     warns = said.matters(repeats, n)
     report = Report(
@@ -136,10 +145,12 @@ def read_pair(
             *decided_x,
             *decided_y,
             *(() if warns else copies),
+            *found,
         ),
         warnings=(
             *(copies if warns else ()),
-            *(said.in_series(serial) if length is None else ()),
+            *(said.in_series(serial) if length is None and not time else ()),
+            *(said.long_memory() if length is None and time else ()),
             *said.redundant(side_x),
             *said.redundant(side_y),
             *said.rare(side_x),
@@ -221,6 +232,14 @@ def _block_length(blocks: int, n: int) -> int:
             f"{n // LEAST_BLOCKS:,} rows a block"
         )
     return length
+
+
+def _found_length(x: Side, y: Side, n: int) -> tuple[int | None, tuple[str, ...]]:
+    """The length of a block by how long columns stay alike, None where that is too long, and what to say of it."""
+    length = max(2, 2 * memory(x, y))
+    if length * LEAST_BLOCKS > n:
+        return None, ()
+    return length, (f"rows are taken in blocks of {length:,}, twice as long as a column stays like itself",)
 
 
 def _left_out(sides: Sequence[Sequence[Column]], n: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -13,12 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mibench.estimation.crossfitting import PARTS, Progress, Reading, Rows, Task, cross_fit, cuts_of, hash_of
+from mibench.estimation.crossfitting import Progress, Reading, Rows, Task, cross_fit, cuts_of, hash_of
 from mibench.estimators.canonical_correlation import GaussianCopula
 
 Array = NDArray[np.float64]
-
-OBJECTIVES = ("infonce", "js")
 
 
 @dataclass(frozen=True)
@@ -27,21 +25,36 @@ class Critics:
 
     Parameters
     ----------
-    full, half, quarter
-        InfoNCE with all training rows, half and a quarter of them.
-    js
-        The Jensen-Shannon critics with all training rows.
+    full, half
+        InfoNCE with all training rows and half of them.
     """
 
     full: Reading
     half: Reading
-    quarter: Reading
-    js: Reading
 
     @property
     def gap(self) -> float:
         """What doubling the training rows gained, nats, at least 0."""
         return max(0.0, self.full.lower - self.half.lower)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Readings of what is trained on the user's sample alone: no value rests on it.
+
+    Parameters
+    ----------
+    quarter
+        InfoNCE with a quarter of the training rows.
+    again
+        InfoNCE with all of them, in other folds and from other first weights.
+    js
+        The Jensen-Shannon critics with all of them.
+    """
+
+    quarter: Reading
+    again: Reading
+    js: Reading
 
 
 def critics_of(
@@ -67,14 +80,20 @@ def critics_of(
     tasks = [
         Task(u, v, cuts_of(fold, order, share), hash_of(name, 0))
         for (u, v), name in zip(samples, names, strict=True)
-        for share in PARTS
+        for share in (1.0, 0.5)
     ]
-    whole = tasks[:: len(PARTS)]
-    infonce = cross_fit(tasks, OBJECTIVES[:1], steps=steps, progress=progress)[0]
-    js = cross_fit(whole, OBJECTIVES[1:], steps=steps)[0]
-    parts = len(PARTS)
-    readings = [infonce[s * parts : (s + 1) * parts] for s in range(len(samples))]
-    return [Critics(full, half, quarter, js[s]) for s, (full, half, quarter) in enumerate(readings)]
+    readings = cross_fit(tasks, "infonce", steps=steps, progress=progress)
+    return [Critics(full, half) for full, half in zip(readings[::2], readings[1::2], strict=True)]
+
+
+def beside(sample: tuple[Array, Array], fold: Rows, other_fold: Rows, order: Rows, name: int, *, steps: int) -> Beside:
+    """Train and read what stands beside the value; parameters as in `critics_of`, with another division of the rows."""
+    quarter, whole = (Task(*sample, cuts_of(fold, order, share), hash_of(name, 0)) for share in (0.25, 1.0))
+    again = Task(*sample, cuts_of(other_fold, order, 1.0), hash_of(name, 1))
+    (growth,) = cross_fit([quarter], "infonce", steps=steps)
+    (other,) = cross_fit([again], "infonce", steps=steps)
+    (js,) = cross_fit([whole], "js", steps=steps)
+    return Beside(growth, other, js)
 
 
 def copula_value(u: Array, v: Array) -> float:

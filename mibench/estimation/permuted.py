@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 _EQUAL = 1e-9  # nats: sums of the same terms in two orders differ by less
 
 
-def units_permuted(units: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
-    """Return an order of the rows, (n,), in which units change places at random and keep their rows in order.
+def orders_of_units(
+    units: NDArray[np.int64], orders: int, generator: np.random.Generator
+) -> Iterator[NDArray[np.int64]]:
+    """Yield orders of the rows, (n,) each, in which units change places at random and keep their rows in order.
 
-    Where each row is a unit of its own this is a permutation of the rows; blocks of a series are moved as wholes.
+    Where each row is a unit of its own these are permutations of the rows; blocks of a series are moved as wholes.
 
     Parameters
     ----------
@@ -19,9 +23,10 @@ def units_permuted(units: NDArray[np.int64], generator: np.random.Generator) -> 
         Which rows belong together, (n,), numbered in any way.
     """
     _, first, members = np.unique(units, return_index=True, return_inverse=True)
-    place = np.empty(len(first), np.int64)
-    place[np.argsort(first)] = generator.permutation(len(first))  # numbered as they come
-    return np.argsort(place[members], kind="stable")
+    place, coming = np.empty(len(first), np.int64), np.argsort(first)
+    for _ in range(orders):
+        place[coming] = generator.permutation(len(first))  # numbered as they come
+        yield np.argsort(place[members], kind="stable")
 
 
 def p_value(value: float, null: NDArray[np.float64]) -> float:

@@ -144,3 +144,11 @@ def in_series(serial: SerialDependence) -> Iterator[str]:
             f"{serial.correlation:.2f}, p = {serial.p_value:.1g}): if they are a series, state blocks of rows that "
             "belong together; if they were sorted, this does not matter"
         )
+
+
+def long_memory() -> Iterator[str]:
+    """Say that a series stays alike for too long to be divided."""
+    yield (
+        "columns stay like themselves for so long that blocks of twice that length would be fewer than ten: the rows "
+        "say little more than a few independent ones"
+    )

@@ -23,6 +23,7 @@ MOST_ROWS = 10_000
 """Rows that the panel takes: distances between all of them are computed, and a critic learns little from more."""
 
 _OWN_BLOCKS = 10
+_ANOTHER = 2**32  # from the seed of a division to that of the other one
 
 Array = NDArray[np.float64]
 
@@ -37,6 +38,8 @@ class Sample:
         Normal scores of the columns, (n, d_x) and (n, d_y), in the order of sides that `Contents` has.
     fold
         Of each row, (n,), from 0.
+    other_fold
+        Of each row by another division, (n,).
     order
         A random place for each row, (n,); rows of one block have neighbouring ones.
     blocks
@@ -48,6 +51,7 @@ class Sample:
     u: Array
     v: Array
     fold: NDArray[np.int64]
+    other_fold: NDArray[np.int64]
     order: NDArray[np.int64]
     blocks: NDArray[np.int64] | None
     time: NDArray[np.int64]
@@ -74,11 +78,11 @@ def sample_of(pair: Pair, seed: int) -> Sample:
     _, first = np.unique(copy_groups(contents)[order], return_index=True)
     order = order[np.sort(first)][:MOST_ROWS]
     u, v = (canonical_scores(side, contents.pairs)[order] for side in contents.sides)
-    fold = fold_of_row(contents, FOLDS, seed, blocks)[order]
+    fold, other_fold = (fold_of_row(contents, FOLDS, name, blocks)[order] for name in (seed, seed + _ANOTHER))
     places = np.arange(len(order))
     if blocks is not None:
         blocks = blocks[order]
         _, own = np.unique(blocks, return_inverse=True)
         shuffled = np.random.default_rng(seed).permutation(int(own.max()) + 1)
         places = np.lexsort((places, shuffled[own])).argsort()
-    return Sample(u, v, fold, places, blocks, pair.rows[order])
+    return Sample(u, v, fold, other_fold, places, blocks, pair.rows[order])

@@ -24,7 +24,7 @@ from scipy.stats import random_table
 
 from mibench.estimation.contents import Contents
 from mibench.estimation.members import Member, mean_of, standard_error
-from mibench.estimation.permuted import p_value, units_permuted
+from mibench.estimation.permuted import orders_of_units, p_value
 from mibench.estimators.discrete import Discrete
 
 ROWS_PER_CELL = 5
@@ -135,7 +135,7 @@ def independence(
         tables = random_table(*margins).rvs(permutations, random_state=generator).reshape(permutations, -1)
         joint = np.array([_weighted_logs(table) for table in tables])
     else:
-        orders = (units_permuted(units, generator) for _ in range(permutations))
+        orders = orders_of_units(units, permutations, generator)
         joint = np.array([_weighted_logs(_cells(x, y[order])[1]) for order in orders])
     n = len(x)
     null = math.log(n) + (joint - sum(map(_weighted_logs, margins))) / n

@@ -68,9 +68,14 @@ class Adam:
                 maximize=False,
             )
 
+    @property
+    def state(self) -> list[list[list[Tensor]]]:
+        """Of each group the running means of gradients and of their squares, and the step counts; updated in place."""
+        return [state for _, *state in self._groups]
+
     def reset(self) -> None:
         """As `Optimiser.reset`."""
-        for _, *state in self._groups:
+        for state in self.state:
             for tensors in state:
                 torch._foreach_zero_(tensors)
 

@@ -16,10 +16,8 @@ import pytest
 import mibench.estimation
 from mibench.cli.app import main
 from mibench.cli.terminal.estimates import estimate_json
-from mibench.core.errors import UsageError
+from mibench.estimation.pairs import Pair
 from tests.support.estimates import bare_estimate, make_estimate
-
-SILENT = {"columns_x": None, "columns_y": None, "x_kind": None, "y_kind": None, "header": None, "blocks": None}
 
 
 @pytest.fixture
@@ -27,12 +25,12 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any
     """The calls of an engine that answers with a made-up estimate, in a folder with the arrays x.npy and y.npy."""
     made: list[dict[str, Any]] = []
 
-    def estimate(x: Any, y: Any, *, progress: Callable[[float, str], None], **options: Any) -> Any:
+    def estimate_pair(pair: Pair, *, progress: Callable[[float, str], None], **options: Any) -> Any:
         progress(0.5, "training critics")
-        made.append({"x": x, "y": y, **options})
+        made.append({"pair": pair, **options})
         return make_estimate(seed=options["seed"])
 
-    stand_in("estimate", estimate, monkeypatch)
+    stand_in(estimate_pair, monkeypatch)
     monkeypatch.chdir(tmp_path)
     draws = np.random.default_rng(0)
     for name in ("x", "y"):
@@ -41,25 +39,34 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any
     return made
 
 
-def stand_in(name: str, function: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def stand_in(function: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a function in place of the engine, whose module then need not be loaded."""
     module = ModuleType("mibench.estimation.estimating")
-    setattr(module, name, function)
+    setattr(module, "estimate_pair", function)
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(mibench.estimation, "estimating", module, raising=False)  # where it was loaded before
 
 
 def test_options_reach_the_engine_as_they_are_given(calls: list[dict[str, Any]]) -> None:
     assert main(["estimate", "x.npy", "y.npy", "--no-page"]) == 0
-    options = ["--x", "a,b", "--y", "c", "--x-kind", "continuous", "--y-kind", "label", "--no-header"]
+    options = ["--x", "0,1", "--y", "2", "--x-kind", "continuous", "--y-kind", "label", "--header"]
     assert main(["estimate", "both.csv", *options, "--blocks", "4", "--seed", "3", "--quick", "--no-page"]) == 0
-    assert calls == [
-        {"x": Path("x.npy"), "y": Path("y.npy"), **SILENT, "seed": 0, "quick": False},
-        {
-            "x": Path("both.csv"), "y": None, "columns_x": "a,b", "columns_y": "c", "x_kind": "continuous",
-            "y_kind": "label", "header": False, "blocks": 4, "seed": 3, "quick": True,
-        },
-    ]  # fmt: skip
+    plain, stated = calls
+    assert (plain["seed"], plain["quick"], stated["seed"], stated["quick"]) == (0, False, 3, True)
+    assert (plain["pair"].x.columns, plain["pair"].blocks) == (("0", "1"), None)
+    assert (stated["pair"].x.columns, stated["pair"].y.columns) == (("a", "b"), ("c",))
+    assert (stated["pair"].x.kind, stated["pair"].y.kind) == ("continuous", "label")
+    assert np.bincount(stated["pair"].blocks).tolist() == [4] * 10
+
+
+def test_a_series_is_read_as_one(calls: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]) -> None:
+    draws = np.random.default_rng(1).normal(size=(2, 400))
+    np.save("x.npy", draws[0])
+    np.save("y.npy", draws[1])
+    assert main(["estimate", "x.npy", "y.npy", "--time", "--no-page"]) == 0
+    assert np.bincount(calls[0]["pair"].blocks).max() < 10
+    assert main(["estimate", "x.npy", "y.npy", "--time", "--blocks", "4", "--no-page"]) == 2
+    assert "exclude each other" in capsys.readouterr().err
 
 
 def test_the_number_comes_last_with_its_limit_its_verdict_and_what_would_help(
@@ -102,7 +109,7 @@ def test_json_stands_alone_and_is_strict(calls: list[dict[str, Any]], capfd: pyt
 def test_an_estimate_without_a_value_exits_with_0_and_says_so(
     calls: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    stand_in("estimate", lambda *_, **__: bare_estimate(), monkeypatch)
+    stand_in(lambda *_, **__: bare_estimate(), monkeypatch)
     assert main(["estimate", "x.npy", "y.npy", "--no-page"]) == 0
     out = capfd.readouterr().out
     assert "mutual information: no value\nno lower limit\n" in out
@@ -118,15 +125,11 @@ def test_what_is_stored_is_nothing_of_the_rows_unless_they_are_to_be_kept(calls:
         assert np.array_equal(rows["x"], np.load("x.npy"))
 
 
-def test_what_the_engine_refuses_is_one_sentence(
-    calls: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise UsageError("x has 40 rows and y has 41; give pairs, row by row")
-
-    stand_in("estimate", refuse, monkeypatch)
+def test_what_cannot_be_read_is_one_sentence(calls: list[dict[str, Any]], capfd: pytest.CaptureFixture[str]) -> None:
+    np.save("y.npy", np.zeros((41, 2)))
     assert main(["estimate", "x.npy", "y.npy"]) == 2
     assert capfd.readouterr() == ("", "mibench: x has 40 rows and y has 41; give pairs, row by row\n")
+    assert not calls
     assert not Path("reports").exists()
 
 

@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from mibench.estimation.dependence import WARNED, alike_followers, lag_one, serial_dependence
+from mibench.core.errors import UsageError
+from mibench.estimation.dependence import WARNED, alike_followers, lag_one, memory, serial_dependence
 from mibench.estimation.pairs import read_pair
 from tests.support.samples import continuous, label, numbers
 
@@ -69,3 +70,31 @@ def test_blocks_answer_the_warning() -> None:
     pair = read_pair(series, numbers(300, 1), blocks=30)
     assert pair.report.serial.found
     assert pair.report.warnings == ()
+
+
+def test_memory_is_where_a_series_is_like_itself_no_more() -> None:
+    """0.9^k falls below 2 / sqrt(2000) at k = 30; independent rows have none beyond themselves."""
+    free, slow = numbers(2000, 1, seed=1), autoregressive(2000, 0.9, 2)[:, None]
+    assert memory(continuous("x", free), continuous("y", free[::-1])) <= 3
+    assert 15 <= memory(continuous("x", free), continuous("y", slow)) <= 60
+    runs = np.repeat(np.random.default_rng(3).integers(0, 3, 100), 20)  # of twenty rows, and chance between these
+    assert 15 <= memory(continuous("x", free), label("y", runs)) <= 60
+
+
+def test_blocks_of_a_series_are_found() -> None:
+    x, y = (autoregressive(2000, 0.9, seed) for seed in (4, 5))
+    pair = read_pair(x, y, time=True)
+    assert pair.blocks is not None
+    length = np.bincount(pair.blocks).max()
+    assert 30 <= length <= 120
+    assert any(f"blocks of {length}" in note for note in pair.report.notes)
+    assert not pair.report.warnings
+
+
+def test_a_series_that_stays_alike_too_long_is_warned_of() -> None:
+    x, y = (np.cumsum(numbers(200, 1, seed=seed)[:, 0]) for seed in (6, 7))
+    pair = read_pair(x, y, time=True)
+    assert pair.blocks is None
+    assert any("say little more" in warning for warning in pair.report.warnings)
+    with pytest.raises(UsageError, match="one of the two"):
+        read_pair(x, y, time=True, blocks=5)

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from mibench.core.lookup import get_task
 from mibench.estimation import labels, tables
 from mibench.estimation.contents import Contents, contents_of
+from mibench.estimation.copies import copy_groups
 from mibench.estimation.folds import fold_of_row
 from mibench.estimation.members import mean_of, standard_error
-from mibench.estimation.permuted import p_value, units_permuted
+from mibench.estimation.null import PERMUTATIONS, permuted
+from mibench.estimation.permuted import orders_of_units, p_value
 from tests.support.samples import continuous, label, numbers
 
 Codes = NDArray[np.int64]
@@ -44,6 +46,12 @@ def independent_labels(n: int, k: int, generator: np.random.Generator) -> Conten
     return of_labels(*generator.integers(0, k, (2, n)))
 
 
+def independence(classified: labels.Classified, contents: Contents) -> float:
+    """The p-value of labels that are permuted, copies together."""
+    scores = labels.pair_scores(classified, contents)
+    return p_value(0.0, permuted(scores, np.random.default_rng(0), units=copy_groups(contents)))
+
+
 @pytest.fixture(scope="module")
 def found() -> tuple[Contents, labels.Classified]:
     contents = of(*three_spots(300, 1))
@@ -67,16 +75,14 @@ def test_what_a_classifier_says_of_all_labels_is_a_distribution(found: tuple[Con
 
 
 def test_a_dependent_label_is_no_independent_one(found: tuple[Contents, labels.Classified]) -> None:
-    null, p = labels.independence(found[1], found[0], 99, seed=0)
-    assert p == 0.01
-    assert null.shape == (99,)
+    assert independence(found[1], found[0]) == 1 / (1 + PERMUTATIONS)
 
 
 def test_an_independent_label_is_not_told() -> None:
     contents = of(numbers(150, 2, seed=4), np.random.default_rng(4).integers(0, K, 150))
     classified = labels.classifier(contents, fold_of_row(contents, 5), seed=0)
     assert classified.member.value < 3 * classified.member.se
-    assert labels.independence(classified, contents, 99, seed=0)[1] > 0.01  # by chance in one of a hundred samples
+    assert independence(classified, contents) > 0.01  # by chance in one of a hundred samples
 
 
 def test_held_out_labels_do_not_reach_their_own_prediction() -> None:
@@ -106,7 +112,7 @@ def test_members_do_not_follow_how_a_sample_is_written() -> None:
         other.member.se,
         other.member.training,
     )
-    p_values = [labels.independence(*own, 19, seed=0)[1] for own in ((one, plain), (other, moved))]
+    p_values = [independence(*own) for own in ((one, plain), (other, moved))]
     assert p_values[0] == p_values[1]
     near = [labels.neighbours(own, seed=0) for own in (plain, moved)]
     assert near[0] is not None
@@ -234,10 +240,12 @@ def test_an_error_over_units_is_that_of_their_means() -> None:
 
 
 def test_permuted_units_keep_their_rows_in_order() -> None:
-    order = units_permuted(np.repeat([7, 3, 5], [2, 3, 1]), np.random.default_rng(0))
-    assert sorted(order.tolist()) == list(range(6))
-    assert "01" in "".join(map(str, order))
-    assert "234" in "".join(map(str, order))
+    orders = list(orders_of_units(np.repeat([7, 3, 5], [2, 3, 1]), 200, np.random.default_rng(0)))
+    assert len({tuple(order.tolist()) for order in orders}) == 6  # all orders of three units
+    for order in orders:
+        assert sorted(order.tolist()) == list(range(6))
+        assert "01" in "".join(map(str, order))
+        assert "234" in "".join(map(str, order))
 
 
 def test_a_p_value_counts_the_sample_itself() -> None:

@@ -32,6 +32,19 @@ def test_p_values_of_independent_pairs_are_uniform() -> None:
     assert kstest(found, "uniform").pvalue > 0.001
 
 
+def test_units_that_belong_together_are_parted_together() -> None:
+    """Every row of an independent sample stands there four times: by itself each would be evidence."""
+    random, alone, together = np.random.default_rng(5), [], []
+    units = np.repeat(np.arange(20), 4)
+    for _ in range(100):
+        x, y = random.standard_normal((2, 20))
+        scores = [(np.arange(80), np.outer(x[units], y[units]).astype(np.float32))]
+        alone.append(p_value(0.0, permuted(scores, np.random.default_rng(0))))
+        together.append(p_value(0.0, permuted(scores, np.random.default_rng(0), units=units)))
+    assert np.mean(np.array(alone) < 0.05) > 0.2
+    assert np.mean(np.array(together) < 0.05) < 0.15
+
+
 def test_dependence_has_the_least_p_value() -> None:
     x = np.random.default_rng(2).standard_normal(60)
     assert p_value(0.0, permuted(folds(60, np.outer(x, x)), np.random.default_rng(0))) == 1 / (1 + PERMUTATIONS)

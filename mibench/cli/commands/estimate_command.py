@@ -36,6 +36,9 @@ def estimate_command(
     blocks: Annotated[
         int | None, typer.Option(help="Rows that follow each other and belong together, as of a time series.")
     ] = None,
+    time: Annotated[
+        bool, typer.Option("--time", help="Rows are a time series; blocks are found by how long columns stay alike.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of folds, critics and permutations.")] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="A first look, in less time.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -50,6 +53,7 @@ def estimate_command(
     from mibench.estimation.files import check_file
 
     refuse_several({"--no-page": no_page, "--keep": keep})
+    refuse_several({"--blocks": blocks is not None, "--time": time})
     for file in filter(None, (data, y)):
         check_file(file, header)
     if not no_page:
@@ -68,14 +72,16 @@ def estimate_command(
         "y_kind": y_kind,
         "header": header,
         "blocks": blocks,
+        "time": time,
     }
     with progress_bar("reading") as progress:
-        found = estimating.estimate(
-            data, y, **given, seed=seed, quick=quick, progress=lambda share, what: progress(share, 1.0, what)
+        pair = read_pair(data, y, **given)
+        found = estimating.estimate_pair(
+            pair, seed=seed, quick=quick, progress=lambda share, what: progress(share, 1.0, what)
         )
     page = None
     if not no_page:
-        rows = write_rows(read_pair(data, y, **given), output) if keep else None
+        rows = write_rows(pair, output) if keep else None
         page = write_estimate_page(found, output, given_command(), rows)
     if as_json:
         print(estimate_json(found))
