@@ -42,14 +42,14 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any
 def stand_in(function: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a function in place of the engine, whose module then need not be loaded."""
     module = ModuleType("mibench.estimation.estimating")
-    setattr(module, "estimate_pair", function)
+    module.__dict__["estimate_pair"] = function
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(mibench.estimation, "estimating", module, raising=False)  # where it was loaded before
 
 
 def test_options_reach_the_engine_as_they_are_given(calls: list[dict[str, Any]]) -> None:
     assert main(["estimate", "x.npy", "y.npy", "--no-page"]) == 0
-    options = ["--x", "0,1", "--y", "2", "--x-kind", "continuous", "--y-kind", "label", "--header"]
+    options = ["--x", "a,b", "--y", "c", "--x-kind", "continuous", "--y-kind", "label", "--header"]
     assert main(["estimate", "both.csv", *options, "--blocks", "4", "--seed", "3", "--quick", "--no-page"]) == 0
     plain, stated = calls
     assert (plain["seed"], plain["quick"], stated["seed"], stated["quick"]) == (0, False, 3, True)
