@@ -33,7 +33,9 @@ from mibench.training.optimisers import Adam, Group
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-RIDGES = (1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.3)
+_RIDGES = (1e-4, 0.01, 0.1, 0.3, 0.6, 0.9)
+_SHARES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)  # of the canonical correlations: where columns are many most of them is chance
+_MOST_CHOOSING = 250  # rows by which ridge and share are chosen
 _HIDDEN = (2, 64)
 _EMBED = 32
 _FEWEST_COLUMNS = 4
@@ -202,9 +204,13 @@ def hash_of(*parts: int) -> int:
 
 
 def _best_base(task: Task, cut: Cut) -> Canonical:
-    """The Gaussian whose ridge is best on the rows that stop."""
-    stop = cut.stop[:_MOST_STOPPING]
-    fits = [canonical(task.u[cut.train], task.v[cut.train], ridge) for ridge in RIDGES]
+    """The Gaussian that is best on the rows that stop."""
+    stop = cut.stop[:_MOST_CHOOSING]
+    fits = [
+        fit.shrunk(share)
+        for fit in (canonical(task.u[cut.train], task.v[cut.train], ridge) for ridge in _RIDGES)
+        for share in _SHARES
+    ]
     values = [contrast(_base_scores(fit, task.u[stop], task.v[stop])).infonce.mean() for fit in fits]
     return fits[int(np.argmax(values))]
 
