@@ -8,12 +8,13 @@ from benchmarks.estimation.laws import copied_laws, dependent_laws, independent_
 from benchmarks.estimation.records import DataSet
 
 SIZES = (300, 1000, 5000)
-SERIES = ("grid", "null", "copies", "serial", "blocks")
-"""Every law at each size once; independent draws; rows copied; serial rows as they are, and in stated blocks."""
+SERIES = ("grid", "null", "copies", "serial", "blocks", "time")
+"""Every law at each size once; independent draws; rows copied; serial rows as they are, in stated blocks, and in blocks
+that are found."""
 
 _NULL_DRAWS = 200  # of each size, the laws in turn
 _COPY_DRAWS = 10  # of each law and size
-_SERIAL_DRAWS = 100
+_SERIAL_DRAWS = 200
 _SERIAL_ROWS, _BLOCK = 500, 50
 
 
@@ -29,6 +30,6 @@ def data_sets() -> tuple[DataSet, ...]:
         DataSet(law, n, "copies", draw) for law in copied_laws() for n in SIZES[:2] for draw in range(_COPY_DRAWS)
     ]
     series = serial_law()
-    found += [DataSet(series, _SERIAL_ROWS, "serial", draw) for draw in range(_SERIAL_DRAWS)]
-    found += [DataSet(series, _SERIAL_ROWS, "blocks", draw, {"blocks": _BLOCK}) for draw in range(_SERIAL_DRAWS)]
+    for name, options in (("serial", {}), ("blocks", {"blocks": _BLOCK}), ("time", {"time": True})):
+        found += [DataSet(series, _SERIAL_ROWS, name, draw, options) for draw in range(_SERIAL_DRAWS)]
     return tuple(sorted(found, key=lambda data: data.n))
