@@ -5,9 +5,10 @@ come to on the other half is in docs/estimating.md.
 
 The rule, whose first line that applies is taken:
 
-1. Where neighbours answer to the mutual information well, their level on matched data.
-2. Where a Gaussian copula explains what was seen (the network finds nothing beyond it, and neighbours agree with
-   it), the Gaussian copula's value.
+1. Where neighbours answer to the mutual information well, their level on matched data; their own value where that is
+   higher and the network finds more than a Gaussian.
+2. Where a Gaussian copula explains what was seen, its value. It does where the network finds nothing beyond it,
+   neighbours agree with it, and critics give on Gaussian data of that mutual information what they give here.
 3. Else the neighbours' level, where they answer at all, and where not the critics' bound with what doubling the rows
    gained once more.
 
@@ -21,15 +22,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mibench.estimation.checks import GROWTH
-from mibench.estimation.neighbours import Neighbours
-from mibench.estimation.panel import Critics
+from mibench.estimation.seen import Seen
 
 Source = Literal["neighbours", "copula", "critics"]
 
 SLOPE = 0.5
 """Nats that neighbours answer with to a nat from which on their level is taken first."""
 
-LEAST_ROWS_PER_COLUMN = 5
+LEAST_ROWS_PER_COLUMN = 3
 _Z = 1.96
 _Z_ONE_SIDED = 1.645
 _NETWORK_Z = 3.0
@@ -38,40 +38,6 @@ _NETWORK_Z = 3.0
 def tolerance(value: float) -> float:
     """How far off a useful answer may be, nats: a fifth, and at least 0.2."""
     return max(0.2, 0.2 * value)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """The panel's values on one sample.
-
-    Parameters
-    ----------
-    critics, neighbours
-        As they are.
-    copula
-        The Gaussian copula's value; nan where there are too few rows.
-    rows, columns
-        Of the sample, both sides' columns together.
-    se
-        Standard error of the critics' bound, over rows or over blocks.
-    """
-
-    critics: Critics
-    neighbours: Neighbours
-    copula: float
-    rows: int
-    columns: int
-    se: float
-
-    @property
-    def reach(self) -> float:
-        """Where the critics' bound would come with many more rows, nats."""
-        return self.critics.full.lower + GROWTH * self.critics.gap
-
-    @property
-    def level_se(self) -> float:
-        """Standard error of the neighbours' level, nats."""
-        return self.neighbours.se / max(self.neighbours.slope, 0.05)
 
 
 @dataclass(frozen=True)
@@ -110,31 +76,45 @@ RULES: dict[Source, str] = {
 }
 
 
-def is_gaussian(seen: Seen) -> bool:
-    """Whether a Gaussian copula explains what was seen."""
-    near, full = seen.neighbours, seen.critics.full
-    if not math.isfinite(seen.copula) or seen.rows < LEAST_ROWS_PER_COLUMN * seen.columns or full.gain_z > _NETWORK_Z:
-        return False
-    if seen.copula - full.left_out > GROWTH * seen.critics.gap + 2 * seen.se + 0.05:
+def may_be_gaussian(seen: Seen) -> bool:
+    """Whether neither network nor neighbours speak against a Gaussian copula."""
+    near, few = seen.neighbours, seen.rows < LEAST_ROWS_PER_COLUMN * seen.columns
+    if not math.isfinite(seen.copula) or few or seen.critics.full.gain_z > _NETWORK_Z:
         return False
     if not math.isfinite(near.level):
         return True
-    return abs(near.level - seen.copula) <= max(0.05 + 0.05 * seen.copula, 3 * math.hypot(seen.level_se, seen.se))
+    return abs(near.level - seen.copula) <= max(
+        0.05 + 0.05 * seen.copula, 3 * math.hypot(seen.level_se, seen.copula_se)
+    )
 
 
-def judged(seen: Seen, *, source: Source | None = None) -> Judged:
+def reached(seen: Seen) -> bool:
+    """Whether the critics come near the Gaussian copula's value, or would with more rows."""
+    lacking = seen.copula - seen.critics.full.left_out
+    return lacking <= GROWTH * seen.critics.gap + 2 * seen.se + 0.05
+
+
+def explained(seen: Seen, matched: Seen) -> bool:
+    """Whether critics give on Gaussian data at the value what they give here, to within their errors."""
+    apart = seen.critics.full.lower - matched.critics.full.lower
+    return abs(apart) <= 3 * math.hypot(seen.se, matched.se) + 0.05 + 0.05 * max(seen.copula, 0.0)
+
+
+def judged(seen: Seen, *, gaussian: bool, source: Source | None = None) -> Judged:
     """Find the value and its interval.
 
     Parameters
     ----------
     seen
         The panel's values.
+    gaussian
+        Whether a Gaussian copula is taken to explain them.
     source
         The line of the rule that is taken; None takes the first that applies. Where a line does not apply, as on a
         matched sample on which neighbours answer less, its value is that of the next that does.
     """
     near, full, gap = seen.neighbours, seen.critics.full, seen.critics.gap
-    gaussian = is_gaussian(seen) if source is None else source == "copula" and math.isfinite(seen.copula)
+    gaussian = gaussian and math.isfinite(seen.copula)
     limit = full.lower - _Z_ONE_SIDED * seen.se
     answers = math.isfinite(near.level)
     once_more = full.lower + gap
@@ -142,9 +122,10 @@ def judged(seen: Seen, *, source: Source | None = None) -> Judged:
     # A bound that lies above the level says that the level is too low; the two err in opposite directions there.
     level = near.level if near.level >= once_more else (near.level + once_more) / 2
     if answers and well:
-        source, value, se = "neighbours", level, seen.level_se
-    elif gaussian:
-        source, value, se = "copula", max(seen.copula, 0.0), seen.se
+        beyond = full.gain_z > _NETWORK_Z  # then matched Gaussian data are not like these, and the level may be too low
+        source, value, se = "neighbours", max(level, near.value) if beyond else level, seen.level_se
+    elif gaussian and (source is None or source == "copula"):
+        source, value, se = "copula", max(seen.copula, 0.0), seen.copula_se
     else:
         source, value = "critics", level if answers else once_more
         se = math.hypot(seen.se, seen.level_se if answers else 0.0)

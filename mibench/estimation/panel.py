@@ -6,7 +6,6 @@ function, so that what is found wrong with the panel there is wrong with it here
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mibench.estimation.crossfitting import Progress, Reading, Rows, Task, cross_fit, cuts_of, hash_of
-from mibench.estimators.canonical_correlation import GaussianCopula
 
 Array = NDArray[np.float64]
+
+STEPS, QUICK_STEPS = 1500, 400
+"""Of training at most, and of a first look."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,3 @@ def beside(sample: tuple[Array, Array], fold: Rows, other_fold: Rows, order: Row
     (other,) = cross_fit([again], "infonce", steps=steps)
     (js,) = cross_fit([whole], "js", steps=steps)
     return Beside(growth, other, js)
-
-
-def copula_value(u: Array, v: Array) -> float:
-    """Mutual information of the Gaussian copula, corrected; nan where there are too few rows for the columns."""
-    estimator = GaussianCopula()
-    if len(u) < estimator.smallest_sample(u.shape[1], v.shape[1]):
-        return math.nan
-    return estimator.of_arrays(u, v)
