@@ -32,7 +32,10 @@ def test_its_error_is_its_spread(rho: list[float], d_x: int, d_y: int) -> None:
 def test_p_values_of_independent_columns_are_uniform(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mibench.estimation.copula._PERMUTATIONS", 99)
     random = np.random.default_rng(2)
-    found = [p_value(*copula_null(*random.standard_normal((2, 60, 4)), random)) for _ in range(150)]
+    found = []
+    for _ in range(150):
+        x, y = random.standard_normal((2, 60, 4))
+        found.append(p_value(*copula_null(x, y, random)))
     assert kstest(found, "uniform").pvalue > 0.001
 
 
