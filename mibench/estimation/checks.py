@@ -13,6 +13,9 @@ from dataclasses import dataclass
 GROWTH = 1 / (math.sqrt(2) - 1)
 """What is still to be gained, in gains by the last doubling, where a deficit falls as the root of the rows."""
 
+WIDEST = 3.0
+"""Width of a useful interval, 95 %, in what an answer may be off by: of normal errors four in five are then less."""
+
 SIGNIFICANT = 0.01
 """Of the permutation test, above which no dependence is said to be found."""
 
@@ -78,15 +81,15 @@ def in_series(found: bool, correlation: float) -> Check:
 
 
 def rising(gap: float, allowed: float, more: str) -> Check:
-    """The check that twice the rows gained less than half of what an answer may be off by."""
+    """The check that what is still to be gained, beyond one more doubling, is less than an answer may be off by."""
     gained = f"Twice the training rows gained {gap:.2f} nats"
-    return below("rising", gap, allowed / 2, f"{gained}.", f"{gained}, and more rows would gain more.", more)
+    return below("rising", gap, allowed / (GROWTH - 1), f"{gained}.", f"{gained}, and more rows would gain more.", more)
 
 
 def wide(low: float, high: float, allowed: float, more: str) -> Check:
     """The check that the interval is narrow enough to be of use."""
     span = f"The interval is from {low:.2f} to {high:.2f} nats"
-    return below("wide", high - low, 2 * allowed, f"{span}.", f"{span}, too wide to be of use.", more)
+    return below("wide", high - low, WIDEST * allowed, f"{span}.", f"{span}, too wide to be of use.", more)
 
 
 def verdict_of(

@@ -133,7 +133,7 @@ def judged(seen: Seen, *, gaussian: bool, source: Source | None = None) -> Judge
     if source != "copula":
         ends += [once_more, min(seen.reach, full.left_out + gap)]
     value = max(value, 0.0)
-    margin = _Z * max(se, seen.se) + 0.03 + 0.03 * value
+    margin = _Z * max(se, seen.se) + 0.05 + 0.05 * value
     floor = max(0.0, full.lower - _Z * seen.se)  # below it there is nothing to expect, whatever the members say
     low = min(max(floor, min(ends) - margin), value)
     return Judged(value, low, max(*ends, value) + margin, limit, floor, source, gaussian)

@@ -26,6 +26,7 @@ MOST_MATCHED = 2_000
 _NOISE = 1e-9
 _PARTS = 8
 _LEVELS = 7
+_FIRST = 0.3  # nats at which it is seen whether neighbours answer to any
 _FLAT = 0.12  # nats that neighbours answer with to a nat, below which their level says nothing
 
 
@@ -96,7 +97,8 @@ def _level(seen: float, like: Likeness, m: int, random: np.random.Generator) -> 
 
     floor = given(0.0)
     if seen <= floor:
-        return 0.0, 1.0
+        slope = (given(_FIRST) - floor) / _FIRST
+        return (0.0, slope) if slope >= _FLAT else (math.inf, slope)
     low, at_low, high = 0.0, floor, max(0.5, 2 * seen)
     at_high = given(high)
     while at_high < seen and high < 16:
