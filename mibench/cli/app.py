@@ -50,7 +50,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     if code == 130:
-        return _complain("interrupted; the same command goes on with what is missing", 130)
+        return _complain("interrupted; what was stored before stays", 130)
     return code if isinstance(code, int) else 0
 
 

@@ -236,7 +236,7 @@ def test_ctrl_c_exits_with_130_and_says_that_nothing_is_lost(
 
     monkeypatch.setattr("mibench.running.runner.execute", interrupt)
     assert main(["run", "--task", "gaussian20d", "--estimator", "nwj"]) == 130
-    assert "interrupted; the same command goes on" in capfd.readouterr().err
+    assert "interrupted; what was stored before stays" in capfd.readouterr().err
 
 
 def test_progress_without_a_terminal_is_a_line_now_and_then(
