@@ -17,7 +17,7 @@ from mibench.ranking.boards import Options, rank_methods
 from mibench.ranking.publication import CURVE_POINTS
 from mibench.ranking.rows import PUBLISHED, read_ranking_rows
 from mibench.report.files import csv_text
-from mibench.running.recomputing import all_as_they_must, draw_runs, recompute
+from mibench.running.recomputing import ALLOWED, draw_runs, recompute
 from mibench.store.columns import FAILURE_STATUSES
 from mibench.store.folders import load_curves, load_runs, load_sessions
 from mibench.store.maintenance import verify
@@ -42,7 +42,7 @@ def first(runs: pd.DataFrame) -> pd.DataFrame:
     return rows_of_suite(runs, mibench.get_suite("standard-v1").grid).runs
 
 
-@pytest.mark.parametrize("suite", TABLES)
+@pytest.mark.parametrize("suite", [*TABLES, "standard-tuned"])
 def test_every_run_of_a_suite_is_there(runs: pd.DataFrame, suite: str) -> None:
     specs = mibench.get_suite(suite).specs()
     assert {spec.run_id for spec in specs} <= set(runs["run_id"])
@@ -103,7 +103,9 @@ def test_what_the_page_on_theory_says_of_assumptions_that_fit_or_do_not_is_on_th
 
 def test_three_runs_drawn_at_random_come_out_again(runs: pd.DataFrame) -> None:
     done = recompute(PUBLISHED, draw_runs(runs, 3, np.random.default_rng(2026)), jobs=1)
-    assert all_as_they_must(done), "\n".join(map(str, done))
+    beyond = [one for one in done if not one.passed]
+    assert not any(one.same_machine for one in beyond), "\n".join(map(str, done))
+    assert len(beyond) <= ALLOWED * len(done), "\n".join(map(str, done))  # of one or two elsewhere one may be
 
 
 def test_a_good_final_answer_is_scored_as_one(first: pd.DataFrame) -> None:
@@ -203,9 +205,36 @@ def test_what_the_page_says_of_critics_on_the_second_version_holds() -> None:
     assert f"{part['upper', 'club']:,.0f} nats too much on average" in page
 
 
+def test_what_the_page_says_of_settings_chosen_blind_holds() -> None:
+    page = " ".join((ROOT / "docs" / "reading-the-board.md").read_text(encoding="utf-8").split())
+    board = mibench.leaderboard()
+    board = board[board["role"] == "estimator"]
+    one, tuned = (board[board["track"] == track].set_index("method") for track in ("dataset", "tuned"))
+    chosen = pd.read_csv(TABLES["standard"].with_name("leaderboard-settings.csv"))
+    trained = chosen["method"].unique()
+    gain = (one["error"] - tuned["error"])[trained]
+    assert f"Of {len(trained)} trained estimators {(gain > 0).sum()} come nearer" in page
+    assert set(gain[gain <= 0].index) == {"club", "vince-plus"}
+    assert abs(gain["club"]) < 0.005
+    said = (
+        "alpha-CPC from {:.2f} to {:.2f}, the Jensen-Shannon plug-in from {:.2f} to {:.2f}, TUBA from {:.2f} to {:.2f}."
+    )
+    assert (
+        said.format(*(table["error"][name] for name in ("alpha-cpc", "js", "tuba") for table in (one, tuned))) in page
+    )
+    assert "loses ({:.2f} to {:.2f})".format(*(table["error"]["vince-plus"] for table in (one, tuned))) in page
+    critic = chosen["setting"].str.partition(",")[0]
+    free = chosen[critic != "conditional-gaussian"].assign(joint=critic == "joint")
+    assert f"chosen in {free['joint'].sum()} of {len(free)} cases" in page
+    hard = free[free["family"].str.contains("cross|waves")]
+    assert f"where it is in {hard['joint'].sum()} of {len(hard)}" in page
+    costs = (tuned["seconds"] / one["seconds"])[free["method"].unique()]
+    assert 10 < costs.median() < 14
+
+
 def test_no_estimator_of_a_gaussian_family_leads_the_second_version() -> None:
     board = mibench.leaderboard()
     leading = board[(board["role"] == "estimator") & board["group"].str.contains("a")]
-    for track in ("lower", "plug-in", "dataset"):
+    for track in ("lower", "plug-in", "dataset", "tuned"):
         assert set(leading[leading["track"] == track]["given"]) != {"Gaussian pairs", "Gaussian copula"}
         assert "" in set(leading[leading["track"] == track]["given"])

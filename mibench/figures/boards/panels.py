@@ -172,8 +172,8 @@ def write_cells(
 
 
 def kinds(track: str) -> str:
-    """Name what is ranked in a track, without the pairs: ``lower bounds``."""
-    return TRACKS[track].partition(",")[0]
+    """Name what is ranked in a track, without the pairs where they are fresh: ``lower bounds``."""
+    return TRACKS[track].partition(", fresh pairs")[0]
 
 
 def unversioned(part: str) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Sequence
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import ListedColormap, to_hex
 
 from mibench.analysis.labels import caption, with_labels
 from mibench.core.errors import UsageError
@@ -16,6 +19,9 @@ from mibench.figures.boards.panels import ESTIMATE, LEFT, ROW, frame_map, notes,
 from mibench.figures.registry import Drawing, register_figure
 from mibench.ranking.boards import Board
 from mibench.ranking.columns import TRACKS, TUNED
+
+_HUES = ("Greens", "Oranges", "Blues", "Purples", "Greys")
+_ROOM = 1  # columns at the right, for the name of the last one
 
 _WHAT = (
     "The setting with the least validation loss, of each estimator (rows, in the order of the board) on each family of "
@@ -40,7 +46,7 @@ def settings_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
         raise UsageError("leaderboard-settings needs a method with all runs of the track of chosen settings")
     chosen = _chosen(runs, boards[0])
     families, settings = (sorted(chosen[name].unique()) for name in ("family", "setting"))
-    colours = dict(zip(settings, style.level_colours(range(len(settings))).values(), strict=True))
+    colours = _colours(settings)
     text = caption(
         runs[runs["regime"] == TUNED],
         _WHAT,
@@ -51,12 +57,12 @@ def settings_figure(runs: pd.DataFrame, curves: pd.DataFrame) -> Drawing:
         sheet = style.Sheet(
             1,
             1,
-            panel=(0.46 * len(families), 0.0),
+            panel=(0.46 * (len(families) + _ROOM), 0.0),
             heights=[ROW * len(boards[0].table)],
             title="Settings chosen blind",
             caption=text,
             left=LEFT,
-            title_lines=6,
+            title_lines=11,
             legend={setting: square(colour) for setting, colour in colours.items()},
         )
         _draw(sheet.axes[0, 0], boards[0], chosen, colours)
@@ -69,7 +75,28 @@ def _chosen(runs: pd.DataFrame, board: Board) -> pd.DataFrame:
     table = rows.rename(columns={"estimator_label": "method"})[["method", "family", "setting"]].drop_duplicates()
     order = pd.CategoricalDtype(list(board.table["method"]), ordered=True)
     table = table[table["method"].isin(order.categories)].assign(method=lambda rows: rows["method"].astype(order))
+    table["setting"] = table["setting"].map(_in_short(table["setting"].unique()))
     return table.sort_values(["method", "family"], ignore_index=True).astype({"method": object})
+
+
+def _in_short(settings: Sequence[str]) -> dict[str, str]:
+    """Each setting without what all of them have and without the parameters of its critic."""
+    parts = {setting: setting.split(", ") for setting in settings}
+    common = set.intersection(*map(set, parts.values())) if len(parts) > 1 else set()
+    return {
+        setting: ", ".join([critic.partition(":")[0], *(part for part in rest if part not in common)])
+        for setting, (critic, *rest) in parts.items()
+    }
+
+
+def _colours(settings: Sequence[str]) -> dict[str, str]:
+    """A hue for each critic, and a shade for each of its settings."""
+    groups = {critic: list(own) for critic, own in itertools.groupby(settings, lambda one: one.partition(",")[0])}
+    colours = {}
+    for hue, own in zip(itertools.cycle(_HUES), groups.values(), strict=False):
+        for setting, shade in zip(own, np.linspace(0.35, 0.85, len(own)) if len(own) > 1 else [0.6], strict=True):
+            colours[setting] = to_hex(mpl.colormaps[hue](shade))
+    return colours
 
 
 def _draw(ax: Axes, board: Board, chosen: pd.DataFrame, colours: dict[str, str]) -> None:
@@ -86,4 +113,6 @@ def _draw(ax: Axes, board: Board, chosen: pd.DataFrame, colours: dict[str, str])
         aspect="auto",
         interpolation="nearest",
     )
-    frame_map(ax, [unversioned(family) for family in table.columns], methods, TRACKS[board.track], table.shape[1])
+    frame_map(
+        ax, [unversioned(family) for family in table.columns], methods, TRACKS[board.track], table.shape[1] + _ROOM
+    )
