@@ -199,14 +199,15 @@ import mibench
 
 def outside(name, code):
     command = ("{python}", "-I", "-S", "-c", code, "{x}", "{y}")
-    body = {"__doc__": name, "__module__": __name__, "command": command, "seconds": 5, "memory": 1}
+    seconds = 5 if name == "hangs" else 60
+    body = {"__doc__": name, "__module__": __name__, "command": command, "seconds": seconds, "memory": 1}
     mibench.register_estimator(name)(type(name.capitalize(), (mibench.OutsideEstimator,), body))
 
 
 outside("hangs", "import time; time.sleep(60)")
 outside("garbage", "print('hello')")
 outside("exits", "import sys; print('oh', file=sys.stderr); sys.exit(3)")
-outside("eats", "[bytearray(2**26) for _ in range(10**6)]")
+outside("eats", "[bytearray(2**28) for _ in range(10**6)]")
 outside("forks", '''
 import os, time
 if not os.fork():
