@@ -9,6 +9,20 @@ REQUIREMENTS = (
     "divergence==1.8.0",
     "numpy==2.4.6",
     "scipy==1.17.1",
+    "cubature==0.18.8",
+    "formulaic==1.2.2",
+    "interface-meta==2.0.1",
+    "llvmlite==0.50.0",
+    "narwhals==2.29.0",
+    "numba==0.68.1",
+    "packaging==26.4",
+    "pandas==3.1.1",
+    "patsy==1.0.3",
+    "python-dateutil==4.0.0",
+    "statsmodels==0.15.0",
+    "typing-extensions==4.16.0",
+    "tzdata==2026.6",
+    "wrapt==2.5.2",
 )
 UNIT = "nats"
 COLUMNS = "one"

@@ -9,7 +9,7 @@ REQUIREMENTS = (
     "nn-info==0.0.7",
     "numpy==2.4.6",
     "scipy==1.17.1",
-    "scikit-learn==1.9.1",
+    "scikit-learn==1.9.1",  # which it needs and does not declare
     "joblib==1.6.0",
     "threadpoolctl==3.8.0",
     "narwhals==2.29.0",

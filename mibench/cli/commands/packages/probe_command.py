@@ -27,7 +27,7 @@ def probe_command(
     from mibench.packages.probing import probe
     from mibench.packages.rows import write_probe
 
-    for name in adapter_names() if names == ["all"] else names:
+    for name in dict.fromkeys(one for given in names for one in (adapter_names() if given == "all" else [given])):
         found = probe(name)
         show_probe(found)
         if keep is not None:

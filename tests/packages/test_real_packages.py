@@ -1,0 +1,70 @@
+"""Installed packages answer in nats what a direct call gives after the unit's conversion.
+
+They are asked where their environment is there; `make packages` makes all of them first.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mibench.core.adapters import adapter, adapter_names, manifest_of
+from mibench.core.registry import ESTIMATORS
+from mibench.packages.checks import normal_pairs
+
+DIRECT = {
+    "copent": "from copent import copent; value = copent(np.hstack((x, y)))",
+    "dit": "from dit.inference import total_correlation_ksg as f; value = f(np.hstack((x, y)), [[0], [1]]) * np.log(2)",
+    "divergence": "import divergence; value = divergence.mutual_information_from_samples(x.ravel(), y.ravel())",
+    "ennemi": "import ennemi; value = ennemi.estimate_mi(y.ravel(), x.ravel())[0, 0]",
+    "entropy-estimators": "from entropy_estimators import continuous; value = continuous.get_mi(x, y)",
+    "entropy-invariant": "import entropy_invariant; value = entropy_invariant.mutual_information(x.ravel(), y.ravel())",
+    "frites": "from frites.core import gcmi_1d_cc; value = gcmi_1d_cc(x.T, y.T) * np.log(2)",
+    "gmm-mi": "from gmm_mi.mi import EstimateMI; value = EstimateMI().fit_estimate(np.hstack((x, y)))[0]",
+    "infomeasure": "import infomeasure; value = infomeasure.mutual_information(x, y, approach='metric', seed=0)",
+    "infopy-estimators": (
+        "from infopy.estimators import get_mi_estimator as get; value = get('continuous', 'continuous').estimate(x, y)"
+    ),
+    "nn-info": "from nn_info.theory import info; value = info(measure='MI').estimator((x, y)) * np.log(2)",
+    "normi": (
+        "from normi import NormalizedMI; value = NormalizedMI(n_jobs=1, verbose=False).fit(np.hstack((x, y))).mi_[0, 1]"
+    ),
+    "npeet-plus": "import npeet_plus; value = npeet_plus.mi(x, y) * np.log(2)",
+    "scikit-learn": ("from sklearn.feature_selection import mutual_info_regression as f; value = f(x, y.ravel())[0]"),
+}
+"""How each package is called by who uses it by itself: ``value`` in nats."""
+
+
+def test_every_package_is_called_directly() -> None:
+    assert sorted(DIRECT) == adapter_names()
+
+
+@pytest.mark.parametrize("name", DIRECT)
+def test_a_package_answers_what_a_direct_call_gives(name: str, tmp_path: Path) -> None:
+    one = adapter(name)
+    if (manifest := manifest_of(one)) is None:
+        pytest.skip(f"{one.release} is not installed; 'make packages' installs all")
+    assert manifest["error"] == ""
+    for correlation, seed in itertools.product((0.0, 0.6, 0.95), range(5)):
+        x, y = normal_pairs(correlation, 2000, seed=seed)
+        np.savez(tmp_path / "sample.npz", x=x, y=y)
+        code = (
+            "import random, numpy as np; sample = np.load('sample.npz'); x, y = sample['x'], sample['y']; "
+            f"random.seed(0); np.random.seed(0); {DIRECT[name]}; print('\\n', float(value).hex(), sep='')"
+        )
+        done = subprocess.run(
+            [one.interpreter, "-I", "-W", "ignore", "-c", code],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        direct = float.fromhex(done.stdout.split()[-1])
+        value = ESTIMATORS.create(name).value(torch.from_numpy(x), torch.from_numpy(y))
+        assert math.isclose(value, direct, rel_tol=0, abs_tol=1e-9)
