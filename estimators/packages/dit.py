@@ -9,6 +9,18 @@ REQUIREMENTS = (
     "dit==2.3",
     "numpy==2.4.6",
     "scipy==1.17.1",
+    "boltons==26.2.0",
+    "debtcollector==3.1.0",
+    "lattices==0.5.1",
+    "loguru==0.7.3",
+    "networkx==3.6.1",
+    "packaging==26.4",
+    "pandas==3.1.1",
+    "pltable==1.1.0",
+    "python-dateutil==4.0.0",
+    "tzdata==2026.6",
+    "wrapt==2.5.2",
+    "xarray==2026.9.0",
 )
 UNIT = "bits"
 COLUMNS = "any"

@@ -24,6 +24,7 @@ REQUIREMENTS = (
     "tzdata==2026.6",
     "wrapt==2.5.2",
 )
+PYTHON = (3, 12)
 UNIT = "nats"
 COLUMNS = "one"
 TREATMENT = "sides are vectors; bandwidths are its own"

@@ -13,7 +13,7 @@ REQUIREMENTS = (
     "cftime==1.6.6.1",
     "charset-normalizer==3.5.3",
     "cloudpickle==3.1.3",
-    "contourpy==1.4.0",
+    "contourpy==1.3.3",
     "cycler==0.12.1",
     "decorator==5.3.1",
     "fonttools==4.68.0",

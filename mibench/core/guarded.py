@@ -5,6 +5,7 @@ Notable: a process of its own does it (`mibench.core.guard_process`), which outl
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -86,7 +87,12 @@ def output_of(
     )
     assert guard.stdin is not None
     assert guard.stdout is not None
-    with guard.stdout, guard.stdin:  # closing its stdin ends it, whatever is raised here
+    said = b""
+    with (
+        guard.stdout,
+        contextlib.suppress(BrokenPipeError),
+        guard.stdin,
+    ):  # closing its stdin ends it, whatever is raised
         guard.stdin.write(json.dumps(job).encode() + b"\n")
         guard.stdin.flush()
         said = guard.stdout.read()
