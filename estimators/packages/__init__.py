@@ -7,7 +7,7 @@ environment that `mibench packages install` makes.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 from mibench.core import adapters
 from mibench.core.adapters import Adapter
@@ -40,12 +40,12 @@ def register_package(name: str) -> None:
     """Enter the estimator of one package into the registry; nothing where it is there."""
     if ESTIMATORS.known(name, 1) is not None:
         return
-    one = adapters.adapter(name)
+    one, choices = adapters.adapter(name), cast("Any", Literal)
     said = f"Package: {one.release}, in an environment of its own.\nUnit: {one.unit}, which is converted to nats."
     body = {
         "__doc__": f"{one.description}\n\n{said}\nTreatment: {one.treatment}.",
         "__module__": __name__,
-        "__annotations__": {"release": Literal[one.version]},  # its version is part of a run's id
+        "__annotations__": {"release": choices[one.version]},  # its version is part of a run's id
         "release": one.version,
         "adapter": one,
         "command": (str(one.interpreter), "-I", "-W", "ignore", str(_RUNNER), str(one.file), "{x}", "{y}"),

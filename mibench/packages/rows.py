@@ -50,7 +50,8 @@ def _read(path: Path) -> Probe:
         Found(row["check"], _as_number(row["value"]), _as_number(row["reference"]), row["holds"], row["said"])
         for row in rows
     )
-    return Probe(*(rows[0][name] for name in _OF_PROBE), found=found)
+    first = rows[0]
+    return Probe(first["name"], first["version"], first["unit"], first["probed_at"], found)
 
 
 def _as_text(value: str | float) -> str:
