@@ -1,7 +1,7 @@
 """Environments of public packages: made, tried once, listed, removed. Nothing is installed into mibench's own.
 
-Notable: an environment is made beside its place and renamed at the end, with a manifest written last, so that one that
-is there is complete. A package that installs and does not work is broken: that is written down, and stops nothing.
+Notable: a manifest is written last, so that an environment with one is complete; one without is made anew. A package that
+installs and does not work is broken: that is written down, and stops nothing.
 """
 
 from __future__ import annotations

@@ -5,8 +5,7 @@ They are asked where their environment is there; `make packages` makes all of th
 
 from __future__ import annotations
 
-import itertools
-import math
+import json
 import subprocess
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 import torch
 
 from mibench.core.adapters import adapter, adapter_names, manifest_of
+from mibench.core.answers import NATS_IN
 from mibench.core.registry import ESTIMATORS
 from mibench.packages.checks import normal_pairs
 
@@ -45,26 +45,40 @@ def test_every_package_is_called_directly() -> None:
     assert sorted(DIRECT) == adapter_names()
 
 
+BOTH = """
+import json, random, runpy, sys
+
+import numpy as np
+
+adapter_file, direct = sys.argv[1:]
+estimate, samples, found = runpy.run_path(adapter_file)["estimate"], np.load("samples.npz"), []
+for x, y in zip(samples["x"], samples["y"]):
+    names = {"np": np, "x": x, "y": y}
+    random.seed(0), np.random.seed(0)
+    exec(direct, names)
+    random.seed(0), np.random.seed(0)
+    found.append((float(names["value"]), float(estimate(x, y))))
+print(), print(json.dumps(found))
+"""
+"""Both values of every sample in one process of the package's environment: importing some packages takes seconds."""
+
+
 @pytest.mark.parametrize("name", DIRECT)
 def test_a_package_answers_what_a_direct_call_gives(name: str, tmp_path: Path) -> None:
     one = adapter(name)
     if (manifest := manifest_of(one)) is None:
         pytest.skip(f"{one.release} is not installed; 'make packages' installs all")
     assert manifest["error"] == ""
-    for correlation, seed in itertools.product((0.0, 0.6, 0.95), range(5)):
-        x, y = normal_pairs(correlation, 2000, seed=seed)
-        np.savez(tmp_path / "sample.npz", x=x, y=y)
-        code = (
-            "import random, numpy as np; sample = np.load('sample.npz'); x, y = sample['x'], sample['y']; "
-            f"random.seed(0); np.random.seed(0); {DIRECT[name]}; print('\\n', float(value).hex(), sep='')"
-        )
-        done = subprocess.run(
-            [one.interpreter, "-I", "-W", "ignore", "-c", code],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        direct = float.fromhex(done.stdout.split()[-1])
-        value = ESTIMATORS.create(name).value(torch.from_numpy(x), torch.from_numpy(y))
-        assert math.isclose(value, direct, rel_tol=0, abs_tol=1e-9)
+    samples = [normal_pairs(correlation, 2000, seed=seed) for correlation in (0.0, 0.6, 0.95) for seed in range(5)]
+    np.savez(tmp_path / "samples.npz", x=[x for x, _ in samples], y=[y for _, y in samples])
+    done = subprocess.run(
+        [one.interpreter, "-I", "-W", "ignore", "-c", BOTH, str(one.file), DIRECT[name]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    direct, adapted = np.array(json.loads(done.stdout.splitlines()[-1])).T
+    np.testing.assert_allclose(adapted * NATS_IN[one.unit], direct, rtol=0, atol=1e-9)
+    whole = [ESTIMATORS.create(name).value(*map(torch.from_numpy, sample)) for sample in samples[::5]]
+    np.testing.assert_allclose(whole, direct[::5], rtol=0, atol=1e-9)
