@@ -1,7 +1,7 @@
 """Environments of public packages: made, tried once, listed, removed. Nothing is installed into mibench's own.
 
-Notable: a manifest is written last, so that an environment with one is complete; one without is made anew. A package that
-installs and does not work is broken: that is written down, and stops nothing.
+Notable: a manifest is written last, so that an environment with one is complete; one without is made anew. A package
+that installs and does not work is broken: that is written down, and stops nothing.
 """
 
 from __future__ import annotations
