@@ -116,6 +116,7 @@ def findings(estimate: Estimate, *, one_column: bool, factor: float) -> Iterator
 def seconds_of(estimate: Estimate) -> Found:
     """Time one value of many pairs, of one column a side: the process's own time, whatever else the machine does."""
     sample = normal_pairs(0.6, MANY)
+    estimate(*normal_pairs(0.6, PAIRS))  # what is imported, or compiled, at a first call is no part of it
     started = time.process_time()
     estimate(*sample)
     return Found(TIME, time.process_time() - started, math.nan, "")
