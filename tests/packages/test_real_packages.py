@@ -19,23 +19,9 @@ from mibench.core.registry import ESTIMATORS
 from mibench.packages.checks import normal_pairs
 
 DIRECT = {
-    "copent": "from copent import copent; value = copent(np.hstack((x, y)))",
-    "dit": "from dit.inference import total_correlation_ksg as f; value = f(np.hstack((x, y)), [[0], [1]]) * np.log(2)",
-    "divergence": "import divergence; value = divergence.mutual_information_from_samples(x.ravel(), y.ravel())",
-    "ennemi": "import ennemi; value = ennemi.estimate_mi(y.ravel(), x.ravel())[0, 0]",
-    "entropy-estimators": "from entropy_estimators import continuous; value = continuous.get_mi(x, y)",
-    "entropy-invariant": "import entropy_invariant; value = entropy_invariant.mutual_information(x.ravel(), y.ravel())",
-    "frites": "from frites.core import gcmi_1d_cc; value = gcmi_1d_cc(x.T, y.T) * np.log(2)",
-    "gmm-mi": "from gmm_mi.mi import EstimateMI; value = EstimateMI().fit_estimate(np.hstack((x, y)))[0]",
-    "infomeasure": "import infomeasure; value = infomeasure.mutual_information(x, y, approach='metric', seed=0)",
-    "infopy-estimators": (
-        "from infopy.estimators import get_mi_estimator as get; value = get('continuous', 'continuous').estimate(x, y)"
-    ),
-    "nn-info": "from nn_info.theory import info; value = info(measure='MI').estimator((x, y)) * np.log(2)",
-    "normi": (
-        "from normi import NormalizedMI; value = NormalizedMI(n_jobs=1, verbose=False).fit(np.hstack((x, y))).mi_[0, 1]"
-    ),
-    "npeet-plus": "import npeet_plus; value = npeet_plus.mi(x, y) * np.log(2)",
+    "ennemi": ("import ennemi; value = ennemi.estimate_mi(y.ravel(), x.ravel())[0, 0]"),
+    "entropy-estimators": ("from entropy_estimators import continuous; value = continuous.get_mi(x, y)"),
+    "npeet-plus": ("import npeet_plus; value = npeet_plus.mi(x, y) * np.log(2)"),
     "scikit-learn": ("from sklearn.feature_selection import mutual_info_regression as f; value = f(x, y.ravel())[0]"),
 }
 """How each package is called by who uses it by itself: ``value`` in nats."""
