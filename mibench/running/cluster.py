@@ -85,7 +85,8 @@ def check_versions(found: Mapping[str, Any], mibench: Mapping[str, Any]) -> None
     for address, side in sorted(found["workers"].items()):
         if (there := _distributed(side)) != here:
             raise UsageError(
-                f"the Dask worker {address} has distributed {there}, and here is {here}; install the same on all machines"
+                f"the Dask worker {address} has distributed {there}, and here is {here}; "
+                "install the same on all machines"
             )
     for address, version in sorted(mibench.items()):
         if version != __version__:

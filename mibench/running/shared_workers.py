@@ -1,7 +1,7 @@
 """Worker processes that a process of a cluster keeps from one pack to the next: importing torch takes seconds.
 
-Notable: nothing has to be told that the work is over. Workers that nobody used for a while end by themselves, also where
-the runner was killed, and a process of the cluster that is killed takes its own along.
+Notable: nothing has to be told that the work is over. Workers that nobody used for a while end by themselves, also
+where the runner was killed, and a process of the cluster that is killed takes its own along.
 """
 
 from __future__ import annotations

@@ -94,13 +94,6 @@ def threads_at(address: str) -> int:
         return cluster.threads_of(client)
 
 
-def test_a_cluster_of_this_machine_s_processes(tmp_path: Path) -> None:
-    grid = {**GRID, "estimator": "nwj", "seeds": 1}
-    rows = run(**grid, results=tmp_path, engine="dask", jobs=1)
-    assert list(rows["status"]) == ["ok"] * 4
-    assert len(list((tmp_path / "runs").glob("*.parquet"))) >= 3
-
-
 def test_a_scheduler_that_does_not_answer(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -23,15 +24,22 @@ class DaskProcesses:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> DaskProcesses:
-        self._start("dask_scheduler", *_QUIET, "--port", "0")
-        wait_until(self._file.exists, 300)
-        self.address: str = json.loads(self._file.read_text())["address"]
+        scheduler = self._start("dask_scheduler", *_QUIET, "--port", "0")
+        wait_until(lambda: bool(self.address) or scheduler.poll() is not None, 300)
         return self
 
     def __exit__(self, *exception: object) -> None:
         for process in self._processes:
             process.kill()
             process.wait()
+
+    @property
+    def address(self) -> str:
+        """The scheduler's, which it writes into a file, not all at once; empty until then."""
+        with contextlib.suppress(OSError, ValueError):
+            address: str = json.loads(self._file.read_text())["address"]
+            return address
+        return ""
 
     def start_worker(self) -> subprocess.Popen[bytes]:
         local = str(self._folder / f"local-{len(self._processes)}")

@@ -83,7 +83,7 @@ def run_command(
     shard: Annotated[str | None, typer.Option(help="Only part I of N of the grid: 3/40.")] = None,
     engine: Annotated[str, typer.Option(help="local or dask.")] = "local",
     scheduler: Annotated[
-        str | None, typer.Option(help="Address of a Dask scheduler; by default Dask uses this machine.")
+        str | None, typer.Option(help="Address of a Dask scheduler; else this machine is one.")
     ] = None,
 ) -> None:
     """Train the runs of a grid that are not stored yet; the same command again goes on where it stopped."""
