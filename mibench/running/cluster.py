@@ -66,7 +66,8 @@ def _cluster_here(distributed: Any, processes: int) -> Any:
 
 def threads_of(client: Any) -> int:
     """Return the threads of all workers that the scheduler reports now."""
-    return sum(client.nthreads().values())
+    threads: int = sum(client.nthreads().values())
+    return threads
 
 
 def check_versions(found: Mapping[str, Any], mibench: Mapping[str, Any]) -> None:

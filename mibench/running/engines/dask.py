@@ -18,6 +18,7 @@ import queue
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ _RESERVE = 0.25
 
 _LOOK = 1.0
 """Seconds between two looks at how many threads the cluster has."""
+
+_GONE = "the Dask scheduler is gone; what was stored is intact, and the same command goes on"
 
 
 def run_packs(
@@ -121,18 +124,19 @@ class ClusterGrid:
                 self._look_for_newcomers()
                 look = time.monotonic() + _LOOK
             self._give()
-            with contextlib.suppress(queue.Empty):
+            try:
                 future = self._ended.get(timeout=_LOOK)
-                _, ended = self._given.pop(future.key)
-                if (outcome := self._outcome(future, ended)) is not None:
-                    yield ended, outcome
+            except queue.Empty:
+                continue
+            _, ended = self._given.pop(future.key)
+            if (outcome := self._outcome(future, ended)) is not None:
+                yield ended, outcome
 
     def call_off(self) -> None:
         """Take back what has not begun; what has is trained to its end, and stored."""
         self._waiting.clear()
-        futures = [future for future, _ in self._given.values()]
-        with contextlib.suppress(OSError):  # a scheduler that is gone has called everything off
-            self._client.cancel(futures)
+        if self._client.status == "running":  # a scheduler that is gone has called everything off
+            self._client.cancel([future for future, _ in self._given.values()])
 
     def _give(self) -> None:
         """Hand over as many packs as there are threads, and some that spare these the wait for the next; in order."""
@@ -145,13 +149,17 @@ class ClusterGrid:
 
     def _look_for_newcomers(self) -> None:
         """Where threads have joined, cut what waits here into smaller packs, as long as these are few."""
-        if self._client.status != "running":
-            raise MibenchError("the Dask scheduler is gone; what was stored is intact, and the same command goes on")
-        threads = threads_of(self._client)
+        threads = self._threads_now()
         if threads > self._threads:
             self._threads = threads
             if len(self._waiting) + len(self._given) < PACKS_A_THREAD * threads:
                 self._waiting = collections.deque(self._cut([spec for part in self._waiting for spec in part]))
+
+    def _threads_now(self) -> int:
+        if self._client.status == "running":
+            with contextlib.suppress(OSError):  # it is lost just now
+                return threads_of(self._client)
+        raise MibenchError(_GONE)
 
     def _cut(self, specs: Sequence[RunSpec]) -> tuple[Pack, ...]:
         wanted = PACKS_A_THREAD * self._threads - len(self._given)
@@ -167,8 +175,9 @@ class ClusterGrid:
                 return None
             reason = f"every worker that had it was lost, {error.allowed_failures + 1} times"
             return PackOutcome(0, (Failure(ended[0], "crashed", reason),))
+        except CancelledError as error:  # by nobody here: the connection was lost, maybe for a moment
+            raise MibenchError(_GONE) from error
         except Exception as error:  # what a worker raises as it takes a pack: it has no mibench, or it does not load
-            self._look_for_newcomers()
             return PackOutcome(0, stopped_by="broken", error=f"on a Dask worker {type(error).__name__}: {error}")
         return outcome
 
