@@ -91,8 +91,8 @@ class ClusterGrid:
     jobs
         Threads that are planned for at least.
     train
-        Called on the cluster with settings, a pack and this version of mibench; another one measures the scheduling
-        alone (``benchmarks/cluster.py``).
+        Called on the cluster with settings, a pack and this version of mibench; another one tries the scheduling
+        alone.
     """
 
     def __init__(
