@@ -1,6 +1,6 @@
 # Needs Python 3.11 or newer and make; everything else is installed into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types wheel docs clean
+.PHONY: help run test packages lint types wheel docs clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,6 +11,7 @@ help:
 	@echo "make run    install, train a small grid, draw its figures"
 	@echo "make test   install, run the tests"
 	@echo "make docs   install, build the documentation into site/; a warning is an error"
+	@echo "make packages   install, make the environments of public packages, compare and probe them; needs the network, long"
 	@echo "make lint   ruff, and the direction of imports;  make types: mypy;  make wheel: build the wheel and try it;  make clean"
 
 $(STAMP): pyproject.toml constraints.txt
@@ -28,6 +29,13 @@ run: $(STAMP)
 # The variables keep glibc from giving tensors back to the system at once: the page faults take a fifth of the tests' time.
 test: $(STAMP)
 	MALLOC_MMAP_THRESHOLD_=16777216 MALLOC_TRIM_THRESHOLD_=1073741824 $(BIN)/python -m pytest -n 2
+
+# What the tests leave out where no package is installed; the rows of docs/packages.md are made anew.
+packages: $(STAMP)
+	$(BIN)/mibench packages install all
+	$(BIN)/python -m pytest tests/packages
+	$(BIN)/mibench packages probe all ksg gaussian-copula --keep results/packages
+	$(BIN)/python -m benchmarks.packages
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -14,9 +14,10 @@ from mibench.core.version import __version__
 
 if TYPE_CHECKING:
     from mibench.core.critic import Architecture, Critic
-    from mibench.core.errors import MibenchError, StoreError, UsageError
+    from mibench.core.errors import CommandError, MibenchError, StoreError, UsageError
     from mibench.core.estimator import Density, Estimator, Extra, SampleEstimator
     from mibench.core.lookup import get_estimator, get_task, list_critics, list_estimators, list_negatives, list_tasks
+    from mibench.core.outside_estimator import OutsideEstimator
     from mibench.core.plugins import load_plugins
     from mibench.core.registry import register_critic, register_estimator, register_negatives, register_task
     from mibench.core.sampler import NegativeSampler, Proposal
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Architecture": "core.critic",
+    "CommandError": "core.errors",
     "Critic": "core.critic",
     "Density": "core.estimator",
     "Derangement": "negatives.permutations",
@@ -51,6 +53,7 @@ _HOME = {
     "MibenchError": "core.errors",
     "ModuleCritic": "critics.module",
     "NegativeSampler": "core.sampler",
+    "OutsideEstimator": "core.outside_estimator",
     "Proposal": "core.sampler",
     "SampleEstimator": "core.estimator",
     "Scores": "core.scores",
@@ -86,6 +89,7 @@ _HOME = {
 
 __all__ = [
     "Architecture",
+    "CommandError",
     "Critic",
     "Density",
     "Derangement",
@@ -96,6 +100,7 @@ __all__ = [
     "MibenchError",
     "ModuleCritic",
     "NegativeSampler",
+    "OutsideEstimator",
     "Proposal",
     "SampleEstimator",
     "Scores",

@@ -25,12 +25,12 @@ MODULES = sorted(
 
 PUBLIC = {
     "mibench": """
-        Architecture Critic Density Derangement DonskerVaradhan Estimate Estimator Extra MibenchError ModuleCritic
-        NegativeSampler Proposal SampleEstimator Scores StoreError Suite Task UsageError __version__ draw_reports
-        effective_sample_size estimate get_estimator get_suite get_task leaderboard list_critics list_estimators
-        list_negatives list_suites list_tasks load_curves load_plugins load_runs load_sessions log_mean_exp
-        log_mean_negatives log_sum_leaving_one_out register_critic register_estimator register_negatives register_task
-        run
+        Architecture CommandError Critic Density Derangement DonskerVaradhan Estimate Estimator Extra MibenchError
+        ModuleCritic NegativeSampler OutsideEstimator Proposal SampleEstimator Scores StoreError Suite Task UsageError
+        __version__ draw_reports effective_sample_size estimate get_estimator get_suite get_task leaderboard
+        list_critics list_estimators list_negatives list_suites list_tasks load_curves load_plugins load_runs
+        load_sessions log_mean_exp log_mean_negatives log_sum_leaving_one_out register_critic register_estimator
+        register_negatives register_task run
     """,
     "mibench.figures": "Drawing caption register_figure with_labels",
     "mibench.testing": "Finding check_critic check_estimator check_negatives check_plugin check_task",

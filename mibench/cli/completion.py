@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mibench.core.adapters import adapter_names
 from mibench.core.registry import CRITICS, ESTIMATORS, NEGATIVES, TASKS, Registry
 
 REGISTRIES: Mapping[str, Registry[Any]] = {
@@ -71,3 +72,8 @@ def of_anything(incomplete: str) -> list[str]:
     """Complete what ``mibench info`` knows: the components and the suites."""
     components = [name for registry in REGISTRIES.values() for name in in_registry(registry)(incomplete)]
     return components + of_suite(incomplete)
+
+
+def of_package(incomplete: str) -> list[str]:
+    """Complete the name of a public package."""
+    return [name for name in (*adapter_names(), "all") if name.startswith(incomplete)]

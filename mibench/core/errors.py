@@ -6,6 +6,7 @@ MibenchError
 │   ├── DuplicateNameError     two components claim one versioned name
 │   ├── MismatchError          components that are what they should be, and do not go together
 │   └── PluginError            a plug-in that cannot be imported
+├── CommandError               a command from outside that gave no number; its run is a row; exit code 1
 ├── WorkersKilledError         worker processes that are killed whenever they start; exit code 1
 └── StoreError                 a results file that is truncated, foreign or of another schema; exit code 2
     └── StoreWriteError        a result that cannot be written (a full disk); exit code 1
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 _LONGEST_SHOWN = 40
 
@@ -60,6 +61,24 @@ class MismatchError(UsageError):
 
 class PluginError(UsageError):
     """A plug-in that cannot be imported."""
+
+
+class CommandError(MibenchError):
+    """A command from outside gave no number.
+
+    Parameters
+    ----------
+    message
+        One sentence.
+    status
+        What a row of such a run says.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, status: Literal["crashed", "timeout"] = "crashed") -> None:
+        self.status = status
+        super().__init__(message)
 
 
 class WorkersKilledError(MibenchError):

@@ -261,6 +261,9 @@ class SampleEstimator(Estimator):
     """Nats by which a bivariate Gaussian at 0 or 1 nat may be missed at n = 2000; a bound may miss it by any amount on
     its own side."""
 
+    takes_pool: ClassVar[bool] = True
+    """Whether a run also evaluates it on a large fresh sample, beside its own; not where that takes too long."""
+
     own_critic = "none-v1"
     own_negatives = "none-v1"
     default_negatives = "none-v1"

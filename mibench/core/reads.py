@@ -73,6 +73,12 @@ def note_module(name: str) -> bool:
     return bool(watches)
 
 
+def note_file(path: Path) -> None:
+    """Count a file as read that code from outside uses without importing it, as a program that it runs."""
+    for found in getattr(_WATCHES, "open", []):
+        found.read.add(_normal(str(path)))
+
+
 @contextlib.contextmanager
 def _import_module_watched() -> Iterator[None]:
     """See what `importlib.import_module` is asked for, perhaps by a computed name, and need not read again.

@@ -25,6 +25,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from mibench.core.adapters import adapter_names
 from mibench.core.entries import Entry, modules_of, read_entries
 from mibench.core.errors import DuplicateNameError, UnknownNameError, UsageError, shown
 from mibench.core.faults import describe_error
@@ -70,10 +71,14 @@ class Registry(Generic[T]):
         The entry-point group through which installed packages add components.
     base
         The class that all of them derive from, by its full name: importing it would import torch.
+    packages
+        The module whose ``register_package`` enters a public package that is asked for by its name; such are in no
+        list. Empty where there is none.
     """
 
-    def __init__(self, what: str, *, sources: Sequence[str], group: str, base: str) -> None:
+    def __init__(self, what: str, *, sources: Sequence[str], group: str, base: str, packages: str = "") -> None:
         self.what = what
+        self._packages = packages
         self._base = base
         self._sources = sources
         self._group = group
@@ -168,9 +173,12 @@ class Registry(Generic[T]):
         if found is None:
             self._load_entry_points()
             found = self._find(text)
+        if found is None and self._load_package(text):
+            found = self._find(text)
         if found is None:
             entries = self._known()
             known = {e.name for e in entries} | {a for e in entries for a in e.aliases}
+            known |= set(adapter_names()) if self._packages else set()
             if match := _VERSIONED.fullmatch(text):
                 known |= {e.id for e in entries if e.name == match["name"]}
             hint = f"see 'mibench list'{_broken_clause()}"
@@ -208,9 +216,9 @@ class Registry(Generic[T]):
         raise KeyError(f"{type(component).__name__} is not a registered {self.what}")
 
     def entries(self, *, all_versions: bool = False) -> list[Entry]:
-        """Return all entries, sorted by name: the newest versions, or all."""
+        """Return all entries but public packages, sorted by name: the newest versions, or all."""
         self._load_entry_points()
-        known = self._known()
+        known = [e for e in self._known() if e.module != self._packages]
         if all_versions:
             return sorted(known, key=lambda e: (e.name, e.version))
         newest: dict[str, Entry] = {}
@@ -248,6 +256,15 @@ class Registry(Generic[T]):
         if match:
             found = [e for e in found if e.version == as_whole(match["version"])]
         return max(found, key=lambda e: e.version, default=None)
+
+    def _load_package(self, text: str) -> bool:
+        """Enter the public package of a plain or versioned name; whether there is one."""
+        match = _VERSIONED.fullmatch(text)
+        name = match["name"] if match else text
+        if not self._packages or name not in adapter_names():
+            return False
+        importlib.import_module(self._packages).register_package(name)
+        return True
 
     def _add(self, entry: Entry) -> None:
         for known in self._entries.values():
@@ -310,7 +327,11 @@ TASKS: Registry[Task] = Registry(
     "task", sources=("mibench.tasks",), group="mibench.tasks", base="mibench.core.task.Task"
 )
 ESTIMATORS: Registry[Estimator] = Registry(
-    "estimator", sources=("mibench.estimators",), group="mibench.estimators", base="mibench.core.estimator.Estimator"
+    "estimator",
+    sources=("mibench.estimators",),
+    group="mibench.estimators",
+    base="mibench.core.estimator.Estimator",
+    packages="mibench.estimators.packages",
 )
 CRITICS: Registry[Critic] = Registry(
     "critic", sources=("mibench.critics",), group="mibench.critics", base="mibench.core.critic.Critic"

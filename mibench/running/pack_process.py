@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from mibench.core.errors import MibenchError, StoreWriteError
+from mibench.core.errors import CommandError, MibenchError, StoreWriteError
 from mibench.running.messages import Job, Message, send
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def _outcome(job: Job, say: Callable[..., None]) -> Message:
         return {"done": _train_and_store(job, say)}
     except StoreWriteError as error:
         return {"failed": "storage", "error": str(error)}
+    except CommandError as error:  # the sentence says it all: the traceback is of mibench's own code
+        return {"failed": error.status, "error": str(error), "memory": peak_memory()}
     except BaseException:  # a plug-in may raise anything, SystemExit included: failure is data
         return {"failed": "crashed", "error": traceback.format_exc()[-_ERROR_LENGTH:], "memory": peak_memory()}
 

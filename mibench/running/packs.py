@@ -39,9 +39,10 @@ def pack(
         groups.setdefault((pack_key(spec), (codes or {}).get(spec.run_id)), []).append(spec)
     members = list(groups.values())
     counts = [math.ceil(len(runs) / pack_size(runs[0], device)) for runs in members]
+    costs = [cost(runs) for runs in members]
     while sum(counts) < jobs:
         # The group with the longest packs gets one more, as long as a pack of it can be split.
-        lengths = [cost(runs) / n if n < len(runs) else 0.0 for runs, n in zip(members, counts, strict=True)]
+        lengths = [c / n if n < len(runs) else 0.0 for c, runs, n in zip(costs, members, counts, strict=True)]
         if not lengths or max(lengths) == 0:
             break
         counts[lengths.index(max(lengths))] += 1

@@ -95,7 +95,8 @@ def run(
     results
         The results folder; made if it does not exist.
     jobs
-        Packs trained at a time, each by a process with one thread.
+        Packs trained at a time, each by a process with one thread. A cluster given by its address uses all its threads;
+        there it is how many are planned for at least.
     device
         ``"auto"`` (CUDA where there is a device), ``"cpu"`` or ``"cuda"``.
     timeout
@@ -109,7 +110,8 @@ def run(
     dry_run
         Train nothing.
     engine, scheduler
-        ``"local"``, or ``"dask"`` with the address of a scheduler, whose machines share the results folder.
+        ``"local"``, or ``"dask"`` with the address of a scheduler, whose machines share the results folder; without one
+        it is a cluster of this machine's processes.
     plugins
         File or folder with further components, or several.
     progress

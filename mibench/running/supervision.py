@@ -46,6 +46,11 @@ class Settings:
     modules: tuple[str, ...]
     codes: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
+    def of(self, pack: Pack) -> Settings:
+        """Return these settings with the codes of one pack's runs alone, as they are sent to another machine."""
+        codes = {spec.run_id: self.codes[spec.run_id] for spec in pack if spec.run_id in self.codes}
+        return dataclasses.replace(self, codes=codes)
+
     def job(self, pack: Pack) -> Job:
         """Return the job for a worker."""
         return Job(

@@ -134,6 +134,8 @@ def _pool_columns(pack: Pack, r: int, task: Task, stair: int, fresh: Series) -> 
     run = pack.runs[r]
     per_row = run.sampler.per_row(run.spec.batch)
     if isinstance(run.estimator, SampleEstimator):
+        if not run.estimator.takes_pool:
+            return {}
         pair_stream = pack.stream(run, "pool", stair)
         size, negatives, value = SAMPLE_POOL, 0, run.estimator.value(*task.sample(SAMPLE_POOL, pair_stream))
     elif run.sampler.exhaustive:

@@ -167,6 +167,7 @@ def test_dask_does_the_same(tmp_path: Path, stored: Path) -> None:
     pytest.importorskip("distributed", reason="dask is not installed")
     run(**GRID, results=tmp_path, engine="dask")
     same_numbers(load_runs(tmp_path), load_runs(stored))
+    assert len(list((tmp_path / "runs").glob("*.parquet"))) == 3  # of one thread
 
 
 def test_a_script_without_a_main_guard(tmp_path: Path) -> None:

@@ -314,7 +314,6 @@ COMMAND_LINES: dict[str, str] = {
     "RUN --scheduler tcp://x": "a scheduler goes with engine 'dask'; add --engine dask",
     "RUN --scheduler ''": "option '--scheduler' is empty; give it a value or leave it out",
     "RUN --engine dask --scheduler ''": "option '--scheduler' is empty; give it a value or leave it out",
-    "RUN --engine dask --scheduler x:y": "engine 'dask' needs Dask; run: pip install 'mibench[dask]'",
     "RUN --budget quick --budget paper": "budget takes one name, not a list; give steps as a list instead",
     "RUN --mi 1 --schedule 1,2": "mi and schedule exclude each other; give one of them",
     "RUN --suite standart": "unknown suite 'standart'; did you mean 'standard' or 'standard-v2' or 'standard-v1'?",

@@ -82,7 +82,9 @@ def run_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
     shard: Annotated[str | None, typer.Option(help="Only part I of N of the grid: 3/40.")] = None,
     engine: Annotated[str, typer.Option(help="local or dask.")] = "local",
-    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler; else this machine is one.")
+    ] = None,
 ) -> None:
     """Train the runs of a grid that are not stored yet; the same command again goes on where it stopped."""
     from mibench.cli.terminal.progress import progress_bar, show_plan
@@ -117,7 +119,7 @@ def run_command(
         outcome = execute(
             specs,
             results=results,
-            jobs=available_cores() if jobs is None else jobs,
+            jobs=jobs if jobs is not None else available_cores() if scheduler is None else 1,
             device=device,
             timeout=timeout,
             retry_failed=retry_failed,

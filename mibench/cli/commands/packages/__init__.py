@@ -1,0 +1,3 @@
+"""Public packages as estimators: install, list, remove, probe."""
+
+PURPOSE = "Look after"
