@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -112,7 +113,9 @@ def test_links_make_root_folders_subpackages(name: str) -> None:
     assert (ROOT / "mibench" / name).is_symlink()
     package = importlib.import_module(f"mibench.{name}")
     assert Path(str(package.__file__)).resolve() == ROOT / name / "__init__.py"
-    assert not [path for path in (ROOT / name).iterdir() if path.is_dir() and path.name != "__pycache__"]
+    folders = {path.name for path in (ROOT / name).iterdir() if path.is_dir()} - {"__pycache__"}
+    packed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    assert {f"mibench.{name}.{folder}" for folder in folders} <= set(packed)  # what is not named is in no wheel
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(ROOT).as_posix())

@@ -51,6 +51,9 @@ def estimate(x, y):
 '''
 
 
+pytestmark = pytest.mark.usefixtures("fresh_registries")
+
+
 @pytest.fixture
 def pretend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_registries: None) -> Iterator[adapters.Adapter]:
     """An adapter of a package that needs numpy alone, whose environment is this one's packages."""

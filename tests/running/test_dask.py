@@ -61,7 +61,8 @@ def test_other_versions_are_refused(scheduler: str, worker: str, mibench: str | 
         cluster.check_versions(found, {"tcp://w": mibench})
 
 
-def test_what_waits_is_cut_again_where_workers_join() -> None:
+def test_what_waits_is_cut_again_where_workers_join(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mibench.running.engines.dask._LOOK", 0.05)
     specs = resolve({**GRID, "seeds": 12})
     settings = Settings("/nowhere", "session", "cpu", 10.0, (), ())
     with (

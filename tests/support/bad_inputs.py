@@ -79,7 +79,7 @@ COMMAND_LINES: dict[str, str] = {
     "run --task gaussian20d --estimator interpolated:alpha=2": "estimator 'interpolated': alpha must be above 0 and",
     "run --task gaussian20d --estimator ksg:k=inf": "estimator 'ksg', parameter 'k': 'inf' is not a whole number",
     "run --task gaussian20d --estimator smile:tau=1_0": "estimator 'smile', parameter 'tau': '1_0' is not a number",
-    "run --task gaussian20d --estimator none": "unknown estimator 'none'; did you mean 'infonce'?",
+    "run --task gaussian20d --estimator none": "unknown estimator 'none'; did you mean 'infonce' or 'ennemi'?",
     "run --task gaussian20d --estimator true": "unknown estimator 'true'; did you mean 'tre'?",
     "run --task gaussian20d --estimator 1": "unknown estimator '1'; see 'mibench list'",
     "run --task gaussian20d:dim=-1 --estimator nwj": "task 'gaussian20d': dim must be at least 1, not -1",

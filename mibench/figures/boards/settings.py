@@ -75,7 +75,7 @@ def _chosen(runs: pd.DataFrame, board: Board) -> pd.DataFrame:
     table = rows.rename(columns={"estimator_label": "method"})[["method", "family", "setting"]].drop_duplicates()
     order = pd.CategoricalDtype(list(board.table["method"]), ordered=True)
     table = table[table["method"].isin(order.categories)].assign(method=lambda rows: rows["method"].astype(order))
-    table["setting"] = table["setting"].map(_in_short(table["setting"].unique()))
+    table["setting"] = table["setting"].map(_in_short(list(table["setting"].unique())))
     return table.sort_values(["method", "family"], ignore_index=True).astype({"method": object})
 
 
