@@ -125,7 +125,7 @@ class Glyphs(GlyphTask):
     information of a channel that keeps one of k values is elementary.
     """
 
-    default_levels: ClassVar[tuple[float, ...]] = (2.0, 4.0, 6.0, 8.0, 10.0)
+    default_levels: ClassVar[tuple[float, ...]] = (2.0, 6.0, 10.0)
 
     mi: float = 2.0
     shared: str = "shape_place_ink_paper"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection
 from typing import Literal
 
@@ -75,13 +76,13 @@ def leaderboard(
     >>> board[["rank", "group", "method", "error"]]  # doctest: +SKIP
     >>> mine = mibench.leaderboard(mibench.load_runs("results"), by="family")  # doctest: +SKIP
     """
-    seeds = _checked_seeds(seeds)
+    options = Options(track=track, by=by, seeds=_checked_seeds(seeds), reference=reference)
     _check_generator(generator)
     if runs is None:
         published = read_ranking_rows()
-        runs, seeds = published.runs, published.seeds if seeds is None else seeds
+        runs = published.runs
+        options = options if seeds is not None else dataclasses.replace(options, seeds=published.seeds)
     _check_rows(runs)
-    options = Options(track=track, by=by, seeds=seeds, reference=reference)
     ranking = rank_methods(runs, options, generator)
     board = ranking.table()
     board.attrs["left_out"] = ranking.left_out.to_dict("records")
