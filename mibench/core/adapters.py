@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -128,6 +128,11 @@ def adapter(name: str) -> Adapter:
         treatment=said["TREATMENT"],
         breaks_with=said.get("BREAKS_WITH", ""),
     )
+
+
+def adapters_of(names: Sequence[str]) -> list[Adapter]:
+    """Read the adapters of these names, or of ``["all"]``; raises as `adapter`."""
+    return [adapter(name) for name in (adapter_names() if list(names) == ["all"] else names)]
 
 
 def manifest_of(one: Adapter) -> Mapping[str, Any] | None:

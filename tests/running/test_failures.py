@@ -6,8 +6,6 @@ import os
 import shutil
 import signal
 import sys
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,7 @@ from mibench.store.folders import load_curves, load_runs
 from mibench.store.maintenance import verify
 from mibench.store.paths import stems
 from tests.support.paths import SUPPORT
-from tests.support.processes import MARK, Script, needs_proc, processes_with, wait_until
+from tests.support.processes import Script, needs_proc, wait_until
 
 GRID: dict[str, Any] = {
     "task": "gaussian20d:dim=2",
@@ -91,16 +89,6 @@ def numbers(folder: Path) -> pd.DataFrame:
     """All columns of runs that a repetition must reproduce to the last bit."""
     circumstances = {"seconds", "seconds_per_step", "peak_rss_mb", "session_id", "finished_at", "pack_size"}
     return load_runs(folder)[[c.name for c in TABLES["runs"] if c.name not in circumstances]]
-
-
-@pytest.fixture
-def mark(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Mark this process's descendants; at the end none is left."""
-    value = uuid.uuid4().hex
-    monkeypatch.setenv(MARK, value)
-    yield value
-    wait_until(lambda: not processes_with(value), 5)
-    assert processes_with(value) == []
 
 
 # Every batch size is a pack of its own: there is time to interrupt the second while the first is stored.

@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +22,10 @@ from mibench.core.outside_estimator import OutsideEstimator
 from mibench.core.processes import python_command
 from mibench.core.registry import ESTIMATORS
 from mibench.running.runner import run
-from tests.support.processes import MARK, needs_proc, processes_with, wait_until
+from tests.support.processes import needs_proc, processes_with, wait_until
 
 X = np.arange(12.0).reshape(6, 2) / 7
 Y = X[:, :1] ** 2
-
-
-@pytest.fixture
-def mark(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Mark this process's descendants; at the end none is left."""
-    value = uuid.uuid4().hex
-    monkeypatch.setenv(MARK, value)
-    yield value
-    wait_until(lambda: not processes_with(value), 5)
-    assert processes_with(value) == []
 
 
 def outside(code: str, *, bare: bool = True, files: Sequence[str] = ("{x}", "{y}"), **attributes: Any) -> Any:

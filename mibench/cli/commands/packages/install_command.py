@@ -19,11 +19,11 @@ def install_command(
 ) -> None:
     """Make the environments of packages in the user's cache, and try each."""
     from mibench.cli.terminal.console import say
-    from mibench.core.adapters import adapter, adapter_names
+    from mibench.core.adapters import adapters_of
     from mibench.packages.environments import install
 
     broken = 0
-    for one in [adapter(name) for name in (adapter_names() if names == ["all"] else names)]:
+    for one in adapters_of(names):
         found = install(one)
         if found.state == "broken":
             broken += 1

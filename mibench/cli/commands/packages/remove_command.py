@@ -19,8 +19,8 @@ def remove_command(
 ) -> None:
     """Remove the environments of packages; rows that they made stay."""
     from mibench.cli.terminal.console import say
-    from mibench.core.adapters import adapter, adapter_names
+    from mibench.core.adapters import adapters_of
     from mibench.packages.environments import remove
 
-    for one in [adapter(name) for name in (adapter_names() if names == ["all"] else names)]:
+    for one in adapters_of(names):
         say(f"{one.release} is removed" if remove(one) else f"{one.release} was not installed")
